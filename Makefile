@@ -1,0 +1,48 @@
+# The menu. What each entry does is Go, in ci/ and test/.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Under the 90 minutes that a CI run may take. go test's own default of 10 minutes
+# holds for `go test ./test` too; this one leaves room for a slow machine.
+TEST_TIMEOUT ?= 30m
+
+##@ Look
+
+.PHONY: up
+up: ## Start a cluster, install the chart, send load, and watch it scale
+	@go run ./ci up
+
+.PHONY: down
+down: ## Remove the clusters of `make up` and of kept tests
+	@go run ./ci down
+
+##@ Test
+
+.PHONY: test
+test: images ## Everything: the fast tests, then the stories on a real cluster
+	go vet ./...
+	go test -short ./...
+	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run '^TestStory' ./test
+
+.PHONY: test-short
+test-short: ## What needs no cluster
+	go test -short ./...
+
+.PHONY: update
+update: ## Rewrite the golden files from what the code gives now
+	go test -short ./test/... -update
+
+##@ Supply
+
+.PHONY: images
+images: ## Obtain every tool and image: from the cache, a registry, or their Go modules
+	@go run ./ci images
+
+.PHONY: clean-cache
+clean-cache: ## Empty the cache of tools and images
+	@go run ./ci clean-cache
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,179 @@
+// Package host checks what a machine must have before long work starts, and
+// says for everything that is missing which command mends it.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"holograph/ci/cache"
+	"holograph/ci/command"
+	"holograph/ci/engine"
+)
+
+// minimumFree is what a build from nothing takes: 7 GB of Go build cache and
+// modules, 1 GB of programs and archives, 1 GB of node image, in bytes.
+const minimumFree = 10e9
+
+// Needs says what the work ahead asks of the machine.
+type Needs struct {
+	// Engine is a container engine, to run clusters.
+	Engine bool
+	// Build is free disk for images to come.
+	Build bool
+	// RootFS is debootstrap, run by root.
+	RootFS bool
+	// C is a C compiler with the libraries that runc links.
+	C bool
+}
+
+// missing is one thing that the machine lacks.
+type missing struct {
+	what string
+	// packages are the Debian packages that bring it; none where none does.
+	packages []string
+	// remedy is what to do where packages are no answer.
+	remedy string
+}
+
+// Prepare checks the machine. What is missing it installs where it can, on
+// Debian as root, after saying so on out; else it returns one error that lists
+// everything missing, each with the command that mends it.
+func Prepare(ctx context.Context, out io.Writer, needs Needs) error {
+	lacks, err := check(ctx, needs)
+	if err != nil || len(lacks) == 0 {
+		return err
+	}
+	packages, byHand := plan(lacks)
+	if len(byHand) > 0 || !canInstall() {
+		return report(lacks)
+	}
+	fmt.Fprintf(out, "This machine lacks %s.\nInstalling Debian packages: %s\n", describe(lacks), strings.Join(packages, " "))
+	if err := install(ctx, packages); err != nil {
+		return err
+	}
+	if lacks, err = check(ctx, needs); err != nil || len(lacks) == 0 {
+		return err
+	}
+	return report(lacks)
+}
+
+func check(ctx context.Context, needs Needs) ([]missing, error) {
+	var lacks []missing
+	if needs.Engine {
+		if _, err := engine.Detect(ctx); errors.Is(err, engine.ErrNone) {
+			lacks = append(lacks, missing{
+				what:     "a container engine that answers (Docker or podman)",
+				packages: []string{"podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables"},
+			})
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if needs.RootFS {
+		if _, err := exec.LookPath("debootstrap"); err != nil {
+			lacks = append(lacks, missing{what: "debootstrap (the node image is built on Debian)", packages: []string{"debootstrap"}})
+		}
+		if os.Geteuid() != 0 {
+			lacks = append(lacks, missing{
+				what:   "root, which debootstrap needs",
+				remedy: "sudo make images   # or reach a registry, where the node image is pulled",
+			})
+		}
+	}
+	if needs.C {
+		if _, err := exec.LookPath("gcc"); err != nil {
+			lacks = append(lacks, missing{what: "a C compiler (runc and pause are built with it)", packages: []string{"gcc", "libc6-dev"}})
+		}
+		if _, err := os.Stat("/usr/include/seccomp.h"); err != nil {
+			lacks = append(lacks, missing{what: "libseccomp's headers (runc links it)", packages: []string{"libseccomp-dev"}})
+		}
+		if _, err := exec.LookPath("pkg-config"); err != nil {
+			lacks = append(lacks, missing{what: "pkg-config (runc's build asks it for libseccomp)", packages: []string{"pkg-config"}})
+		}
+	}
+	if needs.Build {
+		path, err := cache.Path()
+		if err != nil {
+			return nil, err
+		}
+		if free := freeBytes(path); free < minimumFree {
+			lacks = append(lacks, missing{
+				what:   fmt.Sprintf("free disk: %s has %.1f GB, %.0f GB are needed", path, free/1e9, minimumFree/1e9),
+				remedy: "go clean -cache && make clean-cache   # or free space in another way",
+			})
+		}
+	}
+	return lacks, nil
+}
+
+// freeBytes returns the free space of the file system that path will stand on.
+func freeBytes(path string) float64 {
+	for !cache.Has(path) {
+		path = filepath.Dir(path)
+	}
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(path, &stat); err != nil {
+		return minimumFree
+	}
+	return float64(stat.Bavail) * float64(stat.Bsize)
+}
+
+// plan divides what is missing into packages to install and what a person must
+// see to.
+func plan(lacks []missing) (packages []string, byHand []missing) {
+	for _, lack := range lacks {
+		if len(lack.packages) == 0 {
+			byHand = append(byHand, lack)
+		}
+		packages = append(packages, lack.packages...)
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages), byHand
+}
+
+func canInstall() bool {
+	_, err := exec.LookPath("apt-get")
+	return err == nil && os.Geteuid() == 0
+}
+
+func install(ctx context.Context, packages []string) error {
+	for _, args := range [][]string{
+		{"apt-get", "update"},
+		append([]string{"apt-get", "install", "--yes", "--no-install-recommends"}, packages...),
+	} {
+		if err := (command.Command{Env: []string{"DEBIAN_FRONTEND=noninteractive"}, Log: "apt", Args: args}).Run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describe(lacks []missing) string {
+	var names []string
+	for _, lack := range lacks {
+		names = append(names, lack.what)
+	}
+	return strings.Join(names, "; ")
+}
+
+func report(lacks []missing) error {
+	var text strings.Builder
+	text.WriteString("this machine is not ready:")
+	for _, lack := range lacks {
+		remedy := lack.remedy
+		if remedy == "" {
+			remedy = "sudo apt-get update && sudo apt-get install --yes --no-install-recommends " + strings.Join(lack.packages, " ")
+		}
+		fmt.Fprintf(&text, "\n  - missing: %s\n    mend it: %s", lack.what, remedy)
+	}
+	return errors.New(text.String())
+}

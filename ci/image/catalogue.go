@@ -1,0 +1,96 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/program"
+	"holograph/ci/repo"
+)
+
+// K6 returns the image of the load generator.
+func K6() (Image, error) {
+	version, err := program.K6.Version()
+	return Image{
+		Ref:     "docker.io/grafana/k6:" + strings.TrimPrefix(version, "v"),
+		Program: program.K6, Binary: "k6", Path: "/usr/bin/k6",
+	}, err
+}
+
+// Chart returns the images that the chart's default values name. The names and
+// tags are read there; that the tags agree with what the go.mod files pin is a
+// test's concern.
+func Chart() ([]Image, error) {
+	images := []struct {
+		component string
+		image     Image
+	}{
+		{"renderer", Image{Program: program.Renderer, Binary: "renderer", Path: "/renderer", Local: true}},
+		{"prometheus", Image{Program: program.Prometheus, Binary: "prometheus", Path: "/bin/prometheus"}},
+		{"prometheusAdapter", Image{Program: program.PrometheusAdapter, Binary: "adapter", Path: "/adapter"}},
+		{"kubeStateMetrics", Image{Program: program.KubeStateMetrics, Binary: "kube-state-metrics", Path: "/kube-state-metrics"}},
+	}
+	var values map[string]struct {
+		Image struct{ Registry, Repository, Tag string }
+	}
+	if err := readValues(&values); err != nil {
+		return nil, err
+	}
+	version, err := repo.AppVersion()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Image, 0, len(images))
+	for _, entry := range images {
+		named := values[entry.component].Image
+		if named.Repository == "" {
+			return nil, fmt.Errorf("charts/holograph/values.yaml names no %s.image.repository", entry.component)
+		}
+		if named.Tag == "" {
+			named.Tag = version
+		}
+		entry.image.Ref = strings.TrimPrefix(named.Registry+"/"+named.Repository+":"+named.Tag, "/")
+		all = append(all, entry.image)
+	}
+	return all, nil
+}
+
+// All returns every image that the chart or the tests run.
+func All() ([]Image, error) {
+	images, err := Chart()
+	if err != nil {
+		return nil, err
+	}
+	k6, err := K6()
+	return append(images, k6), err
+}
+
+// readValues decodes the groups of the chart's default values. What is not a
+// group, such as a name at the top, holds no image and is passed over.
+func readValues(into any) error {
+	path, err := repo.Path("charts", "holograph", "values.yaml")
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var top map[string]any
+	if err := yaml.Unmarshal(data, &top); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	maps.DeleteFunc(top, func(_ string, value any) bool {
+		_, group := value.(map[string]any)
+		return !group
+	})
+	groups, err := yaml.Marshal(top)
+	if err != nil {
+		return err
+	}
+	return yaml.Unmarshal(groups, into)
+}

@@ -1,0 +1,274 @@
+// Package image obtains the container images that the chart and the tests run,
+// each in the same way: from the cache, else from its registry where that is
+// reachable, else built from the Go module that pins it. In all three cases the
+// result is an archive that carries the upstream image's own name and tag.
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"holograph/ci/cache"
+	"holograph/ci/program"
+)
+
+const (
+	// recipe changes when the layout of built images does.
+	recipe = "1"
+	// probeTimeout decides whether a registry is reachable.
+	probeTimeout = 3 * time.Second
+	// pullTimeout bounds one image's download.
+	pullTimeout = 5 * time.Minute
+	// nonRoot is the user of built images; charts that set runAsUser override it.
+	nonRoot = "65532:65532"
+)
+
+// Image is a container image with one program in it.
+type Image struct {
+	// Ref is the image's full name with its tag.
+	Ref string
+	// Program brings the binary; Binary names it.
+	Program program.Program
+	Binary  string
+	// Path is where the binary stands in the image, as upstream has it.
+	Path string
+	// Local says that no registry has this image.
+	Local bool
+}
+
+// Name names the image in progress lines and the cache.
+func (i Image) Name() string { return i.Binary }
+
+// Archive returns the path of the image's archive in the cache, and whether it
+// is there. A pulled and a built archive have different paths; either serves.
+func (i Image) Archive() (path string, cached bool, err error) {
+	built, err := i.builtPath()
+	if err != nil {
+		return "", false, err
+	}
+	pulled, err := i.pulledPath()
+	if err != nil {
+		return "", false, err
+	}
+	for _, candidate := range []string{pulled, built} {
+		if cache.Has(candidate) {
+			return candidate, true, nil
+		}
+	}
+	return built, false, nil
+}
+
+// Obtain makes sure that the archive is in the cache, and says how it got there:
+// "cached", "pulled" or "built". Where pulling fails half-way it builds.
+func (i Image) Obtain(ctx context.Context) (outcome string, err error) {
+	if _, cached, err := i.Archive(); err != nil || cached {
+		return "cached", err
+	}
+	if i.Reachable(ctx) {
+		if err := i.pull(ctx); err == nil {
+			return "pulled", nil
+		} else if ctx.Err() != nil {
+			return "", err
+		}
+	}
+	return "built", i.build(ctx)
+}
+
+// Reachable reports whether the image's registry answers within seconds. Each
+// registry is asked once a run.
+func (i Image) Reachable(ctx context.Context) bool {
+	ref, err := name.ParseReference(i.Ref)
+	return err == nil && !i.Local && Reachable(ctx, ref.Context().Registry)
+}
+
+var (
+	probesMu sync.Mutex
+	probes   = map[string]func() bool{}
+)
+
+// Reachable reports whether a registry answers within seconds, as a registry
+// does: 200, or 401 with the way to log in. Each is asked once a run.
+func Reachable(ctx context.Context, registry name.Registry) bool {
+	probesMu.Lock()
+	probe, asked := probes[registry.Name()]
+	if !asked {
+		probe = sync.OnceValue(func() bool {
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, registry.Scheme()+"://"+registry.RegistryStr()+"/v2/", nil)
+			if err != nil {
+				return false
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return false
+			}
+			response.Body.Close()
+			return response.StatusCode == http.StatusOK || response.StatusCode == http.StatusUnauthorized
+		})
+		probes[registry.Name()] = probe
+	}
+	probesMu.Unlock()
+	return probe()
+}
+
+func (i Image) pull(ctx context.Context) error {
+	ref, err := name.ParseReference(i.Ref)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
+	defer cancel()
+	pulled, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", i.Ref, err)
+	}
+	path, err := i.pulledPath()
+	if err != nil {
+		return err
+	}
+	return write(path, ref, pulled)
+}
+
+func (i Image) build(ctx context.Context) error {
+	dir, err := i.Program.Build(ctx)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", i.Ref, err)
+	}
+	path, err := i.builtPath()
+	if err != nil {
+		return err
+	}
+	return Pack(path, i.Ref, Content{Binary: filepath.Join(dir, i.Binary), Inside: i.Path, User: nonRoot})
+}
+
+// Content is what an image consists of.
+type Content struct {
+	// Binary is the program's path on this machine, Inside its path in the image.
+	Binary, Inside string
+	// Base is a tar archive of files that lie below the binary; empty is none.
+	Base string
+	// User is whom the program runs as, as "user:group"; empty is root.
+	User string
+}
+
+// Pack writes an image to the archive at path.
+func Pack(path, ref string, c Content) error {
+	tag, err := name.NewTag(ref)
+	if err != nil {
+		return err
+	}
+	img := empty.Image
+	if c.Base != "" {
+		layer, err := tarball.LayerFromFile(c.Base)
+		if err != nil {
+			return err
+		}
+		if img, err = mutate.AppendLayers(img, layer); err != nil {
+			return err
+		}
+	}
+	content, err := os.ReadFile(c.Binary)
+	if err != nil {
+		return err
+	}
+	files, err := layerOf(map[string][]byte{c.Inside: content})
+	if err != nil {
+		return err
+	}
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files)), nil })
+	if err != nil {
+		return err
+	}
+	if img, err = mutate.AppendLayers(img, layer); err != nil {
+		return err
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return err
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture = "linux", runtime.GOARCH
+	file.Config.Entrypoint = []string{c.Inside}
+	file.Config.User = c.User
+	file.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	if img, err = mutate.ConfigFile(img, file); err != nil {
+		return err
+	}
+	return write(path, tag, img)
+}
+
+// layerOf returns a tar archive of executable files and their folders. Times
+// are zero, so that equal contents make equal layers.
+func layerOf(files map[string][]byte) ([]byte, error) {
+	var out bytes.Buffer
+	archive := tar.NewWriter(&out)
+	// A program with a read-only root still wants somewhere to mount /tmp.
+	folders := map[string]int64{"tmp/": 0o1777}
+	var names []string
+	for file := range files {
+		names = append(names, file)
+		for dir := path.Dir(file[1:]); dir != "."; dir = path.Dir(dir) {
+			folders[dir+"/"] = 0o755
+		}
+	}
+	sort.Strings(names)
+	var dirs []string
+	for dir := range folders {
+		dirs = append(dirs, dir)
+	}
+	sort.Strings(dirs)
+	for _, dir := range dirs {
+		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: folders[dir]}); err != nil {
+			return nil, err
+		}
+	}
+	for _, file := range names {
+		content := files[file]
+		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: file[1:], Mode: 0o755, Size: int64(len(content))}); err != nil {
+			return nil, err
+		}
+		if _, err := archive.Write(content); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), archive.Close()
+}
+
+func write(path string, ref name.Reference, img v1.Image) error {
+	return cache.Publish(path, func(temporary string) error {
+		return tarball.WriteToFile(temporary, ref, img)
+	})
+}
+
+func (i Image) builtPath() (string, error) {
+	key, err := i.Program.Key()
+	if err != nil {
+		return "", err
+	}
+	return cache.Path("images", i.Name()+"-"+cache.Key(recipe, key, i.Ref, i.Path)+".tar")
+}
+
+func (i Image) pulledPath() (string, error) {
+	return cache.Path("images", i.Name()+"-"+cache.Key(i.Ref, runtime.GOARCH)+"-pulled.tar")
+}

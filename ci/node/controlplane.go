@@ -1,0 +1,59 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"holograph/ci/program"
+)
+
+// registry is where kubeadm looks for the cluster's images unless told otherwise.
+const registry = "registry.k8s.io/"
+
+// names are the images that kubeadm runs, and the pause image that kind's
+// containerd configuration names.
+type names struct {
+	version              string
+	etcd, coreDNS, pause string
+}
+
+func (n names) kubernetes(component string) string {
+	return registry + component + ":" + n.version
+}
+
+// controlPlane reads the names out of kubeadm's own constants, so that they
+// follow the pinned Kubernetes; the program that pins each image's content is
+// held against them.
+func controlPlane(kubernetesModule string) (names, error) {
+	version, err := program.Kubernetes.Version()
+	if err != nil {
+		return names{}, err
+	}
+	constants, err := os.ReadFile(filepath.Join(kubernetesModule, "cmd", "kubeadm", "app", "constants", "constants.go"))
+	if err != nil {
+		return names{}, err
+	}
+	constant := func(name string) (string, error) {
+		match := regexp.MustCompile(name + `\s*=\s*"([^"]+)"`).FindSubmatch(constants)
+		if match == nil {
+			return "", fmt.Errorf("kubeadm's constants have no %s", name)
+		}
+		return string(match[1]), nil
+	}
+	etcd, err := constant("DefaultEtcdVersion")
+	if err != nil {
+		return names{}, err
+	}
+	coreDNS, err := constant("CoreDNSVersion")
+	if err != nil {
+		return names{}, err
+	}
+	return names{
+		version: version,
+		etcd:    registry + "etcd:" + etcd,
+		coreDNS: registry + "coredns/coredns:" + coreDNS,
+		pause:   registry + "pause:3.10",
+	}, nil
+}

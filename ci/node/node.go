@@ -1,0 +1,492 @@
+// Package node obtains the image of a cluster's nodes: the kindest/node that the
+// pinned kind names, pulled where its registry is reachable, else built from
+// Debian packages and Go modules.
+package node
+
+import (
+	"archive/tar"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"holograph/ci/cache"
+	"holograph/ci/command"
+	"holograph/ci/engine"
+	"holograph/ci/image"
+	"holograph/ci/program"
+)
+
+// recipe changes when the layout of a built node image does in a way that none of
+// its other parts shows.
+const recipe = "2"
+
+// keyLabel marks an image that was built here with what it was built from.
+const keyLabel = "holograph.cache-key"
+
+// pullTimeout bounds the download of kind's node image, about 400 MB.
+const pullTimeout = 10 * time.Minute
+
+// packages is what the node's root file system holds beside Debian's minimum.
+var packages = []string{
+	"ca-certificates", "conntrack", "curl", "e2fsprogs", "ethtool", "iproute2", "iptables", "jq", "kmod",
+	"libseccomp2", "mount", "nftables", "pigz", "procps", "systemd", "systemd-sysv", "util-linux",
+}
+
+// Programs are what a node runs, in the order in which they are best built: the
+// longest first.
+func Programs() []program.Program {
+	return []program.Program{
+		program.Kubernetes, program.CoreDNS, program.Containerd, program.Etcd,
+		program.CRITools, program.Runc, program.CNIPlugins,
+	}
+}
+
+//go:embed Dockerfile
+var dockerfile string
+
+//go:embed cni.template
+var cniTemplate string
+
+// CNITemplate is the path in a built node of the template from which containerd
+// writes the node's CNI configuration. kind's own CNI is an image that is not a
+// Go module.
+const CNITemplate = "/kind/cni.template"
+
+// Image is a node image that the engine has or can get.
+type Image struct {
+	// Ref is what kind is told to start.
+	Ref string
+	// Built says that the image was built here, so that it lacks kind's own CNI.
+	Built bool
+}
+
+// Find returns the node image that the engine has, and false where it has none
+// that is current.
+func Find(ctx context.Context, e engine.Engine) (Image, bool, error) {
+	if e.HasImage(ctx, defaults.Image) {
+		return Image{Ref: defaults.Image}, true, nil
+	}
+	tag, err := builtRef()
+	if err != nil {
+		return Image{}, false, err
+	}
+	key, err := key()
+	if err != nil {
+		return Image{}, false, err
+	}
+	return Image{Ref: tag, Built: true}, e.ImageLabel(ctx, tag, keyLabel) == key, nil
+}
+
+// Reachable reports whether the registry of kind's node image answers.
+func Reachable(ctx context.Context) bool {
+	ref, err := name.ParseReference(defaults.Image)
+	return err == nil && image.Reachable(ctx, ref.Context().Registry)
+}
+
+// Pull lets the engine download kind's node image.
+func Pull(ctx context.Context, e engine.Engine) error {
+	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
+	defer cancel()
+	return e.Command("pull", defaults.Image).Run(ctx)
+}
+
+// Version is the Kubernetes version of kind's node image, such as "v1.37.0". A
+// built image has the same.
+func Version() (string, error) {
+	tag, err := builtRef()
+	return tag[strings.LastIndex(tag, ":")+1:], err
+}
+
+// builtRef is kind's name for the node image less its digest, which an image
+// built here cannot have.
+func builtRef() (string, error) {
+	tag, _, found := strings.Cut(defaults.Image, "@")
+	if !found {
+		return "", fmt.Errorf("kind's node image %s has no digest", defaults.Image)
+	}
+	return "docker.io/" + tag, nil
+}
+
+// RootFS returns the cache's path of the root file system.
+func RootFS() (path string, cached bool, err error) {
+	suite, err := suite()
+	if err != nil {
+		return "", false, err
+	}
+	path, err = cache.Path("rootfs", suite+"-"+cache.Key(append([]string{suite, runtime.GOARCH}, packages...)...)+".tar")
+	return path, cache.Has(path), err
+}
+
+// BuildRootFS makes the root file system with debootstrap, from the mirror that
+// this machine's apt uses. It needs root.
+func BuildRootFS(ctx context.Context) error {
+	path, cached, err := RootFS()
+	if err != nil || cached {
+		return err
+	}
+	suite, err := suite()
+	if err != nil {
+		return err
+	}
+	mirror, err := mirror(ctx, suite)
+	if err != nil {
+		return err
+	}
+	return cache.Publish(path, func(temporary string) error {
+		tree := temporary + ".tree"
+		defer os.RemoveAll(tree)
+		if err := (command.Command{Log: "debootstrap", Args: []string{
+			"debootstrap", "--variant=minbase", "--include=" + strings.Join(packages, ","), suite, tree, mirror,
+		}}).Run(ctx); err != nil {
+			return err
+		}
+		return command.Command{Log: "debootstrap", Args: []string{
+			"tar", "--create", "--file", temporary, "--directory", tree, "--sort=name", "--numeric-owner",
+			// An engine makes its own devices; the rest is of no use to a node.
+			"--exclude=./dev/*", "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*",
+			"--exclude=./usr/share/doc/*", "--exclude=./usr/share/man/*", "--exclude=./usr/share/locale/*", ".",
+		}}.Run(ctx)
+	})
+}
+
+// suite is the host's Debian release, so that one mirror serves both.
+func suite() (string, error) {
+	release, err := os.ReadFile("/etc/os-release")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "bookworm", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if !strings.Contains("\n"+string(release), "\nID=debian\n") {
+		return "bookworm", nil
+	}
+	for line := range strings.Lines(string(release)) {
+		if codename, found := strings.CutPrefix(line, "VERSION_CODENAME="); found {
+			return strings.TrimSpace(codename), nil
+		}
+	}
+	return "bookworm", nil
+}
+
+// mirror is where this machine's apt gets the suite from.
+func mirror(ctx context.Context, suite string) (string, error) {
+	out, err := command.Command{Log: "apt", Args: []string{
+		"apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages",
+	}}.Output(ctx)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == suite {
+			return fields[0], nil
+		}
+	}
+	return "", fmt.Errorf("apt has no source for Debian %s: add one to /etc/apt/sources.list and run apt-get update", suite)
+}
+
+// Build assembles the node image from the root file system and the programs,
+// all of which must be in the cache already.
+func Build(ctx context.Context, e engine.Engine) error {
+	ref, err := builtRef()
+	if err != nil {
+		return err
+	}
+	key, err := key()
+	if err != nil {
+		return err
+	}
+	workshop, err := cache.Path("tmp")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(workshop, 0o755); err != nil {
+		return err
+	}
+	room, err := os.MkdirTemp(workshop, "node-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(room)
+	if err := assemble(ctx, room); err != nil {
+		return err
+	}
+	args := []string{"build", "--tag", ref, "--label", keyLabel + "=" + key}
+	if e.Name == "podman" {
+		// podman's own format drops STOPSIGNAL's name.
+		args = append(args, "--format", "docker", "--squash-all")
+	}
+	build := e.Command(append(args, room)...)
+	build.Log = "node"
+	return build.Run(ctx)
+}
+
+// assemble lays out the build's context: rootfs.tar, files/ as they stand in the
+// node, and images/ with the archives of the cluster's own images.
+func assemble(ctx context.Context, room string) error {
+	rootfs, cached, err := RootFS()
+	if err != nil {
+		return err
+	}
+	if !cached {
+		return fmt.Errorf("%s is not in the cache", rootfs)
+	}
+	if err := os.WriteFile(filepath.Join(room, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		return err
+	}
+	if err := link(rootfs, filepath.Join(room, "rootfs.tar")); err != nil {
+		return err
+	}
+	files := filepath.Join(room, "files")
+	if err := copyKindFiles(ctx, files); err != nil {
+		return err
+	}
+	version, err := program.Kubernetes.Version()
+	if err != nil {
+		return err
+	}
+	for path, content := range map[string]string{"kind/version": version, strings.TrimPrefix(CNITemplate, "/"): cniTemplate} {
+		if err := os.WriteFile(filepath.Join(files, path), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := placeBinaries(ctx, files); err != nil {
+		return err
+	}
+	return packImages(ctx, room, rootfs)
+}
+
+// copyKindFiles copies the node's static files out of the kind module, with the
+// modes that kind's Dockerfile gives them.
+func copyKindFiles(ctx context.Context, to string) error {
+	folder, err := program.Kind.ModuleDir(ctx)
+	if err != nil {
+		return err
+	}
+	from := filepath.Join(folder, "images", "base", "files")
+	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(from, file)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, relative)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if folder := filepath.Base(filepath.Dir(file)); folder == "bin" {
+			mode = 0o755
+		}
+		return os.WriteFile(target, content, mode)
+	})
+}
+
+// placeBinaries puts each program where kind's unit files and kubeadm expect it.
+func placeBinaries(ctx context.Context, files string) error {
+	for _, place := range []struct {
+		dir      string
+		program  program.Program
+		binaries []string
+	}{
+		{"usr/bin", program.Kubernetes, []string{"kubeadm", "kubelet", "kubectl"}},
+		{"usr/local/bin", program.Containerd, []string{"containerd", "ctr", "containerd-shim-runc-v2"}},
+		{"usr/local/bin", program.CRITools, []string{"crictl"}},
+		{"usr/local/sbin", program.Runc, []string{"runc"}},
+		{"opt/cni/bin", program.CNIPlugins, []string{"host-local", "loopback", "ptp", "portmap"}},
+	} {
+		if err := os.MkdirAll(filepath.Join(files, place.dir), 0o755); err != nil {
+			return err
+		}
+		for _, name := range place.binaries {
+			binary, err := place.program.Binary(ctx, name)
+			if err != nil {
+				return err
+			}
+			if err := link(binary, filepath.Join(files, place.dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// packImages writes the archives of the images that kubeadm and containerd run.
+func packImages(ctx context.Context, room, rootfs string) error {
+	images := filepath.Join(room, "images")
+	if err := os.MkdirAll(images, 0o755); err != nil {
+		return err
+	}
+	module, err := program.Kubernetes.ModuleDir(ctx)
+	if err != nil {
+		return err
+	}
+	names, err := controlPlane(module)
+	if err != nil {
+		return err
+	}
+	pause := filepath.Join(room, "pause")
+	if err := compilePause(ctx, module, pause); err != nil {
+		return err
+	}
+	// kube-proxy calls iptables, so it stands on the files that iptables needs.
+	netfilter := filepath.Join(room, "netfilter.tar")
+	if err := extractNetfilter(rootfs, netfilter); err != nil {
+		return err
+	}
+	for ref, part := range map[string]struct {
+		program program.Program
+		binary  string
+		inside  string
+		base    string
+	}{
+		names.kubernetes("kube-apiserver"):          {program.Kubernetes, "kube-apiserver", "/usr/local/bin/kube-apiserver", ""},
+		names.kubernetes("kube-controller-manager"): {program.Kubernetes, "kube-controller-manager", "/usr/local/bin/kube-controller-manager", ""},
+		names.kubernetes("kube-scheduler"):          {program.Kubernetes, "kube-scheduler", "/usr/local/bin/kube-scheduler", ""},
+		names.kubernetes("kube-proxy"):              {program.Kubernetes, "kube-proxy", "/usr/local/bin/kube-proxy", netfilter},
+		names.etcd:                                  {program.Etcd, "etcd", "/usr/local/bin/etcd", ""},
+		names.coreDNS:                               {program.CoreDNS, "coredns", "/coredns", ""},
+		names.pause:                                 {program.Program{}, pause, "/pause", ""},
+	} {
+		binary := part.binary
+		if part.program.Name != "" {
+			if binary, err = part.program.Binary(ctx, part.binary); err != nil {
+				return err
+			}
+		}
+		if err := image.Pack(filepath.Join(images, path.Base(part.inside)+".tar"), ref, image.Content{
+			Binary: binary, Inside: part.inside, Base: part.base,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// link makes a second name of a cached file, or a copy where the file system
+// has no such thing.
+func link(from, to string) error {
+	if err := os.Link(from, to); err == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, info.Mode())
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+func compilePause(ctx context.Context, module, to string) error {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		return err
+	}
+	return command.Command{Log: "pause", Args: []string{
+		"gcc", "-Os", "-Wall", "-static", "-DVERSION=built-from-module", "-o", to, filepath.Join(module, "build", "pause", "linux", "pause.c"),
+	}}.Run(ctx)
+}
+
+// key condenses everything that a built node image depends on.
+func key() (string, error) {
+	suite, err := suite()
+	if err != nil {
+		return "", err
+	}
+	kind, err := program.Kind.Version()
+	if err != nil {
+		return "", err
+	}
+	parts := append([]string{recipe, suite, runtime.GOARCH, dockerfile, cniTemplate, kind}, packages...)
+	for _, p := range Programs() {
+		key, err := p.Key()
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, key)
+	}
+	return cache.Key(parts...), nil
+}
+
+// netfilterFiles are the parts of the root file system that iptables, nft and
+// conntrack consist of: 10 MB in place of 160.
+var netfilterFiles = []string{
+	"etc/alternatives/*tables*", "usr/sbin/*tables*", "usr/sbin/xtables-*", "usr/sbin/nft", "usr/sbin/conntrack", "usr/sbin/ipset",
+	"usr/bin/kmod", "usr/sbin/modprobe", "bin", "sbin", "lib", "lib64", "usr/lib64/*", "usr/lib/*/ld-*.so*", "usr/lib/*/xtables/*",
+	"usr/lib/*/lib[cm].so.*", "usr/lib/*/libxtables.so*", "usr/lib/*/libip[46]tc.so*", "usr/lib/*/libmnl.so*", "usr/lib/*/libn*t*.so*",
+	"usr/lib/*/libgmp.so*", "usr/lib/*/libjansson.so*", "usr/lib/*/libedit.so*", "usr/lib/*/libtinfo.so*", "usr/lib/*/libbsd.so*", "usr/lib/*/libmd.so*",
+	"usr/lib/*/libpcap.so*", "usr/lib/*/libdbus*.so*", "usr/lib/*/libz*.so*", "usr/lib/*/liblzma.so*", "usr/lib/*/libcrypto.so*",
+}
+
+// extractNetfilter copies those files from the root file system's archive.
+func extractNetfilter(rootfs, to string) error {
+	in, err := os.Open(rootfs)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	reader, writer := tar.NewReader(in), tar.NewWriter(out)
+	for {
+		header, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		file := strings.Trim(strings.TrimPrefix(header.Name, "."), "/")
+		wanted := header.Typeflag == tar.TypeDir && file == "run"
+		for _, pattern := range netfilterFiles {
+			matched, err := path.Match(pattern, file)
+			if err != nil {
+				return err
+			}
+			wanted = wanted || matched && header.Typeflag != tar.TypeDir || matched && !strings.Contains(pattern, "/") && header.Typeflag == tar.TypeDir
+		}
+		if !wanted {
+			continue
+		}
+		if err := writer.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := io.Copy(writer, reader); err != nil {
+			return err
+		}
+	}
+	return writer.Close()
+}

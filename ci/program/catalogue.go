@@ -1,0 +1,131 @@
+package program
+
+// The programs that the project runs. Each one's version stands in the go.mod of
+// its Folder and nowhere else.
+var (
+	// Renderer is the reference renderer of this repository.
+	Renderer = Program{
+		Name:     "renderer",
+		Packages: map[string]string{"renderer": "./test/renderer"},
+		LDFlags:  "-X main.version=%s",
+		Sources:  []string{"test/renderer"},
+	}
+	// Helm installs the chart; the tests render with the same version's library.
+	Helm = Program{
+		Name:     "helm",
+		Module:   "helm.sh/helm/v3",
+		Packages: map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"},
+		LDFlags:  "-X helm.sh/helm/v3/internal/version.version=%s",
+	}
+	// Kind starts the clusters.
+	Kind = Program{
+		Name:     "kind",
+		Module:   "sigs.k8s.io/kind",
+		Packages: map[string]string{"kind": "sigs.k8s.io/kind"},
+	}
+	// Prometheus records the frames; promtool checks its rules.
+	Prometheus = Program{
+		Name:   "prometheus",
+		Folder: "ci/modules/prometheus",
+		Module: "github.com/prometheus/prometheus",
+		Packages: map[string]string{
+			"prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+			"promtool":   "github.com/prometheus/prometheus/cmd/promtool",
+		},
+		LDFlags: "-X github.com/prometheus/common/version.Version=%s",
+	}
+	// PrometheusAdapter serves the metric on the custom metrics API.
+	PrometheusAdapter = Program{
+		Name:     "prometheus-adapter",
+		Folder:   "ci/modules/prometheus-adapter",
+		Module:   "sigs.k8s.io/prometheus-adapter",
+		Packages: map[string]string{"adapter": "sigs.k8s.io/prometheus-adapter/cmd/adapter"},
+	}
+	// KubeStateMetrics exposes the HPA's state to Prometheus.
+	KubeStateMetrics = Program{
+		Name:     "kube-state-metrics",
+		Folder:   "ci/modules/kube-state-metrics",
+		Module:   "k8s.io/kube-state-metrics/v2",
+		Packages: map[string]string{"kube-state-metrics": "k8s.io/kube-state-metrics/v2"},
+	}
+	// K6 drives the load.
+	K6 = Program{
+		Name:     "k6",
+		Folder:   "ci/modules/k6",
+		Module:   "go.k6.io/k6",
+		Packages: map[string]string{"k6": "go.k6.io/k6"},
+	}
+	// Kubernetes is the cluster itself.
+	Kubernetes = Program{
+		Name:   "kubernetes",
+		Folder: "ci/modules/kubernetes",
+		Module: "k8s.io/kubernetes",
+		Packages: map[string]string{
+			"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
+			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
+			"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
+			"kubeadm":                 "k8s.io/kubernetes/cmd/kubeadm",
+			"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
+			"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+		},
+		// kubeadm, the API server and the clients compare these versions.
+		LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s",
+	}
+	// Etcd stores the cluster's objects.
+	Etcd = Program{
+		Name:     "etcd",
+		Folder:   "ci/modules/etcd",
+		Module:   "go.etcd.io/etcd/server/v3",
+		Packages: map[string]string{"etcd": "go.etcd.io/etcd/server/v3"},
+	}
+	// CoreDNS resolves the cluster's names.
+	CoreDNS = Program{
+		Name:     "coredns",
+		Folder:   "ci/modules/coredns",
+		Module:   "github.com/coredns/coredns",
+		Packages: map[string]string{"coredns": "github.com/coredns/coredns"},
+	}
+	// Containerd runs the node's containers.
+	Containerd = Program{
+		Name:   "containerd",
+		Folder: "ci/modules/containerd",
+		Module: "github.com/containerd/containerd/v2",
+		Packages: map[string]string{
+			"containerd":              "github.com/containerd/containerd/v2/cmd/containerd",
+			"ctr":                     "github.com/containerd/containerd/v2/cmd/ctr",
+			"containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+		},
+		LDFlags: "-X github.com/containerd/containerd/v2/version.Version=%s",
+	}
+	// Runc starts the containers' processes.
+	Runc = Program{
+		Name:     "runc",
+		Folder:   "ci/modules/runc",
+		Module:   "github.com/opencontainers/runc",
+		Packages: map[string]string{"runc": "github.com/opencontainers/runc"},
+		LDFlags:  "-X main.version=%s",
+		Tags:     "seccomp,netgo,osusergo",
+		CGO:      true,
+	}
+	// CNIPlugins connect the pods.
+	CNIPlugins = Program{
+		Name:   "cni-plugins",
+		Folder: "ci/modules/cni-plugins",
+		Module: "github.com/containernetworking/plugins",
+		Packages: map[string]string{
+			"host-local": "github.com/containernetworking/plugins/plugins/ipam/host-local",
+			"loopback":   "github.com/containernetworking/plugins/plugins/main/loopback",
+			"ptp":        "github.com/containernetworking/plugins/plugins/main/ptp",
+			"portmap":    "github.com/containernetworking/plugins/plugins/meta/portmap",
+		},
+	}
+	// CRITools is crictl, which kind and people use on the node.
+	CRITools = Program{
+		Name:     "cri-tools",
+		Folder:   "ci/modules/cri-tools",
+		Module:   "sigs.k8s.io/cri-tools",
+		Packages: map[string]string{"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"},
+		LDFlags:  "-X sigs.k8s.io/cri-tools/pkg/version.Version=%s",
+	}
+)

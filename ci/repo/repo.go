@@ -1,0 +1,79 @@
+// Package repo knows where things stand in this repository.
+package repo
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/mod/modfile"
+	"sigs.k8s.io/yaml"
+)
+
+// Root returns the absolute path of the repository, found by walking up from
+// the working directory to the folder that holds charts/holograph.
+var Root = sync.OnceValues(func() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "charts", "holograph", "Chart.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not inside the holograph repository: run this from a checkout of it", start)
+		}
+	}
+})
+
+// Path joins elem to the repository's root.
+func Path(elem ...string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(append([]string{root}, elem...)...), nil
+}
+
+// ModuleVersion returns the version, such as "v0.12.0", at which the go.mod in
+// folder (relative to the root) requires the module.
+func ModuleVersion(folder, module string) (string, error) {
+	path, err := Path(folder, "go.mod")
+	if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	file, err := modfile.ParseLax(path, data, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, require := range file.Require {
+		if require.Mod.Path == module {
+			return require.Mod.Version, nil
+		}
+	}
+	return "", fmt.Errorf("%s does not require %s", path, module)
+}
+
+// AppVersion returns the version of this repository's own programs: the chart's
+// appVersion.
+func AppVersion() (string, error) {
+	path, err := Path("charts", "holograph", "Chart.yaml")
+	if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	var chart struct{ AppVersion string }
+	if err := yaml.Unmarshal(data, &chart); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return chart.AppVersion, nil
+}
