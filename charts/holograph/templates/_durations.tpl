@@ -1,0 +1,27 @@
+{{/*
+A duration (15s, 2m, 1m30s, 30d) in milliseconds; 0 for what is no duration. Sprig parses Go's
+durations only as far as `duration` prints them, so the parts are added up here.
+*/}}
+{{- define "holograph.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 }}
+{{- $total := 0 }}
+{{- if regexMatch "^([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$" (toString .) }}
+{{- range regexFindAll "[0-9]+(ms|[smhdw])" (toString .) -1 }}
+{{- $total = add $total (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- end }}
+{{- $total }}
+{{- end }}
+
+{{/*
+Milliseconds as a duration in one unit, the largest that fits: 2m, 90s, 500ms.
+*/}}
+{{- define "holograph.duration" -}}
+{{- if mod . 1000 }}
+{{- printf "%dms" (int64 .) }}
+{{- else if mod . 60000 }}
+{{- printf "%ds" (div . 1000) }}
+{{- else }}
+{{- printf "%dm" (div . 60000) }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,169 @@
+{{/*
+Chart name, as `app.kubernetes.io/name`.
+*/}}
+{{- define "holograph.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/*
+Common part of all object names. 43 characters: a Service name holds 63, and the
+longest suffix, -kube-state-metrics or -prometheus-adapter, takes 19 and its dash.
+*/}}
+{{- define "holograph.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 43 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 43 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- define "holograph.renderer.name" -}}
+{{- include "holograph.fullname" . }}-renderer
+{{- end }}
+
+{{- define "holograph.prometheus.name" -}}
+{{- include "holograph.fullname" . }}-prometheus
+{{- end }}
+
+{{- define "holograph.prometheusAdapter.name" -}}
+{{- include "holograph.fullname" . }}-prometheus-adapter
+{{- end }}
+
+{{- define "holograph.kubeStateMetrics.name" -}}
+{{- include "holograph.fullname" . }}-kube-state-metrics
+{{- end }}
+
+{{- define "holograph.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/*
+Labels that select the pods of one component. Never change: a Deployment's selector is immutable.
+Takes dict "context" $ "component" name.
+*/}}
+{{- define "holograph.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "holograph.name" .context }}
+app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/*
+Labels of every object. Takes dict "context" $ "component" name.
+*/}}
+{{- define "holograph.labels" -}}
+{{- $own := include "holograph.selectorLabels" . | fromYaml }}
+{{- $_ := set $own "helm.sh/chart" (include "holograph.chart" .context) }}
+{{- $_ := set $own "app.kubernetes.io/version" .context.Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .context.Release.Service }}
+{{- $_ := set $own "app.kubernetes.io/part-of" (include "holograph.name" .context) }}
+{{- merge $own .context.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/*
+name, namespace, labels and annotations of one object.
+Takes dict "context" $ "component" name "name" name, optionally "annotations" and
+"namespace": another than the release's, or "-" for a cluster-scoped object.
+*/}}
+{{- define "holograph.metadata" -}}
+name: {{ .name }}
+{{- if ne (default "" .namespace) "-" }}
+namespace: {{ default (include "holograph.namespace" .context) .namespace }}
+{{- end }}
+labels:
+  {{- include "holograph.labels" . | nindent 2 }}
+{{- with merge (dict) (default dict .annotations) .context.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+Labels of a component's pods. Takes dict "context" $ "component" name "podLabels" map.
+The version is left out, so that a chart upgrade which changes nothing else restarts nothing.
+*/}}
+{{- define "holograph.podLabels" -}}
+{{- $own := include "holograph.selectorLabels" . | fromYaml }}
+{{- merge (dict) $own (default dict .podLabels) .context.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{/*
+Reference of an image. Takes dict "context" $ "image" values.
+*/}}
+{{- define "holograph.image" -}}
+{{- $registry := default .image.registry .context.Values.global.imageRegistry }}
+{{- $repository := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") }}
+{{- if .image.digest }}
+{{- printf "%s@%s" $repository .image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (default .context.Chart.AppVersion .image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/*
+The scheduling keys that every supporting component has, at pod level.
+Takes dict "context" $ "values" values of the component.
+*/}}
+{{- define "holograph.scheduling" -}}
+{{- $pod := dict }}
+{{- range $key := list "priorityClassName" "nodeSelector" "affinity" "tolerations" }}
+{{- with get $.values $key }}
+{{- $_ := set $pod $key . }}
+{{- end }}
+{{- end }}
+{{- with .context.Values.global.imagePullSecrets }}
+{{- $_ := set $pod "imagePullSecrets" . }}
+{{- end }}
+{{- with $pod }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Security of the supporting components' pods and containers; not in the values, because
+nothing they do needs more, and each image runs as any user.
+*/}}
+{{- define "holograph.podSecurityContext" -}}
+runAsNonRoot: true
+# Numeric, because the kubelet cannot tell whether an image's named user is root.
+runAsUser: 65534
+runAsGroup: 65534
+fsGroup: 65534
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "holograph.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
+{{- end }}
+
+{{- define "holograph.renderer.serviceAccountName" -}}
+{{- if .Values.renderer.serviceAccount.create }}
+{{- default (include "holograph.renderer.name" .) .Values.renderer.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.renderer.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/*
+URL of the Prometheus that is asked: the embedded one, or the one in prometheus.url.
+*/}}
+{{- define "holograph.prometheus.url" -}}
+{{- if .Values.prometheus.enabled }}
+{{- printf "http://%s.%s.svc:%v" (include "holograph.prometheus.name" .) (include "holograph.namespace" .) .Values.prometheus.service.port }}
+{{- else }}
+{{- .Values.prometheus.url }}
+{{- end }}
+{{- end }}

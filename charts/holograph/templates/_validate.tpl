@@ -1,0 +1,151 @@
+{{/*
+Refuses values that would install and then not work. Each refusal is one sentence: the key, what is wrong
+with it, what to write. What a single value may look like is the schema's business; here stand the things
+that a schema cannot say, and durations, because everything else is computed from them.
+*/}}
+{{- define "holograph.validate" -}}
+{{- include "holograph.validate.durations" . }}
+{{- include "holograph.validate.signals" . }}
+{{- include "holograph.validate.autoscaling" . }}
+{{- include "holograph.validate.renderer" . }}
+{{- include "holograph.validate.pipeline" . }}
+{{- end }}
+
+{{- define "holograph.validate.durations" -}}
+{{- $durations := dict
+  "signals.overruns.window" .Values.signals.overruns.window
+  "slo.window" .Values.slo.window
+  "prometheus.scrapeInterval" .Values.prometheus.scrapeInterval
+  "prometheus.reloadInterval" .Values.prometheus.reloadInterval
+  "prometheus.retention.time" .Values.prometheus.retention.time
+  "prometheusAdapter.relistInterval" .Values.prometheusAdapter.relistInterval
+  "prometheusAdapter.maxAge" .Values.prometheusAdapter.maxAge
+  "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval }}
+{{- range $key, $value := $durations }}
+{{- if le (include "holograph.milliseconds" $value | int64) 0 }}
+{{- fail (printf "%s (%v) is not a duration above zero: write it like 15s, 2m or 1m30s." $key $value) }}
+{{- end }}
+{{- end }}
+{{- if not (regexMatch "[1-9]" (toString .Values.frame.budget)) }}
+{{- fail (printf "frame.budget (%v) leaves a frame no time at all: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.signals" -}}
+{{- $labels := .Values.signals.labels }}
+{{- if lt (list $labels.namespace $labels.pod $labels.container | uniq | len) 3 }}
+{{- fail (printf "signals.labels gives one name to two labels (namespace: %s, pod: %s, container: %s): write three different names." $labels.namespace $labels.pod $labels.container) }}
+{{- end }}
+{{- range $key, $value := $labels }}
+{{- if has $value $.Values.signals.scrapeLabels }}
+{{- fail (printf "signals.labels.%s (%s) is also in signals.scrapeLabels, which are dropped before pods are told apart: remove it from one of them." $key $value) }}
+{{- end }}
+{{- end }}
+{{- $target := toString .Values.signals.overruns.target }}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" $target | float64 }}
+{{- $unit := regexFind "[a-z]*$" $target }}
+{{- if or (not (regexMatch "^[0-9]+([.][0-9]+)?(m|k)?$" $target)) (lt (mulf $number (get (dict "m" 1.0 "" 1000.0 "k" 1000000.0) $unit)) 1.0) }}
+{{- fail (printf "signals.overruns.target (%s) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like \"0.1\"." $target) }}
+{{- end }}
+{{- $window := include "holograph.milliseconds" .Values.signals.overruns.window | int64 }}
+{{- $scrape := include "holograph.milliseconds" .Values.prometheus.scrapeInterval | int64 }}
+{{- if lt $window (mul 4 $scrape) }}
+{{- fail (printf "signals.overruns.window (%s) is shorter than 4 times prometheus.scrapeInterval (%s), so lost scrapes would leave pods without a value: write %s or more, or scrape more often." .Values.signals.overruns.window .Values.prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.autoscaling" -}}
+{{- with .Values.autoscaling }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- fail (printf "autoscaling.minReplicas (%v) is above autoscaling.maxReplicas (%v): write a minimum that is at most the maximum." .minReplicas .maxReplicas) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.renderer" -}}
+{{- $renderer := .Values.renderer }}
+{{- range $renderer.env }}
+{{- if eq (toString .name) "HOLOGRAPH_FRAME_BUDGET" }}
+{{- fail "renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead." }}
+{{- end }}
+{{- end }}
+{{- /* Helm merges maps, so a handler of one's own arrives beside the default one, and Kubernetes refuses the pair. */}}
+{{- $handlers := dict
+  "renderer.startupProbe" $renderer.startupProbe
+  "renderer.readinessProbe" $renderer.readinessProbe
+  "renderer.livenessProbe" $renderer.livenessProbe
+  "renderer.lifecycle.preStop" (default dict $renderer.lifecycle).preStop
+  "renderer.lifecycle.postStart" (default dict $renderer.lifecycle).postStart }}
+{{- range $key, $value := $handlers }}
+{{- $kinds := list }}
+{{- range $kind := list "exec" "grpc" "httpGet" "sleep" "tcpSocket" }}
+{{- if hasKey (default dict $value) $kind }}
+{{- $kinds = append $kinds $kind }}
+{{- end }}
+{{- end }}
+{{- if gt (len $kinds) 1 }}
+{{- fail (printf "%s has %d handlers (%s) and may have one: write `null` for the others." $key (len $kinds) (join ", " $kinds)) }}
+{{- end }}
+{{- end }}
+{{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict $renderer.lifecycle) | int }}
+{{- if and $sleep (le (int $renderer.terminationGracePeriodSeconds) $sleep) }}
+{{- fail (printf "renderer.terminationGracePeriodSeconds (%v) is over before renderer.lifecycle.preStop.sleep.seconds (%d) is, so frames in flight would be lost: write more than %d." $renderer.terminationGracePeriodSeconds $sleep $sleep) }}
+{{- end }}
+{{- $budget := $renderer.podDisruptionBudget }}
+{{- if $budget.enabled }}
+{{- $hasMin := not (kindIs "invalid" $budget.minAvailable) }}
+{{- $hasMax := not (kindIs "invalid" $budget.maxUnavailable) }}
+{{- if eq $hasMin $hasMax }}
+{{- fail (printf "renderer.podDisruptionBudget has %s maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null." (ternary "both" "neither of" $hasMin)) }}
+{{- end }}
+{{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" .Values.autoscaling.enabled }}
+{{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount .Values.autoscaling.enabled | int }}
+{{- if and $hasMax (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) }}
+{{- fail (printf "renderer.podDisruptionBudget.maxUnavailable (%v) forbids every eviction, so that no node could ever be drained: write 1 or more." $budget.maxUnavailable) }}
+{{- end }}
+{{- if $hasMin }}
+{{- $percent := hasSuffix "%" (toString $budget.minAvailable) }}
+{{- $number := trimSuffix "%" (toString $budget.minAvailable) | int }}
+{{- /* Kubernetes rounds a percentage of pods up. */}}
+{{- $kept := ternary (div (add (mul $number $pods) 99) 100) $number $percent | int }}
+{{- if and (gt $pods 0) (ge $kept $pods) }}
+{{- fail (printf "renderer.podDisruptionBudget.minAvailable (%v) keeps all of the %d pods of %s, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer." $budget.minAvailable $pods $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.pipeline" -}}
+{{- $prometheus := .Values.prometheus }}
+{{- $adapter := .Values.prometheusAdapter }}
+{{- $certificate := $adapter.certificate }}
+{{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
+{{- $relist := include "holograph.milliseconds" $adapter.relistInterval | int64 }}
+{{- $maxAge := include "holograph.milliseconds" $adapter.maxAge | int64 }}
+{{- if and $prometheus.enabled $prometheus.url }}
+{{- fail (printf "prometheus.url (%s) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty." $prometheus.url) }}
+{{- end }}
+{{- if and $prometheus.enabled (not (regexMatch "^[1-9][0-9]*[KMGT]B$" $prometheus.retention.size)) }}
+{{- fail (printf "prometheus.retention.size (%s) is not a size: write a whole number of KB, MB, GB or TB, like 512MB." $prometheus.retention.size) }}
+{{- end }}
+{{- if $adapter.enabled }}
+{{- if not (or $prometheus.enabled $prometheus.url) }}
+{{- fail "prometheus.url is empty and prometheus.enabled is false, so the adapter has no Prometheus to ask: write your Prometheus' URL, like http://prometheus.monitoring.svc:9090." }}
+{{- end }}
+{{- if lt $relist $scrape }}
+{{- fail (printf "prometheusAdapter.relistInterval (%s) is shorter than prometheus.scrapeInterval (%s), and nothing new can be found between two scrapes: write %s or more." $adapter.relistInterval $prometheus.scrapeInterval $prometheus.scrapeInterval) }}
+{{- end }}
+{{- if lt $maxAge $relist }}
+{{- fail (printf "prometheusAdapter.maxAge (%s) is shorter than prometheusAdapter.relistInterval (%s), with which the adapter does not start: write %s or more." $adapter.maxAge $adapter.relistInterval $adapter.relistInterval) }}
+{{- end }}
+{{- if lt $maxAge (mul 2 $scrape) }}
+{{- fail (printf "prometheusAdapter.maxAge (%s) is shorter than twice prometheus.scrapeInterval (%s), so one lost scrape would make the metric disappear: write %s or more." $adapter.maxAge $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
+{{- end }}
+{{- if and $certificate.existingSecret (not (contains "-----BEGIN CERTIFICATE-----" $certificate.caBundle)) }}
+{{- fail (printf "prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (%s): write the PEM of the authority that signed it." $certificate.existingSecret) }}
+{{- end }}
+{{- if and $certificate.caBundle (not $certificate.existingSecret) }}
+{{- fail "prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
+{{- end }}
+{{- end }}
+{{- end }}

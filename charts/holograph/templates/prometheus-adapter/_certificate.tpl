@@ -1,0 +1,50 @@
+{{/*
+The certificate that the adapter serves with, as YAML:
+
+  secretName  Secret that holds it
+  generated   whether this chart issued it, and so renders the Secret
+  ca          PEM that the API server verifies it with
+  cert, key   PEM, when generated
+  inputs      what it was issued for, when generated
+  notAfter    Unix time in seconds of its end, when generated
+
+A generated certificate is kept in its Secret and found there by the next upgrade, so that an upgrade changes
+nothing. A new one is issued when there is none, when what it was issued for has changed (names, validityDays,
+generation), and when less than a third of its time is left. The authority signs this one certificate and its
+key is then forgotten; a renewal makes a new authority. The caBundle keeps the authority before as well, because
+a running adapter serves the old certificate until it has read the new one. Two authorities at most: the older
+one verifies nothing but a certificate whose key is in the same namespace.
+
+Call it once: each call may issue another certificate.
+*/}}
+{{- define "holograph.prometheusAdapter.certificate" -}}
+{{- $values := .Values.prometheusAdapter.certificate }}
+{{- if $values.existingSecret }}
+{{- dict "secretName" $values.existingSecret "generated" false "ca" $values.caBundle | toYaml }}
+{{- else }}
+{{- $service := include "holograph.prometheusAdapter.name" . }}
+{{- $namespace := include "holograph.namespace" . }}
+{{- $secretName := printf "%s-certificate" $service }}
+{{- $dnsNames := list (printf "%s.%s.svc" $service $namespace) (printf "%s.%s" $service $namespace) $service }}
+{{- $inputs := printf "%s/%v/%v" (index $dnsNames 0) $values.validityDays $values.generation }}
+{{- $found := default dict (lookup "v1" "Secret" $namespace $secretName) }}
+{{- $data := default dict $found.data }}
+{{- $annotations := default dict (default dict $found.metadata).annotations }}
+{{- $foundCA := default "" (get $data "ca.crt") | b64dec }}
+{{- $foundInputs := default "" (get $annotations "holograph/certificate-inputs") }}
+{{- $foundNotAfter := default "0" (get $annotations "holograph/certificate-not-after") }}
+{{- $now := now | unixEpoch | int64 }}
+{{- $validity := mul $values.validityDays 86400 }}
+{{- $complete := and $foundCA (get $data "tls.crt") (get $data "tls.key") }}
+{{- if and $complete (eq $foundInputs $inputs) (gt (sub (int64 $foundNotAfter) $now) (div $validity 3)) }}
+{{- dict "secretName" $secretName "generated" true "ca" $foundCA "cert" (get $data "tls.crt" | b64dec) "key" (get $data "tls.key" | b64dec) "inputs" $inputs "notAfter" $foundNotAfter | toYaml }}
+{{- else }}
+{{- $days := int $values.validityDays }}
+{{- $ca := genCAWithKey (printf "%s-ca" $service) $days (genPrivateKey "ecdsa") }}
+{{- $cert := genSignedCertWithKey $service nil $dnsNames $days $ca (genPrivateKey "ecdsa") }}
+{{- $previous := regexFind "(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----" $foundCA }}
+{{- $bundle := ternary (printf "%s%s\n" $ca.Cert $previous) $ca.Cert (ne $previous "") }}
+{{- dict "secretName" $secretName "generated" true "ca" $bundle "cert" $cert.Cert "key" $cert.Key "inputs" $inputs "notAfter" (add $now $validity | toString) | toYaml }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,161 @@
+package chart
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// Component is a part of the release, as app.kubernetes.io/component names it and as its objects' names end.
+type Component string
+
+// The components. Each is also the name of its main container.
+const (
+	Renderer          Component = "renderer"
+	Prometheus        Component = "prometheus"
+	PrometheusAdapter Component = "prometheus-adapter"
+	KubeStateMetrics  Component = "kube-state-metrics"
+)
+
+// Object is one rendered document without a schema.
+type Object map[string]any
+
+// Kind returns the object's kind, "" where it has none.
+func (o Object) Kind() string { return o.text("kind") }
+
+// APIVersion returns the object's apiVersion, "" where it has none.
+func (o Object) APIVersion() string { return o.text("apiVersion") }
+
+// Name returns metadata.name, "" where it has none.
+func (o Object) Name() string { return Object(o.mapping("metadata")).text("name") }
+
+// Namespace returns metadata.namespace, "" for a cluster-scoped object.
+func (o Object) Namespace() string { return Object(o.mapping("metadata")).text("namespace") }
+
+// String names the object in messages, "apps/v1 Deployment holograph-renderer".
+func (o Object) String() string {
+	return fmt.Sprintf("%s %s %s", o.APIVersion(), o.Kind(), o.Name())
+}
+
+func (o Object) text(key string) string {
+	value, _ := o[key].(string)
+	return value
+}
+
+func (o Object) mapping(key string) map[string]any {
+	value, _ := o[key].(map[string]any)
+	return value
+}
+
+// Typed decodes the object into its Go type and refuses what the API server would refuse to read:
+// unknown and doubled fields, wrong types, malformed quantities.
+func (o Object) Typed() (runtime.Object, error) {
+	text, err := yaml.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	object, _, err := strictDecoder.Decode(text, nil, nil)
+	return object, err
+}
+
+// Of returns the rendered objects of one Go type, such as *appsv1.Deployment, in installation order.
+func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
+	t.Helper()
+	var found []T
+	for _, object := range rendered.Objects {
+		typed, err := object.Typed()
+		require.NoError(t, err, "%v", object)
+		if wanted, ok := typed.(T); ok {
+			found = append(found, wanted)
+		}
+	}
+	return found
+}
+
+// Deployment returns a component's Deployment.
+func (r *Rendered) Deployment(t testing.TB, component Component) *appsv1.Deployment {
+	t.Helper()
+	return find(t, r, component, func(d *appsv1.Deployment) string { return d.Name })
+}
+
+// Container returns the container of a component that carries its name.
+func (r *Rendered) Container(t testing.TB, component Component) corev1.Container {
+	t.Helper()
+	for _, container := range r.Deployment(t, component).Spec.Template.Spec.Containers {
+		if container.Name == string(component) {
+			return container
+		}
+	}
+	require.FailNow(t, "no such container", "%s", component)
+	return corev1.Container{}
+}
+
+// ConfigMap returns a component's ConfigMap.
+func (r *Rendered) ConfigMap(t testing.TB, component Component) *corev1.ConfigMap {
+	t.Helper()
+	return find(t, r, component, func(c *corev1.ConfigMap) string { return c.Name })
+}
+
+// HorizontalPodAutoscaler returns the renderer's autoscaler.
+func (r *Rendered) HorizontalPodAutoscaler(t testing.TB) *autoscalingv2.HorizontalPodAutoscaler {
+	t.Helper()
+	return find(t, r, Renderer, func(h *autoscalingv2.HorizontalPodAutoscaler) string { return h.Name })
+}
+
+// find returns the one object of type T whose name ends in the component's.
+func find[T runtime.Object](t testing.TB, r *Rendered, component Component, name func(T) string) T {
+	t.Helper()
+	var found []T
+	for _, object := range Of[T](t, r) {
+		if strings.HasSuffix(name(object), "-"+string(component)) {
+			found = append(found, object)
+		}
+	}
+	require.Len(t, found, 1, "%T of %s", *new(T), component)
+	return found[0]
+}
+
+// strictDecoder knows every type that the chart may render.
+var strictDecoder = func() runtime.Decoder {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientscheme.AddToScheme(scheme))
+	utilruntime.Must(apiregistrationv1.AddToScheme(scheme))
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+}()
+
+// decode splits a stream of documents. A document of comments alone is none.
+func decode(manifest string) ([]Object, error) {
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
+	var objects []Object
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		object := Object{}
+		if err := yaml.UnmarshalStrict(document, &object); err != nil {
+			return nil, fmt.Errorf("rendered document is not YAML: %w\n%s", err, document)
+		}
+		if len(object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}

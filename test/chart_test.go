@@ -1,0 +1,756 @@
+package test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/program"
+	"holograph/ci/repo"
+	"holograph/test/chart"
+)
+
+var updateGolden = flag.Bool("update", false, "write golden files anew from what the chart renders")
+
+// everything turns on what the defaults leave off, so that each template's every branch is rendered once.
+const everything = `
+nameOverride: hologram
+commonLabels: {team: graphics}
+commonAnnotations: {contact: graphics}
+global:
+  imageRegistry: registry.example:5000
+  imagePullSecrets: [{name: registry}]
+renderer:
+  image: {tag: "1.2.3"}
+  command: [/renderer]
+  args: [--queue-size=4]
+  env: [{name: HOLOGRAPH_CONCURRENCY, value: "2"}]
+  envFrom: [{configMapRef: {name: scene}}]
+  podLabels: {scene: city}
+  podAnnotations: {scene: city}
+  nodeSelector: {gpu: "true"}
+  tolerations: [{key: gpu, operator: Exists}]
+  affinity: {nodeAffinity: {}}
+  topologySpreadConstraints:
+    - {maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {scene: city}}}
+  priorityClassName: frames
+  runtimeClassName: nvidia
+  service: {type: LoadBalancer, port: 80, annotations: {scheme: internal}}
+  serviceAccount: {annotations: {role: renderer}}
+  podDisruptionBudget: {maxUnavailable: null, minAvailable: 50%}
+  extraVolumes: [{name: scratch, emptyDir: {}}]
+  extraVolumeMounts: [{name: scratch, mountPath: /scratch}]
+  extraContainers: [{name: proxy, image: proxy}]
+  initContainers: [{name: fetch, image: fetch}]
+autoscaling:
+  behavior: {scaleDown: {tolerance: 0.2}}
+prometheus:
+  service: {type: NodePort, annotations: {scheme: internal}}
+  podLabels: {part: metrics}
+  podAnnotations: {part: metrics}
+  nodeSelector: {pool: system}
+prometheusAdapter:
+  replicaCount: 2
+  image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+  podAnnotations: {part: metrics}
+  tolerations: [{key: system, operator: Exists}]
+kubeStateMetrics:
+  priorityClassName: system
+  affinity: {nodeAffinity: {}}
+`
+
+// renderings are the values that every rendered object is checked under.
+func renderings(t *testing.T) map[string]chart.Values {
+	t.Helper()
+	all := map[string]chart.Values{
+		"defaults":              {},
+		"everything":            chart.Parse(t, everything),
+		"without autoscaling":   chart.Set("autoscaling.enabled", false),
+		"without adapter":       chart.Set("prometheusAdapter.enabled", false),
+		"without events":        chart.Set("kubeStateMetrics.enabled", false),
+		"with other Prometheus": chart.Parse(t, "prometheus: {enabled: false, url: https://prometheus.example/team}"),
+		"renderer alone": chart.Parse(t, `
+autoscaling: {enabled: false}
+prometheus: {enabled: false}
+prometheusAdapter: {enabled: false}
+kubeStateMetrics: {enabled: false}
+renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false}}`),
+		"with a certificate": chart.Parse(t, `
+prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----"}}`),
+	}
+	for _, name := range chart.Examples(t) {
+		all[name+".yaml"] = chart.Example(t, name)
+	}
+	return all
+}
+
+func TestEveryObjectIsOneThatKubernetesTakes(t *testing.T) {
+	t.Parallel()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	require.NoError(t, err)
+	restricted := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
+
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			seen := map[string]bool{}
+			for _, object := range rendered.Objects {
+				assert.NoError(t, object.Validate())
+				identity := fmt.Sprint(object, " in ", object.Namespace())
+				assert.False(t, seen[identity], "%s is rendered twice", identity)
+				seen[identity] = true
+			}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				pod := deployment.Spec.Template
+				if name == "everything" {
+					// The values bring two containers of their own; only the chart's are judged.
+					pod.Spec.InitContainers = nil
+					pod.Spec.Containers = pod.Spec.Containers[:1]
+				}
+				verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec))
+				assert.True(t, verdict.Allowed, "%s violates the restricted Pod Security Standard: %s", deployment.Name, verdict.ForbiddenDetail())
+				for _, container := range pod.Spec.Containers {
+					assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem, "%s can write to its root file system", container.Name)
+					assert.NotEmpty(t, container.Resources.Requests, "%s requests nothing", container.Name)
+					assert.Contains(t, container.Resources.Limits, corev1.ResourceMemory, "%s may use all the memory of its node", container.Name)
+				}
+			}
+		})
+	}
+}
+
+func TestSelectorsFindTheirPods(t *testing.T) {
+	t.Parallel()
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			pods := map[string]labels.Set{}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				pods[deployment.Name] = deployment.Spec.Template.Labels
+			}
+			// selected is the one Deployment whose pods a selector finds.
+			selected := func(selector map[string]string) string {
+				var found []string
+				for name, set := range pods {
+					if labels.SelectorFromSet(selector).Matches(set) {
+						found = append(found, name)
+					}
+				}
+				require.Len(t, found, 1, "selector %v", selector)
+				return found[0]
+			}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				assert.Equal(t, deployment.Name, selected(deployment.Spec.Selector.MatchLabels))
+			}
+			for _, service := range chart.Of[*corev1.Service](t, rendered) {
+				assert.Equal(t, service.Name, selected(service.Spec.Selector))
+			}
+			for _, budget := range chart.Of[*policyv1.PodDisruptionBudget](t, rendered) {
+				assert.Equal(t, budget.Name, selected(budget.Spec.Selector.MatchLabels))
+			}
+			for _, autoscaler := range chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered) {
+				assert.Contains(t, pods, autoscaler.Spec.ScaleTargetRef.Name)
+			}
+		})
+	}
+}
+
+func TestExamplesSayWhomTheyAreFor(t *testing.T) {
+	t.Parallel()
+	for _, name := range chart.Examples(t) {
+		path, err := repo.Path("values-examples", name+".yaml")
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		lines := strings.SplitN(string(text), "\n", 3)
+		require.Len(t, lines, 3, name)
+		assert.Regexp(t, `^# For `, lines[0], "%s.yaml: the first line says whom it is for", name)
+		assert.Regexp(t, `^# \S`, lines[1], "%s.yaml: the second line says what it brings", name)
+	}
+}
+
+// TestSpecification holds the chart to the request, number by number, under the values that promise it.
+func TestSpecification(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Example(t, "as-specified"))
+
+	autoscaler := rendered.HorizontalPodAutoscaler(t)
+	assert.Equal(t, "holograph-renderer", autoscaler.Name)
+	assert.Equal(t, autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "holograph-renderer"}, autoscaler.Spec.ScaleTargetRef)
+	assert.EqualValues(t, 2, *autoscaler.Spec.MinReplicas)
+	assert.EqualValues(t, 10, autoscaler.Spec.MaxReplicas)
+	assert.Nil(t, autoscaler.Spec.Behavior, "the request has no behavior block, and an empty one means something else")
+	require.Len(t, autoscaler.Spec.Metrics, 1)
+	metric := autoscaler.Spec.Metrics[0]
+	require.Equal(t, autoscalingv2.PodsMetricSourceType, metric.Type)
+	assert.Equal(t, "holograph_frames_over_budget_total", metric.Pods.Metric.Name)
+	assert.Nil(t, metric.Pods.Metric.Selector)
+	assert.Equal(t, autoscalingv2.AverageValueMetricType, metric.Pods.Target.Type)
+	assert.Equal(t, "100m", metric.Pods.Target.AverageValue.String(), "0.1 late frames per second and pod")
+
+	deployment := rendered.Deployment(t, chart.Renderer)
+	assert.Equal(t, "holograph-renderer", deployment.Name)
+	assert.Nil(t, deployment.Spec.Replicas, "an upgrade would reset what the autoscaler decided")
+
+	config := rendered.AdapterConfig(t)
+	require.Len(t, config.Rules, 1)
+	rule := config.Rules[0]
+	assert.Equal(t, `holograph_frames_over_budget_total{namespace!="",pod!="",container="renderer"}`, rule.SeriesQuery)
+	assert.Empty(t, rule.SeriesFilters)
+	assert.Equal(t, "^holograph_frames_over_budget_total$", rule.Name.Matches)
+	assert.Equal(t, "holograph_frames_over_budget_total", rule.Name.As)
+	assert.Len(t, rule.Resources.Overrides, 2, "namespace and pod, nothing else")
+	assert.Equal(t, "namespace", rule.Label("namespace"))
+	assert.Equal(t, "pod", rule.Label("pod"))
+	assert.Equal(t,
+		`sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(rate(holograph_frames_over_budget_total{namespace="film",pod=~"a|b",container="renderer"}[2m])))`,
+		rule.Query(t, "holograph_frames_over_budget_total", "film", "a", "b"))
+}
+
+func TestReplicasAreRenderedOnlyWithoutTheAutoscaler(t *testing.T) {
+	t.Parallel()
+	assert.Nil(t, chart.Render(t).Deployment(t, chart.Renderer).Spec.Replicas)
+
+	rendered := chart.Render(t, chart.Parse(t, "{autoscaling: {enabled: false}, renderer: {replicaCount: 3}}"))
+	assert.EqualValues(t, 3, *rendered.Deployment(t, chart.Renderer).Spec.Replicas)
+	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered))
+}
+
+func TestBehavior(t *testing.T) {
+	t.Parallel()
+	behavior := chart.Render(t).HorizontalPodAutoscaler(t).Spec.Behavior
+	require.NotNil(t, behavior)
+	assert.EqualValues(t, 0, *behavior.ScaleUp.StabilizationWindowSeconds)
+	assert.EqualValues(t, 300, *behavior.ScaleDown.StabilizationWindowSeconds)
+
+	empty := chart.Render(t, chart.Parse(t, "autoscaling: {behavior: {scaleUp: null, scaleDown: null}}")).HorizontalPodAutoscaler(t)
+	assert.Equal(t, &autoscalingv2.HorizontalPodAutoscalerBehavior{}, empty.Spec.Behavior, "an empty behavior is not an absent one")
+}
+
+// TestSwitches turns each part off and names what must go with it, by component.
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	all := components(chart.Render(t))
+	require.Equal(t, []string{"kube-state-metrics", "prometheus", "prometheus-adapter", "renderer"}, all)
+	for key, test := range map[string]struct {
+		values string
+		gone   chart.Component
+	}{
+		"prometheus.enabled":        {"prometheus: {enabled: false, url: http://prometheus.example}", chart.Prometheus},
+		"prometheusAdapter.enabled": {"prometheusAdapter: {enabled: false}", chart.PrometheusAdapter},
+		"kubeStateMetrics.enabled":  {"kubeStateMetrics: {enabled: false}", chart.KubeStateMetrics},
+	} {
+		t.Run(key, func(t *testing.T) {
+			rendered := chart.Render(t, chart.Parse(t, test.values))
+			want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == string(test.gone) })
+			assert.Equal(t, want, components(rendered))
+		})
+	}
+	external := chart.Render(t, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
+	assert.Contains(t, external.Container(t, chart.PrometheusAdapter).Args, "--prometheus-url=http://prometheus.example")
+
+	blind := chart.Render(t, chart.Parse(t, "kubeStateMetrics: {enabled: false}"))
+	assert.NotContains(t, blind.PrometheusFiles(t), "rules.yaml", "rules about what nobody scrapes")
+	assert.NotContains(t, blind.PrometheusFiles(t)["prometheus.yaml"], "kube-state-metrics")
+}
+
+// components lists the components that a rendering has objects of.
+func components(rendered *chart.Rendered) []string {
+	found := map[string]bool{}
+	for _, object := range rendered.Objects {
+		metadata, _ := object["metadata"].(map[string]any)
+		labels, _ := metadata["labels"].(map[string]any)
+		found[fmt.Sprint(labels["app.kubernetes.io/component"])] = true
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// TestSignalIsDefinedOnce gives each part of the signal an odd value and looks for it wherever it is used.
+func TestSignalIsDefinedOnce(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `
+signals:
+  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
+  overruns: {name: odd_total, window: 7m, target: "0.37"}
+frame: {budget: 41ms}`))
+
+	rule := rendered.AdapterConfig(t).Rules[0]
+	assert.Equal(t, `odd_total{odd_namespace!="",odd_pod!="",odd_container="renderer"}`, rule.SeriesQuery)
+	assert.Contains(t, rule.Query(t, rule.Name.As, "film", "a"), `rate(odd_total{odd_namespace="film",odd_pod="a",odd_container="renderer"}[7m])`)
+	metric := rendered.HorizontalPodAutoscaler(t).Spec.Metrics[0].Pods
+	assert.Equal(t, "odd_total", metric.Metric.Name)
+	assert.Equal(t, "370m", metric.Target.AverageValue.String())
+	assert.Contains(t, rendered.Container(t, chart.Renderer).Env, corev1.EnvVar{Name: "HOLOGRAPH_FRAME_BUDGET", Value: "41ms"})
+	assert.Contains(t, rendered.Notes, "/pods/*/odd_total")
+	for _, label := range []string{"odd_namespace", "odd_pod", "odd_container"} {
+		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], "target_label: "+label)
+	}
+	assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_frames_over_budget_total")
+}
+
+// TestImagesArePinnedLikeTheirModules keeps an image's tag and the module that it can be built from together.
+func TestImagesArePinnedLikeTheirModules(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	for component, pinned := range map[chart.Component]program.Program{
+		chart.Prometheus:        program.Prometheus,
+		chart.PrometheusAdapter: program.PrometheusAdapter,
+		chart.KubeStateMetrics:  program.KubeStateMetrics,
+	} {
+		version, err := pinned.Version()
+		require.NoError(t, err)
+		if component == chart.Prometheus {
+			// The module of Prometheus 3.14.0 is v0.314.0.
+			parts := regexp.MustCompile(`^v0\.(\d)(\d\d)\.(\d+)$`).FindStringSubmatch(version)
+			require.NotNil(t, parts, "module version %s", version)
+			minor, err := strconv.Atoi(parts[2])
+			require.NoError(t, err)
+			version = fmt.Sprintf("v%s.%d.%s", parts[1], minor, parts[3])
+		}
+		image := rendered.Container(t, component).Image
+		assert.Equal(t, version, image[strings.LastIndex(image, ":")+1:], "%s: the chart's tag and the version in %s/go.mod", image, pinned.Folder)
+	}
+}
+
+// TestSchemaKnowsEveryValue walks values.yaml and the schema side by side: what one has, the other has.
+func TestSchemaKnowsEveryValue(t *testing.T) {
+	t.Parallel()
+	values := map[string]any{}
+	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
+	schema := map[string]any{}
+	require.NoError(t, json.Unmarshal(chart.File(t, "values.schema.json"), &schema))
+	definitions := schema["definitions"].(map[string]any)
+
+	var walk func(path string, value any, node map[string]any)
+	walk = func(path string, value any, node map[string]any) {
+		described := node["description"] != nil
+		for _, part := range append([]any{node}, asList(node["allOf"])...) {
+			if ref, ok := part.(map[string]any)["$ref"].(string); ok {
+				node = definitions[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
+			}
+		}
+		assert.True(t, path == "" || described || node["description"] != nil, "%s: the schema describes it to editors", path)
+		properties, closed := node["properties"].(map[string]any)
+		inValues, isMap := value.(map[string]any)
+		if !closed || !isMap {
+			return
+		}
+		assert.True(t, node["additionalProperties"] == false || path == "global", "%s: the schema refuses unknown keys", path)
+		for key, child := range properties {
+			at := strings.TrimPrefix(path+"."+key, ".")
+			below, found := inValues[key]
+			if !found {
+				// What Helm's parent charts, newer clusters and special devices bring has no default.
+				assert.Regexp(t, `^(enabled|autoscaling\.behavior\.scale(Up|Down)\.tolerance|\w+\.resources\.claims)$`, at,
+					"%s is in the schema and not in values.yaml", at)
+				continue
+			}
+			walk(at, below, child.(map[string]any))
+		}
+		for key := range inValues {
+			_, found := properties[key]
+			assert.True(t, found, "%s is in values.yaml and not in the schema", strings.TrimPrefix(path+"."+key, "."))
+		}
+	}
+	walk("", values, schema)
+}
+
+func asList(value any) []any {
+	list, _ := value.([]any)
+	return list
+}
+
+// TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	for path, value := range map[string]any{
+		"unknown":                            1,
+		"renderer.unknown":                   1,
+		"renderer.port":                      70000,
+		"renderer.resources.limits.cpu":      "one",
+		"renderer.image.tag":                 "a tag",
+		"renderer.image.digest":              "sha256:short",
+		"renderer.metricsPath":               "metrics",
+		"frame.budget":                       "33",
+		"slo.objective":                      100,
+		"signals.labels.pod":                 "pod-name",
+		"signals.overruns.name":              "frames-over-budget",
+		"signals.overruns.window":            "2 minutes",
+		"signals.overruns.target":            "a tenth",
+		"autoscaling.minReplicas":            0,
+		"autoscaling.behavior.scaleUpp":      map[string]any{},
+		"prometheus.url":                     "prometheus:9090",
+		"prometheus.retention.size":          "512",
+		"prometheusAdapter.replicaCount":     0,
+		"kubeStateMetrics.scrapeInterval":    5,
+		"fullnameOverride":                   "Upper",
+		"global.imagePullSecrets":            []any{"a name"},
+		"renderer.podDisruptionBudget":       "none",
+		"renderer.serviceAccount.automount":  "no",
+		"prometheus.service.type":            "ExternalName",
+		"prometheusAdapter.image.pullPolicy": "Sometimes",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, value)}})
+			require.Error(t, err)
+			place := "/" + strings.ReplaceAll(path, ".", "/")
+			parent, key := place[:strings.LastIndex(place, "/")], path[strings.LastIndex(path, ".")+1:]
+			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
+			assert.True(t, named, "the message does not name %s:\n%s", path, err)
+		})
+	}
+}
+
+func TestSubchartKeysAreTaken(t *testing.T) {
+	t.Parallel()
+	chart.Render(t, chart.Parse(t, "{enabled: true, global: {imageRegistry: mirror.example, other: chart}}"))
+}
+
+// TestRefusals holds one case for each message of the chart's own checks.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct{ values, message string }{
+		"duration": {
+			`signals: {overruns: {window: 2 minutes}}`,
+			`signals.overruns.window (2 minutes) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		"duration of nothing": {
+			`prometheus: {scrapeInterval: 0s}`,
+			`prometheus.scrapeInterval (0s) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		"duration of the wrong order": {
+			`prometheusAdapter: {maxAge: 30s1m}`,
+			`prometheusAdapter.maxAge (30s1m) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		"no budget": {
+			`frame: {budget: 0ms}`,
+			`frame.budget (0ms) leaves a frame no time at all: write the time that one frame may take, like 33ms.`},
+		"one name for two labels": {
+			`signals: {labels: {pod: namespace}}`,
+			`signals.labels gives one name to two labels (namespace: namespace, pod: namespace, container: container): write three different names.`},
+		"label that is dropped": {
+			`signals: {labels: {pod: instance}}`,
+			`signals.labels.pod (instance) is also in signals.scrapeLabels, which are dropped before pods are told apart: remove it from one of them.`},
+		"target of nothing": {
+			`signals: {overruns: {target: "0.0"}}`,
+			`signals.overruns.target (0.0) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+		"target below what the API carries": {
+			`signals: {overruns: {target: "0.9m"}}`,
+			`signals.overruns.target (0.9m) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+		"window too short": {
+			`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
+			`signals.overruns.window (1m31s) is shorter than 4 times prometheus.scrapeInterval (23s), so lost scrapes would leave pods without a value: write 92s or more, or scrape more often.`},
+		"minimum above maximum": {
+			`autoscaling: {minReplicas: 11}`,
+			`autoscaling.minReplicas (11) is above autoscaling.maxReplicas (10): write a minimum that is at most the maximum.`},
+		"budget set twice": {
+			`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
+			`renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead.`},
+		"two handlers": {
+			`renderer: {lifecycle: {preStop: {exec: {command: [drain]}}}}`,
+			"renderer.lifecycle.preStop has 2 handlers (exec, sleep) and may have one: write `null` for the others."},
+		"two handlers in a probe": {
+			`renderer: {readinessProbe: {tcpSocket: {port: http}}}`,
+			"renderer.readinessProbe has 2 handlers (httpGet, tcpSocket) and may have one: write `null` for the others."},
+		"killed while asleep": {
+			`renderer: {terminationGracePeriodSeconds: 5}`,
+			`renderer.terminationGracePeriodSeconds (5) is over before renderer.lifecycle.preStop.sleep.seconds (5) is, so frames in flight would be lost: write more than 5.`},
+		"two disruption budgets": {
+			`renderer: {podDisruptionBudget: {minAvailable: 1}}`,
+			`renderer.podDisruptionBudget has both maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+		"no disruption budget": {
+			`renderer: {podDisruptionBudget: {maxUnavailable: null}}`,
+			`renderer.podDisruptionBudget has neither of maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+		"no eviction": {
+			`renderer: {podDisruptionBudget: {maxUnavailable: 0%}}`,
+			`renderer.podDisruptionBudget.maxUnavailable (0%) forbids every eviction, so that no node could ever be drained: write 1 or more.`},
+		"all must stay": {
+			`renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 2}}`,
+			`renderer.podDisruptionBudget.minAvailable (2) keeps all of the 2 pods of autoscaling.minReplicas, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+		"all must stay, in percent": {
+			`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
+			`renderer.podDisruptionBudget.minAvailable (67%) keeps all of the 3 pods of renderer.replicaCount, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+		"two Prometheuses": {
+			`prometheus: {url: http://prometheus.example}`,
+			`prometheus.url (http://prometheus.example) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty.`},
+		"no Prometheus": {
+			`prometheus: {enabled: false}`,
+			`prometheus.url is empty and prometheus.enabled is false, so the adapter has no Prometheus to ask: write your Prometheus' URL, like http://prometheus.monitoring.svc:9090.`},
+		"retention without a unit": {
+			`prometheus: {retention: {size: "512"}}`,
+			`prometheus.retention.size (512) is not a size: write a whole number of KB, MB, GB or TB, like 512MB.`},
+		"relisting too often": {
+			`prometheusAdapter: {relistInterval: 10s}`,
+			`prometheusAdapter.relistInterval (10s) is shorter than prometheus.scrapeInterval (15s), and nothing new can be found between two scrapes: write 15s or more.`},
+		"forgotten between relists": {
+			`prometheusAdapter: {relistInterval: 2m1s}`,
+			`prometheusAdapter.maxAge (2m) is shorter than prometheusAdapter.relistInterval (2m1s), with which the adapter does not start: write 2m1s or more.`},
+		"forgotten after one lost scrape": {
+			`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
+			`prometheusAdapter.maxAge (29s) is shorter than twice prometheus.scrapeInterval (15s), so one lost scrape would make the metric disappear: write 30s or more.`},
+		"certificate without authority": {
+			`prometheusAdapter: {certificate: {existingSecret: mine}}`,
+			`prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (mine): write the PEM of the authority that signed it.`},
+		"authority without certificate": {
+			`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----"}}`,
+			`prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, test.values)}, SkipSchema: true})
+			require.Error(t, err, "rendered, and should say: %s", test.message)
+			_, message, _ := strings.Cut(err.Error(), "execution error at (holograph/templates/validate.yaml:1:4): ")
+			assert.Equal(t, test.message, message)
+		})
+	}
+
+	t.Run("each message has a case", func(t *testing.T) {
+		t.Parallel()
+		verb := regexp.MustCompile(`%[a-z]`)
+		for _, match := range regexp.MustCompile(`(?m)\{\{- fail (?:\(printf )?("(?:[^"\\]|\\.)*")`).FindAllStringSubmatch(string(chart.File(t, "templates/_validate.tpl")), -1) {
+			format, err := strconv.Unquote(match[1])
+			require.NoError(t, err)
+			pattern := "^" + verb.ReplaceAllString(regexp.QuoteMeta(format), ".*") + "$"
+			assert.True(t, slices.ContainsFunc(slices.Collect(maps.Values(cases)), func(c struct{ values, message string }) bool {
+				return regexp.MustCompile(pattern).MatchString(c.message)
+			}), "no case shows: %s", format)
+		}
+	})
+}
+
+// TestCoherentEdges are the values just inside what TestRefusals refuses.
+func TestCoherentEdges(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`{signals: {overruns: {window: 1m32s}}, prometheus: {scrapeInterval: 23s}}`,
+		`autoscaling: {minReplicas: 10}`,
+		`prometheusAdapter: {relistInterval: 15s, maxAge: 30s}`,
+		`signals: {overruns: {target: 1m}}`,
+		`signals: {overruns: {target: 1}}`,
+		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
+		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 0, startupProbe: null}`,
+		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
+	} {
+		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
+		assert.NoError(t, err, values)
+	}
+}
+
+func TestRefusesOldKubernetes(t *testing.T) {
+	t.Parallel()
+	_, err := chart.Template(chart.Options{KubeVersion: "v1.29.9"})
+	assert.ErrorContains(t, err, "chart requires kubeVersion: >=1.30.0-0")
+	_, err = chart.Template(chart.Options{KubeVersion: "v1.30.0-eks-1"})
+	assert.NoError(t, err, "vendors' versions look like pre-releases")
+}
+
+// TestNamesFit renders with the longest release name that Helm takes.
+func TestNamesFit(t *testing.T) {
+	t.Parallel()
+	rendered := chart.RenderWith(t, chart.Options{Release: strings.Repeat("r", 53)})
+	for _, service := range chart.Of[*corev1.Service](t, rendered) {
+		assert.LessOrEqual(t, len(service.Name), 63, service.Name)
+	}
+}
+
+func TestNamespaceOverride(t *testing.T) {
+	t.Parallel()
+	rendered := chart.RenderWith(t, chart.Options{Namespace: "elsewhere", Values: []chart.Values{chart.Set("namespaceOverride", "studio")}})
+	for _, object := range rendered.Objects {
+		assert.Contains(t, []string{"studio", "kube-system", ""}, object.Namespace(), "%v", object)
+		assert.NotContains(t, fmt.Sprint(map[string]any(object)), "elsewhere", "%v", object)
+	}
+	assert.NotContains(t, rendered.Notes, "elsewhere")
+}
+
+func TestOwnLabelsWinOverCommonOnes(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, "commonLabels: {app.kubernetes.io/component: mine, team: graphics}"))
+	deployment := rendered.Deployment(t, chart.Renderer)
+	for _, set := range []map[string]string{deployment.Labels, deployment.Spec.Template.Labels} {
+		assert.Equal(t, "renderer", set["app.kubernetes.io/component"], "a selector would lose its pods")
+		assert.Equal(t, "graphics", set["team"])
+	}
+}
+
+// served is what the adapter serves with and what the API server verifies it by.
+type served struct {
+	secret      chart.Object
+	certificate *x509.Certificate
+	bundle      []byte
+	checksum    string
+}
+
+// serving checks that a rendering's certificate, key, APIServices and Deployment belong together.
+func serving(t *testing.T, rendered *chart.Rendered, now time.Time) served {
+	t.Helper()
+	var result served
+	for _, object := range rendered.Objects {
+		if object.Kind() == "Secret" {
+			require.Nil(t, result.secret, "two Secrets")
+			result.secret = object
+		}
+	}
+	secrets := chart.Of[*corev1.Secret](t, rendered)
+	require.Len(t, secrets, 1)
+	pair, err := tls.X509KeyPair(secrets[0].Data["tls.crt"], secrets[0].Data["tls.key"])
+	require.NoError(t, err)
+	result.certificate = pair.Leaf
+
+	services := chart.Of[*apiregistrationv1.APIService](t, rendered)
+	require.Len(t, services, 2)
+	for _, service := range services {
+		assert.False(t, service.Spec.InsecureSkipTLSVerify)
+		assert.Equal(t, string(secrets[0].Data["ca.crt"]), string(service.Spec.CABundle), service.Name)
+		authorities := x509.NewCertPool()
+		require.True(t, authorities.AppendCertsFromPEM(service.Spec.CABundle))
+		_, err := result.certificate.Verify(x509.VerifyOptions{
+			Roots: authorities,
+			// The name that the API server's aggregator asks for.
+			DNSName:     service.Spec.Service.Name + "." + service.Spec.Service.Namespace + ".svc",
+			CurrentTime: now.Add(time.Minute),
+		})
+		require.NoError(t, err, service.Name)
+		result.bundle = service.Spec.CABundle
+	}
+	deployment := rendered.Deployment(t, chart.PrometheusAdapter)
+	result.checksum = deployment.Spec.Template.Annotations["checksum/certificate"]
+	for _, volume := range deployment.Spec.Template.Spec.Volumes {
+		if volume.Secret != nil {
+			assert.Equal(t, secrets[0].Name, volume.Secret.SecretName)
+		}
+	}
+	return result
+}
+
+// aged returns the Secret as if its certificate ended at another time.
+func aged(secret chart.Object, end time.Time) chart.Object {
+	return chart.Object(chart.Merge(secret, chart.Values{"metadata": map[string]any{"annotations": map[string]any{
+		"holograph/certificate-not-after": strconv.FormatInt(end.Unix(), 10),
+	}}}))
+}
+
+func TestCertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	first := serving(t, chart.Render(t), now)
+	assert.WithinDuration(t, now.AddDate(0, 0, 3650), first.certificate.NotAfter, 48*time.Hour)
+
+	upgrade := func(found chart.Object, values ...chart.Values) served {
+		t.Helper()
+		return serving(t, chart.RenderWith(t, chart.Options{Cluster: []chart.Object{found}, Values: values}), now)
+	}
+	renewed := func(after served, why string) {
+		t.Helper()
+		assert.NotEqual(t, first.certificate.Raw, after.certificate.Raw, why)
+		assert.NotEqual(t, first.checksum, after.checksum, "the adapter is restarted")
+		assert.True(t, strings.HasSuffix(strings.TrimSpace(string(after.bundle)), strings.TrimSpace(string(first.bundle))),
+			"until then its old certificate is verified still")
+	}
+	certificates := func(bundle []byte) (count int) {
+		for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+			count++
+		}
+		return count
+	}
+
+	second := upgrade(first.secret)
+	assert.Equal(t, first.secret, second.secret, "an upgrade changes nothing")
+	assert.Equal(t, first.checksum, second.checksum, "an upgrade restarts nothing")
+
+	third := upgrade(first.secret, chart.Set("prometheusAdapter.certificate.generation", 2))
+	renewed(third, "another generation was asked for")
+	fourth := upgrade(third.secret, chart.Set("prometheusAdapter.certificate.generation", 3))
+	assert.Equal(t, 2, certificates(fourth.bundle), "only the authority before is kept")
+
+	renewed(upgrade(aged(first.secret, now.AddDate(0, 0, 1215))), "less than a third of 3650 days is left")
+	assert.Equal(t, first.certificate.Raw, upgrade(aged(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "more than a third is left")
+	renewed(upgrade(first.secret, chart.Set("prometheusAdapter.certificate.validityDays", 90)), "another validity was asked for")
+
+	torn := chart.Object(chart.Merge(first.secret, chart.Values{"data": map[string]any{"tls.key": ""}}))
+	assert.NotEqual(t, first.certificate.Raw, upgrade(torn).certificate.Raw, "a Secret without its key is of no use")
+}
+
+func TestOwnCertificate(t *testing.T) {
+	t.Parallel()
+	authority := "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n"
+	rendered := chart.Render(t, chart.Values{"prometheusAdapter": map[string]any{"certificate": map[string]any{
+		"existingSecret": "mine", "caBundle": authority,
+	}}})
+	assert.Empty(t, chart.Of[*corev1.Secret](t, rendered), "none is generated")
+	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		assert.Equal(t, authority, string(service.Spec.CABundle))
+		assert.False(t, service.Spec.InsecureSkipTLSVerify)
+	}
+	var mounted []string
+	for _, volume := range rendered.Deployment(t, chart.PrometheusAdapter).Spec.Template.Spec.Volumes {
+		if volume.Secret != nil {
+			mounted = append(mounted, volume.Secret.SecretName)
+		}
+	}
+	assert.Equal(t, []string{"mine"}, mounted)
+}
+
+// TestChangedRulesRestartTheAdapter: it reads them only when it starts.
+func TestChangedRulesRestartTheAdapter(t *testing.T) {
+	t.Parallel()
+	checksum := func(values ...chart.Values) string {
+		return chart.Render(t, values...).Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"]
+	}
+	assert.Equal(t, checksum(), checksum())
+	assert.NotEqual(t, checksum(), checksum(chart.Set("signals.overruns.window", "3m")))
+}
+
+// TestNothingElseRestarts: an upgrade that only changes the scrape configuration replaces no pod.
+func TestNothingElseRestarts(t *testing.T) {
+	t.Parallel()
+	before := chart.Render(t)
+	after := chart.RenderWith(t, chart.Options{
+		Cluster: before.Objects,
+		Values:  []chart.Values{chart.Parse(t, "{prometheus: {scrapeInterval: 10s, retention: {time: 5h}}, kubeStateMetrics: {scrapeInterval: 10s}}")},
+	})
+	require.NotEqual(t, before.PrometheusFiles(t), after.PrometheusFiles(t))
+	for _, component := range []chart.Component{chart.Renderer, chart.Prometheus, chart.PrometheusAdapter, chart.KubeStateMetrics} {
+		assert.Equal(t, before.Deployment(t, component).Spec.Template, after.Deployment(t, component).Spec.Template, "%s", component)
+	}
+}
+
+// TestGolden shows in review what a change to the chart does to what it renders.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	got := chart.Render(t).Stable()
+	path := filepath.Join("testdata", "defaults.golden.yaml")
+	if *updateGolden {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "write it with `go test ./test -run Golden -update`")
+	assert.Equal(t, string(want), got, "if the change is meant, run `go test ./test -run Golden -update`")
+}

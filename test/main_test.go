@@ -1,0 +1,9 @@
+package test
+
+import (
+	"testing"
+
+	"holograph/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
