@@ -15,7 +15,9 @@ var (
 		Name:     "helm",
 		Module:   "helm.sh/helm/v3",
 		Packages: map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"},
-		LDFlags:  "-X helm.sh/helm/v3/internal/version.version=%s",
+		// Without the last two, helm takes a cluster that it cannot ask for v1.20.
+		LDFlags: "-X helm.sh/helm/v3/internal/version.version=%s" +
+			" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
 	}
 	// Kind starts the clusters.
 	Kind = Program{

@@ -1,0 +1,211 @@
+// Package kube asks a cluster about a Holograph release: its objects, its
+// metric on the custom metrics API, and its Prometheus.
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	prometheusapi "github.com/prometheus/client_golang/api"
+	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+)
+
+// Group is the API group that prometheus-adapter serves.
+const Group = "custom.metrics.k8s.io"
+
+// OverrunsMetric is the counter of frames over budget, and the name under which
+// its rate is served: the chart's default signals.overruns.name.
+const OverrunsMetric = "holograph_frames_over_budget_total"
+
+// callTimeout bounds every single call, so that no wait hangs on one.
+const callTimeout = 10 * time.Second
+
+// Client talks to one cluster.
+type Client struct {
+	kubernetes.Interface
+	// Config is how the cluster is reached.
+	Config *rest.Config
+}
+
+// Connect returns a client for the cluster that the kubeconfig file names.
+func Connect(kubeconfig string) (*Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", kubeconfig, err)
+	}
+	config.Timeout = callTimeout
+	// The default of 5 calls a second makes a watcher late.
+	config.QPS, config.Burst = 50, 100
+	clientset, err := kubernetes.NewForConfig(config)
+	return &Client{Interface: clientset, Config: config}, err
+}
+
+// Release is an installed Holograph chart.
+type Release struct {
+	*Client
+	// Namespace and Name are Helm's for the release.
+	Namespace, Name string
+}
+
+// Renderer is the name of the renderer's Deployment, Service and HPA.
+func (r Release) Renderer() string { return r.Name + "-renderer" }
+
+// RendererSelector selects the renderer's pods.
+func (r Release) RendererSelector() string {
+	return "app.kubernetes.io/instance=" + r.Name + ",app.kubernetes.io/component=renderer"
+}
+
+// RendererURL is where pods of the cluster reach the renderer.
+func (r Release) RendererURL() string {
+	return fmt.Sprintf("http://%s.%s.svc:8080", r.Renderer(), r.Namespace)
+}
+
+// Deployment returns the renderer's Deployment.
+func (r Release) Deployment(ctx context.Context) (*appsv1.Deployment, error) {
+	return r.AppsV1().Deployments(r.Namespace).Get(ctx, r.Renderer(), metav1.GetOptions{})
+}
+
+// HPA returns the renderer's HorizontalPodAutoscaler.
+func (r Release) HPA(ctx context.Context) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	return r.AutoscalingV2().HorizontalPodAutoscalers(r.Namespace).Get(ctx, r.Renderer(), metav1.GetOptions{})
+}
+
+// Pods returns the renderer's pods that are not being deleted.
+func (r Release) Pods(ctx context.Context) ([]corev1.Pod, error) {
+	list, err := r.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: r.RendererSelector()})
+	if err != nil {
+		return nil, err
+	}
+	var alive []corev1.Pod
+	for _, pod := range list.Items {
+		if pod.DeletionTimestamp == nil {
+			alive = append(alive, pod)
+		}
+	}
+	return alive, nil
+}
+
+// Query evaluates a PromQL expression in the release's Prometheus, now.
+func (r Release) Query(ctx context.Context, expression string) (model.Vector, error) {
+	api, err := r.Prometheus()
+	if err != nil {
+		return nil, err
+	}
+	value, _, err := api.Query(ctx, expression, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("query %s: %w", expression, err)
+	}
+	vector, ok := value.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("query %s: got a %s, want a vector", expression, value.Type())
+	}
+	return vector, nil
+}
+
+// Scalar evaluates an expression that gives one number. Found is false where the
+// result is empty, which is not the same as zero.
+func (r Release) Scalar(ctx context.Context, expression string) (value float64, found bool, err error) {
+	vector, err := r.Query(ctx, expression)
+	if err != nil || len(vector) == 0 {
+		return 0, false, err
+	}
+	if len(vector) > 1 {
+		return 0, false, fmt.Errorf("query %s: %d series, want one", expression, len(vector))
+	}
+	return float64(vector[0].Value), true, nil
+}
+
+// Prometheus returns the API of the release's Prometheus, reached through the
+// Kubernetes API server, so that no port is forwarded.
+func (r Release) Prometheus() (prometheusv1.API, error) {
+	transport, err := rest.TransportFor(r.Config)
+	if err != nil {
+		return nil, err
+	}
+	client, err := prometheusapi.NewClient(prometheusapi.Config{
+		Address: fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Config.Host, r.Namespace, r.Name),
+		Client:  &http.Client{Transport: transport, Timeout: callTimeout},
+	})
+	return prometheusv1.NewAPI(client), err
+}
+
+// MetricsVersion returns the version of the custom metrics API that clients
+// prefer, as the HPA finds it: by discovery.
+func (c *Client) MetricsVersion(ctx context.Context) (string, error) {
+	raw, err := c.Discovery().RESTClient().Get().AbsPath("/apis/" + Group).Timeout(callTimeout).DoRaw(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%s is not served: %w", Group, err)
+	}
+	var group metav1.APIGroup
+	if err := json.Unmarshal(raw, &group); err != nil {
+		return "", err
+	}
+	return group.PreferredVersion.Version, nil
+}
+
+// Metrics lists the names that the custom metrics API says it serves, such as
+// "pods/holograph_frames_over_budget_total".
+func (c *Client) Metrics(ctx context.Context) ([]string, error) {
+	version, err := c.MetricsVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Discovery().ServerResourcesForGroupVersion(Group + "/" + version)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, resource := range list.APIResources {
+		names = append(names, resource.Name)
+	}
+	return names, nil
+}
+
+// PodMetric returns a metric of the renderer's pods on the custom metrics API,
+// by pod, in the metric's own unit.
+func (r Release) PodMetric(ctx context.Context, metric string) (map[string]float64, error) {
+	raw, err := r.RawPodMetric(ctx, metric)
+	if err != nil {
+		return nil, err
+	}
+	var list custommetrics.MetricValueList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	values := map[string]float64{}
+	for _, item := range list.Items {
+		values[item.DescribedObject.Name] = item.Value.AsApproximateFloat64()
+	}
+	return values, nil
+}
+
+// RawPodMetric is PodMetric as the API answers it.
+func (r Release) RawPodMetric(ctx context.Context, metric string) ([]byte, error) {
+	version, err := r.MetricsVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := r.Discovery().RESTClient().Get().
+		AbsPath("/apis", Group, version, "namespaces", r.Namespace, "pods", "*", metric).
+		Param("labelSelector", r.RendererSelector()).Timeout(callTimeout).DoRaw(ctx)
+	// The error's text is only "unable to fetch metrics": the status says more.
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return nil, fmt.Errorf("%s for pods of %s: %s", metric, r.Renderer(), status.Status().Message)
+	}
+	return raw, err
+}

@@ -1,0 +1,156 @@
+// The load: frames asked of the renderer at given times, whether or not the earlier ones were answered.
+//
+// A frame is due when the arrival-rate executor starts its iteration. That is sound because, in k6 v1.8.1
+// (lib/executor/ramping_arrival_rate.go):
+//   - cal() places arrival i (1, 2, ...) where the area below the line through the stages reaches i, and
+//     Run() waits for that moment alone, never for an answer.
+//   - TryRunIteration() then hands the arrival to an idle VU at once, or drops it; there is no queue. What
+//     is dropped is counted (dropped_iterations): a frame that was due and never started.
+// So nothing that the renderer does can delay a due time: there is no coordinated omission. What can is
+// k6 itself, short of CPU. How much is reported as start_delay_ms, from arrivals computed as cal() does.
+//
+// The computed arrivals do not serve as due times, for two reasons. exec.scenario.startTime is read before
+// the VUs are activated, the executor's zero after it (17 ms later with 250 VUs on two busy cores), and a
+// dropped arrival takes no number from iterationInTest. The first shifts all arrivals alike, so delays are
+// counted from the quickest start; the second makes the delays after a drop too long, never too short.
+
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { Counter, Trend } from 'k6/metrics';
+
+// setting reads one environment variable; valid says whether what parse made of it is meant.
+function setting(name, parse, valid, example) {
+  let value;
+  try {
+    value = parse(__ENV[name]);
+  } catch (_) {
+    value = undefined;
+  }
+  if (value === undefined || !valid(value)) {
+    throw new Error(`${name} is ${JSON.stringify(__ENV[name] || '')}; write ${example}`);
+  }
+  return value;
+}
+
+const positive = (n) => n > 0;
+
+const url = setting('FRAMES_URL', String, (u) => /^https?:/.test(u), "the renderer's address such as http://holograph-renderer:8080");
+const budget = setting('FRAMES_BUDGET_MS', Number, positive, 'milliseconds such as 33');
+const timeout = setting('FRAMES_TIMEOUT_MS', Number, positive, 'milliseconds such as 2000');
+const vus = setting('FRAMES_VUS', Number, positive, 'the greatest number of frames under way at once such as 100');
+
+// The executor takes whole numbers as targets. Per thousand seconds, 2.5 frames per second are one.
+const unit = 1000;
+
+const stages = setting(
+  'FRAMES_STAGES',
+  (text) => JSON.parse(text).map((s) => ({ target: Math.round(s.target * unit) / unit, duration: s.duration })),
+  (list) => list.length > 0 && list.every((s) => s.target >= 0 && seconds(s.duration) >= 0),
+  'stages such as [{"target": 20, "duration": "30s"}], targets in frames per second',
+);
+
+// seconds reads a duration as k6 writes it, such as 1m30s or 500ms.
+function seconds(duration) {
+  const factor = { ms: 1e-3, s: 1, m: 60, h: 3600 };
+  return Array.from(duration.matchAll(/([\d.]+)(ms|h|m|s)/g), ([, n, u]) => n * factor[u]).reduce((a, b) => a + b, 0);
+}
+
+export const options = {
+  discardResponseBodies: true,
+  // Every frame has an address of its own; without this each would be a time series of its own too.
+  systemTags: ['error_code'],
+  summaryTrendStats: ['min', 'p(50)', 'p(95)', 'p(99)', 'max'],
+  scenarios: {
+    frames: {
+      executor: 'ramping-arrival-rate',
+      startRate: 0,
+      timeUnit: `${unit}s`,
+      preAllocatedVUs: vus,
+      maxVUs: vus,
+      // No frame arrives in the last two stages. Without them the executor's clock, which is ahead of that
+      // of the arrivals, cuts off the last frames and does not count them as dropped: 296 of 300 were sent.
+      stages: stages
+        .concat({ target: 0, duration: '0s' }, { target: 0, duration: '1s' })
+        .map((s) => ({ target: Math.round(s.target * unit), duration: s.duration })),
+      gracefulStop: `${timeout + 1000}ms`,
+    },
+  },
+};
+
+const sent = new Counter('frames_sent');
+const outcomes = {
+  in_budget: new Counter('frames_in_budget'),
+  late: new Counter('frames_late'),
+  refused: new Counter('frames_refused'),
+  failed: new Counter('frames_failed'),
+};
+const lateAtClient = new Counter('frames_late_at_client');
+const latency = new Trend('frame_latency');
+const startDelay = new Trend('frame_start_delay');
+
+// arrival is the time in seconds from the start at which the stages' area reaches n: cal()'s own formula,
+// written so that it holds for level stages too.
+function arrival(n) {
+  let from = 0;
+  let start = 0;
+  let done = 0;
+  for (const stage of stages) {
+    const length = seconds(stage.duration);
+    const area = (length * (from + stage.target)) / 2;
+    if (n <= done + area) {
+      const rest = n - done;
+      const slope = (stage.target - from) / length;
+      return start + (2 * rest) / (from + Math.sqrt(Math.max(0, from * from + 2 * rest * slope)));
+    }
+    from = stage.target;
+    start += length;
+    done += area;
+  }
+  return start;
+}
+
+function outcome(response) {
+  const overBudget = response.headers['Holograph-Over-Budget'];
+  if (response.status === 200 && overBudget === 'false') return 'in_budget';
+  if (response.status === 200 && overBudget === 'true') return 'late';
+  if (response.status === 503) return 'refused';
+  return 'failed';
+}
+
+export default function () {
+  const due = Date.now();
+  startDelay.add(due - exec.scenario.startTime - 1000 * arrival(exec.scenario.iterationInTest + 1));
+
+  sent.add(1);
+  const response = http.get(`${url}/frame?scheduled=${due * 1000}`, { timeout: timeout, tags: { name: 'frame' } });
+  const took = Date.now() - due;
+
+  const result = outcome(response);
+  outcomes[result].add(1);
+  if (result === 'in_budget' || result === 'late') {
+    latency.add(took);
+    if (took > budget) lateAtClient.add(1);
+  }
+}
+
+export function handleSummary(data) {
+  const count = (name) => (data.metrics[name] ? data.metrics[name].values.count : 0);
+  const spread = (name, zero) => {
+    if (!data.metrics[name]) return null;
+    const v = data.metrics[name].values;
+    const from = zero === undefined ? v.min : zero;
+    return { p50: v['p(50)'] - from, p95: v['p(95)'] - from, p99: v['p(99)'] - from, max: v.max - from };
+  };
+  const summary = {
+    sent: count('frames_sent'),
+    in_budget: count('frames_in_budget'),
+    late: count('frames_late'),
+    refused: count('frames_refused'),
+    failed: count('frames_failed'),
+    never_started: count('dropped_iterations'),
+    late_at_client: count('frames_late_at_client'),
+    latency_ms: spread('frame_latency', 0),
+    start_delay_ms: spread('frame_start_delay'),
+  };
+  return { stdout: `holograph-load-summary: ${JSON.stringify(summary)}\n` };
+}

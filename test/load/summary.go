@@ -1,0 +1,149 @@
+package load
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+)
+
+// summaryPrefix begins the line of the log that holds the summary, as JSON.
+const summaryPrefix = "holograph-load-summary:"
+
+// Summary is what k6 counted. Every frame sent is in budget, late, refused or failed, but for those under
+// way when k6 was stopped.
+type Summary struct {
+	Sent         int // asked of the renderer
+	InBudget     int // rendered, and within the budget by the renderer's clock
+	Late         int // rendered, over budget by the renderer's clock
+	Refused      int // answered with 503
+	Failed       int // anything else: no connection, no answer in time, another status
+	NeverStarted int // due, but k6 had too many frames under way
+
+	LateAtClient int // rendered, but over budget when the answer had reached k6
+	// Latency is the time from a rendered frame's scheduled time until the answer has reached k6; nil if
+	// none was rendered.
+	Latency *Spread
+	// StartDelay is how late k6 itself sent the frames; nil if it sent none. Where it is not small against
+	// the budget, k6 was short of CPU and the load was not that of the profile.
+	StartDelay *Spread
+}
+
+// Spread holds percentiles of a time, to a millisecond.
+type Spread struct{ P50, P95, P99, Max time.Duration }
+
+// Offered is the number of frames that were due.
+func (s Summary) Offered() int { return s.Sent + s.NeverStarted }
+
+// InBudgetShare is the share of the frames offered that were in budget, from 0 to 1, and NaN if none was
+// offered. Frames that were refused, failed or never started are missing frames, so they count against it.
+func (s Summary) InBudgetShare() float64 {
+	if s.Offered() == 0 {
+		return math.NaN()
+	}
+	return float64(s.InBudget) / float64(s.Offered())
+}
+
+// String is the summary in one line for a person.
+func (s Summary) String() string {
+	return fmt.Sprintf("%d frames offered: %d in budget, %d late, %d refused, %d failed, %d never started",
+		s.Offered(), s.InBudget, s.Late, s.Refused, s.Failed, s.NeverStarted)
+}
+
+// line is the summary as frames.js writes it.
+type line struct {
+	Sent         *int    `json:"sent"`
+	InBudget     *int    `json:"in_budget"`
+	Late         *int    `json:"late"`
+	Refused      *int    `json:"refused"`
+	Failed       *int    `json:"failed"`
+	NeverStarted *int    `json:"never_started"`
+	LateAtClient *int    `json:"late_at_client"`
+	Latency      *spread `json:"latency_ms"`
+	StartDelay   *spread `json:"start_delay_ms"`
+}
+
+type spread struct{ P50, P95, P99, Max float64 }
+
+// ParseSummary finds the summary in the log of the Job's pod. Without one, the error quotes the log's last
+// line, where k6 says why it stopped.
+func ParseSummary(log io.Reader) (Summary, error) {
+	var summary *Summary
+	var last string
+	reader := bufio.NewReader(log)
+	for {
+		text, err := reader.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return Summary{}, fmt.Errorf("reading the log of k6: %w", err)
+		}
+		if trimmed := strings.TrimSpace(text); trimmed != "" {
+			last = trimmed
+		}
+		if encoded, found := strings.CutPrefix(strings.TrimSpace(text), summaryPrefix); found {
+			if summary != nil {
+				return Summary{}, errors.New("the log of k6 holds two summaries; read the log of one pod")
+			}
+			parsed, err := parseLine(encoded)
+			if err != nil {
+				return Summary{}, fmt.Errorf("the summary in the log of k6 %w", err)
+			}
+			summary = &parsed
+		}
+		if err != nil {
+			break
+		}
+	}
+	if summary == nil {
+		return Summary{}, fmt.Errorf("the log of k6 holds no summary; its last line is %q", last)
+	}
+	return *summary, nil
+}
+
+// parseLine's errors continue the sentence "the summary ...".
+func parseLine(encoded string) (Summary, error) {
+	var l line
+	if err := json.Unmarshal([]byte(encoded), &l); err != nil {
+		return Summary{}, fmt.Errorf("cannot be read: %w", err)
+	}
+	counts := []struct {
+		name string
+		n    *int
+	}{
+		{"sent", l.Sent}, {"in_budget", l.InBudget}, {"late", l.Late}, {"refused", l.Refused}, {"failed", l.Failed},
+		{"never_started", l.NeverStarted}, {"late_at_client", l.LateAtClient},
+	}
+	for _, c := range counts {
+		if c.n == nil {
+			return Summary{}, fmt.Errorf("lacks the count %s", c.name)
+		}
+		// No run has this many; bounded, the sums below cannot overflow.
+		if *c.n < 0 || *c.n > math.MaxInt32 {
+			return Summary{}, fmt.Errorf("has %d as the count %s", *c.n, c.name)
+		}
+	}
+	if answered := *l.InBudget + *l.Late + *l.Refused + *l.Failed; answered > *l.Sent {
+		return Summary{}, fmt.Errorf("has more frames with an outcome (%d) than sent (%d)", answered, *l.Sent)
+	}
+	for name, s := range map[string]*spread{"latency_ms": l.Latency, "start_delay_ms": l.StartDelay} {
+		if s != nil && (min(s.P50, s.P95, s.P99, s.Max) < 0 || max(s.P50, s.P95, s.P99, s.Max) > math.MaxInt32) {
+			return Summary{}, fmt.Errorf("has %v as %s", *s, name)
+		}
+	}
+	return Summary{
+		Sent: *l.Sent, InBudget: *l.InBudget, Late: *l.Late, Refused: *l.Refused, Failed: *l.Failed,
+		NeverStarted: *l.NeverStarted, LateAtClient: *l.LateAtClient,
+		Latency: l.Latency.durations(), StartDelay: l.StartDelay.durations(),
+	}, nil
+}
+
+func (s *spread) durations() *Spread {
+	if s == nil {
+		return nil
+	}
+	ms := func(v float64) time.Duration { return time.Duration(math.Round(v)) * time.Millisecond }
+	return &Spread{P50: ms(s.P50), P95: ms(s.P95), P99: ms(s.P99), Max: ms(s.Max)}
+}

@@ -1,0 +1,65 @@
+// Package wait waits for named conditions with a deadline, and says at the
+// deadline why the condition was not met.
+package wait
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// interval is how often a condition is looked at. Each look is a request or two
+// to a cluster on this machine.
+const interval = 500 * time.Millisecond
+
+// Condition is something that comes true on its own. It only reads.
+type Condition struct {
+	// Name completes "waited for".
+	Name string
+	// Unmet returns nil once the condition is met, else the reason why not. A read
+	// that failed is a reason like any other: it must not pass for an observation.
+	Unmet func(ctx context.Context) error
+}
+
+// For waits until every condition was met, one after the other, within the
+// budget they share. The error names the condition that was not, and the last
+// reason.
+func For(ctx context.Context, budget time.Duration, conditions ...Condition) error {
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	begun := time.Now()
+	for _, condition := range conditions {
+		for {
+			reason := condition.Unmet(ctx)
+			if reason == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("waited %s for %s: %w", time.Since(begun).Round(time.Second), condition.Name, reason)
+			case <-ticker.C:
+			}
+		}
+	}
+	return nil
+}
+
+// Throughout watches that a condition stays met for the whole span. The error
+// says when it first was not.
+func Throughout(ctx context.Context, span time.Duration, condition Condition) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for begun := time.Now(); time.Since(begun) < span; {
+		if reason := condition.Unmet(ctx); reason != nil {
+			return fmt.Errorf("after %s of %s no longer %s: %w", time.Since(begun).Round(time.Second), span, condition.Name, reason)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+	return nil
+}

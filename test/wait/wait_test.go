@@ -1,0 +1,55 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestForReportsTheLastReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		err := For(t.Context(), 3*time.Second,
+			Condition{"the first pod", func(context.Context) error { return nil }},
+			Condition{"the second pod", func(context.Context) error {
+				looks++
+				if looks < 3 {
+					return errors.New("not scheduled")
+				}
+				return errors.New("image missing")
+			}})
+		assert.EqualError(t, err, "waited 3s for the second pod: image missing")
+	})
+}
+
+func TestForEndsAsSoonAsTheConditionIsMet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		require.NoError(t, For(t.Context(), time.Minute, Condition{"five seconds", func(context.Context) error {
+			if time.Since(begun) < 5*time.Second {
+				return errors.New("too early")
+			}
+			return nil
+		}}))
+		assert.Equal(t, 5*time.Second, time.Since(begun))
+	})
+}
+
+func TestThroughoutReportsTheFirstLapse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		replicas := Condition{"4 replicas", func(context.Context) error {
+			if time.Since(begun) >= 2*time.Second {
+				return errors.New("1 replica")
+			}
+			return nil
+		}}
+		assert.NoError(t, Throughout(t.Context(), time.Second, replicas))
+		assert.EqualError(t, Throughout(t.Context(), time.Minute, replicas), "after 1s of 1m0s no longer 4 replicas: 1 replica")
+	})
+}
