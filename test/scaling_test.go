@@ -34,7 +34,7 @@ const (
 const (
 	quietTime = 15 * time.Second
 	spikeTime = 110 * time.Second
-	// ceaseTime is the part of the spike at whose end overruns must be gone.
+	// ceaseTime is for how long overruns must be gone with the spike still on.
 	ceaseTime = 30 * time.Second
 	// scaleDownTime is the window of the rate (30 s), the stabilization (60 s), two
 	// decisions (15 s each) and a pod's drain, doubled for a busy machine.
@@ -63,7 +63,7 @@ func TestScaling(t *testing.T) {
 	summary := s.Finish(d)
 
 	s.Step("the load is gone: the pods leave")
-	s.WaitFor(scaleDownTime, link.Replicas(s.Release, minReplicas))
+	s.WaitFor(scaleDownTime, link.Replicas(s.Release, minReplicas), link.PodsReady(s.Release))
 	line := recording.Stop("A spike on the test cluster", d)
 	keepTimeline(s, line, d.Begun)
 
@@ -77,7 +77,12 @@ func TestScaling(t *testing.T) {
 		// A hundredth of the frames may be late: the machine is shared.
 		ceased, err := line.OverrunsCeasedAt(spikeBegan, spikeEnded, spike.Peak/100, ceaseTime)
 		require.NoError(t, err)
-		t.Logf("overruns ceased %s after the spike began", ceased.Sub(spikeBegan).Round(time.Second))
+		before, _ := line.InBudgetShareBetween(spikeBegan, ceased).Value()
+		after, known := line.InBudgetShareBetween(ceased, spikeEnded).Value()
+		require.True(t, known, "share in budget after the overruns had ceased")
+		t.Logf("overruns ceased %s after the spike began; in budget before %.1f %%, after %.1f %%",
+			ceased.Sub(spikeBegan).Round(time.Second), before*100, after*100)
+		assert.Less(t, 1-after, (1-before)/4, "share of late frames after, against a quarter of that before")
 		// Capacity ended them, not luck: as many frames were offered as before, more
 		// than the first pods could render and fewer than those that were Ready could.
 		arrived := meanFramesPerSecond(line, ceased, spikeEnded)

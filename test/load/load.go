@@ -16,11 +16,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-// Image is the load generator. Where no registry is reachable it is built from k6's Go module as a scratch
-// image that holds nothing but /usr/bin/k6.
-const Image = "docker.io/grafana/k6:1.8.1"
+	"holograph/ci/image"
+)
 
 // scriptName is the key of the script in the ConfigMap and its name in the container.
 const scriptName = "frames.js"
@@ -61,6 +59,10 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
+	k6, err := image.K6()
+	if err != nil {
+		return nil, err
+	}
 	stages, err := json.Marshal(p.Stages)
 	if err != nil {
 		return nil, fmt.Errorf("writing the stages of the load: %w", err)
@@ -82,7 +84,7 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 
 	container := corev1.Container{
 		Name:    "k6",
-		Image:   Image,
+		Image:   k6.Ref,
 		Command: []string{"/usr/bin/k6"},
 		// Without an address k6 does not open its REST API.
 		Args: []string{"run", "--quiet", "--no-color", "--address", "", "/load/" + scriptName},

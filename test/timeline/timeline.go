@@ -155,9 +155,9 @@ func (t *Timeline) LongestGap() time.Duration {
 }
 
 // OverrunsCeasedAt is the time of the first reading between from and to after which there were at most
-// limit overruns per second until to. Such are the overruns' end only if overruns were read before, if the
-// quiet lasted at least as long as quiet, and if no gap in it is longer than [Timeline.LongestGap]. The
-// error says what was read instead.
+// limit overruns per second for as long as quiet. Such is the overruns' end only if overruns were read
+// before, and if no gap in the quiet is longer than [Timeline.LongestGap]. The error says what was read
+// instead.
 func (t *Timeline) OverrunsCeasedAt(from, to time.Time, limit float64, quiet time.Duration) (time.Time, error) {
 	var overrun, ceased, last time.Time
 	var gap time.Duration
@@ -177,8 +177,11 @@ func (t *Timeline) OverrunsCeasedAt(from, to time.Time, limit float64, quiet tim
 			gap = max(gap, p.At.Sub(last))
 		}
 		last = p.At
+		if !overrun.IsZero() && !ceased.IsZero() && p.At.Sub(ceased) >= quiet && gap <= t.LongestGap() {
+			return ceased, nil
+		}
 	}
-	if !last.IsZero() {
+	if !ceased.IsZero() {
 		gap = max(gap, to.Sub(last))
 	}
 
@@ -189,13 +192,10 @@ func (t *Timeline) OverrunsCeasedAt(from, to time.Time, limit float64, quiet tim
 		return time.Time{}, fmt.Errorf("the overruns are not known in all of the %v", window)
 	case overrun.IsZero():
 		return time.Time{}, fmt.Errorf("there were never more than %v overruns per second in the %v, so none could cease", limit, window)
-	case ceased.IsZero() || to.Sub(ceased) < quiet:
-		return time.Time{}, fmt.Errorf("there were still more than %v overruns per second after %v of %v; wanted is an end at least %v earlier than that of the window",
-			limit, since(overrun), window, quiet)
 	case gap > t.LongestGap():
 		return time.Time{}, fmt.Errorf("the overruns seem to have ceased after %v of %v, but then they are not known for %v", since(ceased), window, gap.Round(time.Millisecond))
 	}
-	return ceased, nil
+	return time.Time{}, fmt.Errorf("there were still more than %v overruns per second after %v of %v; wanted are %v without", limit, since(overrun), window, quiet)
 }
 
 // InBudgetShareBetween is the share of the frames between from and to that were in budget, from 0 to 1:

@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/engine"
+	"holograph/ci/node"
+)
+
+func TestConfigurationFitsTheMachine(t *testing.T) {
+	for title, test := range map[string]struct {
+		engine            engine.Engine
+		image             node.Image
+		kubelet           string
+		containerdPatches int
+		ownCNI            bool
+	}{
+		"Docker with kind's node": {
+			engine:  engine.Engine{Name: "docker"},
+			kubelet: "syncFrequency: 10s",
+		},
+		"a built node": {
+			engine: engine.Engine{Name: "podman"}, image: node.Image{Built: true},
+			kubelet: "syncFrequency: 10s", containerdPatches: 1, ownCNI: true,
+		},
+		"a constrained machine": {
+			engine: engine.Engine{Name: "podman", CgroupV1: true, CannotLowerOOMScore: true}, image: node.Image{Built: true},
+			kubelet: "failCgroupV1: false", containerdPatches: 2, ownCNI: true,
+		},
+	} {
+		t.Run(title, func(t *testing.T) {
+			text, err := (&Cluster{engine: test.engine}).configure(test.image)
+			require.NoError(t, err)
+			var config v1alpha4.Cluster
+			require.NoError(t, yaml.UnmarshalStrict([]byte(text), &config), text)
+			require.Len(t, config.KubeadmConfigPatches, 1)
+			assert.Contains(t, config.KubeadmConfigPatches[0], test.kubelet)
+			assert.NotContains(t, config.KubeadmConfigPatches[0], "apiVersion", "a versioned patch silently does not match")
+			assert.Len(t, config.ContainerdConfigPatches, test.containerdPatches)
+			assert.Equal(t, test.ownCNI, config.Networking.DisableDefaultCNI)
+		})
+	}
+}
