@@ -29,7 +29,7 @@ const upgradePods = 2.5
 func TestUpgrade(t *testing.T) {
 	s := harness.New(t)
 	s.Install("local.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release, kube.OverrunsMetric)...)
+	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
 	pod := s.MeasurePod()
 
 	s.Step("ask for more than the minimum of pods can render")

@@ -21,7 +21,7 @@ func TestAsSpecified(t *testing.T) {
 
 	s.Step("install the chart as specified")
 	s.Install("as-specified.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release, kube.OverrunsMetric)...)
+	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 

@@ -131,3 +131,11 @@ var (
 		LDFlags:  "-X sigs.k8s.io/cri-tools/pkg/version.Version=%s",
 	}
 )
+
+// All returns every program, the cluster's own first.
+func All() []Program {
+	return []Program{
+		Kubernetes, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
+		Prometheus, PrometheusAdapter, KubeStateMetrics, K6, Helm, Kind,
+	}
+}

@@ -43,22 +43,29 @@ func Fill(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer release()
-	if err := host.Prepare(ctx, out, host.Needs{Engine: true}); err != nil {
-		return err
-	}
 	e, err := engine.Detect(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, engine.ErrNone) {
 		return err
 	}
+	// Without an engine the survey takes the node image for missing, so that all
+	// that this will need is asked of the machine at once.
 	parts, needs, err := survey(ctx, e)
 	if err != nil {
 		return err
 	}
-	if len(parts) == 0 {
-		return nil
-	}
 	if err := host.Prepare(ctx, out, needs); err != nil {
 		return err
+	}
+	if e.Name == "" {
+		if e, err = engine.Detect(ctx); err != nil {
+			return err
+		}
+		if parts, _, err = survey(ctx, e); err != nil {
+			return err
+		}
+	}
+	if len(parts) == 0 {
+		return nil
 	}
 	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a full build takes about 20 minutes on 2 cores.\n", len(parts))
 	board := progress.NewBoard(out, len(parts))
@@ -112,9 +119,12 @@ func survey(ctx context.Context, e engine.Engine) ([]part, host.Needs, error) {
 		return nil
 	}
 
-	_, have, err := node.Find(ctx, e)
-	if err != nil {
-		return nil, needs, err
+	have := false
+	if e.Name != "" {
+		var err error
+		if _, have, err = node.Find(ctx, e); err != nil {
+			return nil, needs, err
+		}
 	}
 	buildNode := !have && !node.Reachable(ctx)
 	if buildNode {

@@ -18,11 +18,31 @@ import (
 	"holograph/test/wait"
 )
 
-// Chain returns all links, from the renderer's pods to the autoscaler.
-func Chain(r kube.Release, metric string) []wait.Condition {
+// Chain returns all links, from the renderer's pods to the autoscaler. Which
+// metrics must arrive, the autoscaler says itself.
+func Chain(r kube.Release) []wait.Condition {
 	return []wait.Condition{
-		PodsReady(r), TargetsUp(r), Series(r, metric), APIServicesAvailable(r), Listed(r, metric), ValueForEveryPod(r, metric), Active(r, metric),
+		PodsReady(r), TargetsUp(r), Series(r), APIServicesAvailable(r), Listed(r), ValueForEveryPod(r), Active(r),
 	}
+}
+
+// Metrics returns the names of the Pods metrics that the HPA scales on, in its
+// order.
+func Metrics(ctx context.Context, r kube.Release) ([]string, error) {
+	hpa, err := r.HPA(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, metric := range hpa.Spec.Metrics {
+		if metric.Type == autoscalingv2.PodsMetricSourceType {
+			names = append(names, metric.Pods.Metric.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the HPA has no Pods metric")
+	}
+	return names, nil
 }
 
 // PodsReady is met when every renderer pod is Ready and there are as many as the
@@ -53,11 +73,11 @@ func TargetsUp(r kube.Release) wait.Condition {
 	}}
 }
 
-// Series is met when Prometheus has the metric of every Ready renderer pod, under
-// the labels that the adapter needs.
-func Series(r kube.Release, metric string) wait.Condition {
-	return wait.Condition{Name: "Prometheus to have " + metric + " of every renderer pod", Unmet: func(ctx context.Context) error {
-		return forEveryPod(ctx, r, fmt.Sprintf("%s{namespace=%q,container=\"renderer\"}", metric, r.Namespace), "no series with its namespace, pod and container")
+// Series is met when Prometheus has the counter of late frames of every Ready
+// renderer pod, under the labels that the adapter needs.
+func Series(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "Prometheus to have " + kube.OverrunsMetric + " of every renderer pod", Unmet: func(ctx context.Context) error {
+		return forEveryPod(ctx, r, fmt.Sprintf("%s{namespace=%q,container=\"renderer\"}", kube.OverrunsMetric, r.Namespace), "no series with its namespace, pod and container")
 	}}
 }
 
@@ -151,35 +171,50 @@ func APIServicesAvailable(r kube.Release) wait.Condition {
 	}}
 }
 
-// Listed is met when discovery lists the metric for pods.
-func Listed(r kube.Release, metric string) wait.Condition {
-	return wait.Condition{Name: "discovery to list pods/" + metric, Unmet: func(ctx context.Context) error {
-		names, err := r.Metrics(ctx)
+// Listed is met when discovery lists each of the HPA's metrics for pods.
+func Listed(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "discovery to list the HPA's metrics", Unmet: func(ctx context.Context) error {
+		wanted, err := Metrics(ctx, r)
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(names, "pods/"+metric) {
-			return fmt.Errorf("it lists %v", names)
+		listed, err := r.Metrics(ctx)
+		if err != nil {
+			return err
+		}
+		for _, metric := range wanted {
+			if !slices.Contains(listed, "pods/"+metric) {
+				return fmt.Errorf("it lists %v, and not pods/%s", listed, metric)
+			}
 		}
 		return nil
 	}}
 }
 
-// ValueForEveryPod is met when the custom metrics API has a value for every Ready
-// renderer pod.
-func ValueForEveryPod(r kube.Release, metric string) wait.Condition {
-	return wait.Condition{Name: "a value of " + metric + " for every renderer pod", Unmet: func(ctx context.Context) error {
-		values, err := r.PodMetric(ctx, metric)
+// ValueForEveryPod is met when the custom metrics API has a value of each of the
+// HPA's metrics for every Ready renderer pod.
+func ValueForEveryPod(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "a value of each metric for every renderer pod", Unmet: func(ctx context.Context) error {
+		wanted, err := Metrics(ctx, r)
 		if err != nil {
 			return err
 		}
-		return coversReadyPods(ctx, r, values, "no value")
+		for _, metric := range wanted {
+			values, err := r.PodMetric(ctx, metric)
+			if err != nil {
+				return err
+			}
+			if err := coversReadyPods(ctx, r, values, "no value of "+metric); err != nil {
+				return err
+			}
+		}
+		return nil
 	}}
 }
 
-// Active is met when the HPA computes replicas from the metric.
-func Active(r kube.Release, metric string) wait.Condition {
-	return wait.Condition{Name: "the HPA to be ScalingActive on " + metric, Unmet: func(ctx context.Context) error {
+// Active is met when the HPA computes replicas from each of its metrics.
+func Active(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "the HPA to be ScalingActive on its metrics", Unmet: func(ctx context.Context) error {
 		hpa, err := r.HPA(ctx)
 		if err != nil {
 			return err
@@ -197,13 +232,23 @@ func Active(r kube.Release, metric string) wait.Condition {
 		if !active {
 			return fmt.Errorf("it has no condition ScalingActive yet")
 		}
+		read := map[string]bool{}
 		for _, current := range hpa.Status.CurrentMetrics {
-			// kind shows an empty metric status first.
-			if current.Type == autoscalingv2.PodsMetricSourceType && current.Pods != nil && current.Pods.Metric.Name == metric {
-				return nil
+			// A status with an empty type shows up first.
+			if current.Type == autoscalingv2.PodsMetricSourceType && current.Pods != nil {
+				read[current.Pods.Metric.Name] = true
 			}
 		}
-		return fmt.Errorf("its current metrics do not hold %s", metric)
+		wanted, err := Metrics(ctx, r)
+		if err != nil {
+			return err
+		}
+		for _, metric := range wanted {
+			if !read[metric] {
+				return fmt.Errorf("its current metrics do not hold %s", metric)
+			}
+		}
+		return nil
 	}}
 }
 
