@@ -9,6 +9,10 @@ TEST_TIMEOUT ?= 30m
 
 ##@ Look
 
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
 .PHONY: up
 up: ## Start a cluster, install the chart, send load, and watch it scale
 	@go run ./ci up
@@ -42,7 +46,3 @@ images: ## Obtain every tool and image: from the cache, a registry, or their Go 
 .PHONY: clean-cache
 clean-cache: ## Empty the cache of tools and images
 	@go run ./ci clean-cache
-
-.PHONY: help
-help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

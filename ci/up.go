@@ -97,6 +97,10 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) error {
 // sendLoad measures what a pod can render and offers between one pod's worth and
 // 4.5 pods' worth, again and again.
 func sendLoad(ctx context.Context, out io.Writer, r kube.Release) (*drive.Drive, error) {
+	// The load of an earlier `make up` would be measured too.
+	if err := drive.Remove(ctx, r, loadName); err != nil {
+		return nil, err
+	}
 	cost, err := watch.FrameCost(ctx, r)
 	if err != nil {
 		return nil, err

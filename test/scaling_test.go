@@ -107,13 +107,13 @@ func TestScaling(t *testing.T) {
 		}
 		require.Positive(t, seen.up)
 		require.Positive(t, seen.down)
-		s.WaitFor(30*time.Second, wait.Condition{Name: "Prometheus to have recorded what was seen", Unmet: func(ctx context.Context) error {
+		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded what was seen", Unmet: func(ctx context.Context) error {
 			after, err := recordedScalings(ctx, s.Release)
 			if got := (scalings{after.up - before.up, after.down - before.down}); err == nil && got != seen {
 				err = fmt.Errorf("recorded %+v, seen %+v: %v", got, seen, line.Scalings())
 			}
 			return err
-		}})
+		}}))
 	})
 }
 

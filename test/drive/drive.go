@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,47 +27,49 @@ type Drive struct {
 	Begun   time.Time
 
 	release kube.Release
-	job     *batchv1.Job
+	name    string
 }
 
-// Start removes a load of that name that an earlier run left behind, offers the
-// profile to the release's renderer, and returns once frames are on their way.
+// Start offers the profile to the release's renderer, in place of a load of that
+// name that may still run, and returns once frames are on their way.
 func Start(ctx context.Context, r kube.Release, name string, profile load.Profile) (*Drive, error) {
-	d := &Drive{Profile: profile, release: r}
 	job, err := load.Job(r.Namespace, name, r.RendererURL(), profile)
 	if err != nil {
 		return nil, err
 	}
-	d.job = job
-	if err := d.Stop(ctx); err != nil {
+	if err := Remove(ctx, r, name); err != nil {
 		return nil, err
 	}
-	if err := wait.For(ctx, startBudget, wait.Condition{Name: "the earlier load to be gone", Unmet: d.present}); err != nil {
-		return nil, err
-	}
-	script := load.ConfigMap(r.Namespace, name)
-	if _, err := r.CoreV1().ConfigMaps(r.Namespace).Create(ctx, script, metav1.CreateOptions{}); err != nil {
+	if _, err := r.CoreV1().ConfigMaps(r.Namespace).Create(ctx, load.ConfigMap(r.Namespace, name), metav1.CreateOptions{}); err != nil {
 		return nil, err
 	}
 	if _, err := r.BatchV1().Jobs(r.Namespace).Create(ctx, job, metav1.CreateOptions{}); err != nil {
 		return nil, err
 	}
+	d := &Drive{Profile: profile, release: r, name: name}
 	return d, wait.For(ctx, startBudget, wait.Condition{Name: "the load's pod to run", Unmet: d.notRunning})
 }
 
-// present returns why the load's objects are not gone yet.
-func (d *Drive) present(ctx context.Context) error {
-	_, err := d.release.BatchV1().Jobs(d.job.Namespace).Get(ctx, d.job.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = d.release.CoreV1().ConfigMaps(d.job.Namespace).Get(ctx, d.job.Name, metav1.GetOptions{})
+// Remove ends the load of that name, where there is one, and waits until it asks
+// for no more frames.
+func Remove(ctx context.Context, r kube.Release, name string) error {
+	background := metav1.DeletePropagationBackground
+	err := r.BatchV1().Jobs(r.Namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
 	}
-	if apierrors.IsNotFound(err) {
-		return nil
+	err = r.CoreV1().ConfigMaps(r.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
 	}
-	if err == nil {
-		err = fmt.Errorf("%s is still there", d.job.Name)
-	}
-	return err
+	d := &Drive{release: r, name: name}
+	return wait.For(ctx, startBudget, wait.Condition{Name: "the load " + name + " to be gone", Unmet: func(ctx context.Context) error {
+		pods, err := d.pods(ctx)
+		if err == nil && len(pods) > 0 {
+			err = fmt.Errorf("its pod %s is %s", pods[0].Name, pods[0].Status.Phase)
+		}
+		return err
+	}})
 }
 
 func (d *Drive) notRunning(ctx context.Context) error {
@@ -92,14 +93,22 @@ func (d *Drive) notRunning(ctx context.Context) error {
 }
 
 func (d *Drive) pod(ctx context.Context) (*corev1.Pod, error) {
-	pods, err := d.release.CoreV1().Pods(d.job.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + d.job.Name})
+	pods, err := d.pods(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(pods.Items) == 0 {
-		return nil, fmt.Errorf("the job %s has no pod", d.job.Name)
+	if len(pods) == 0 {
+		return nil, fmt.Errorf("the job %s has no pod", d.name)
 	}
-	return &pods.Items[0], nil
+	return &pods[0], nil
+}
+
+func (d *Drive) pods(ctx context.Context) ([]corev1.Pod, error) {
+	list, err := d.release.CoreV1().Pods(d.release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + d.name})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // Wait waits until all frames were offered and answered, and returns the counts.
@@ -123,18 +132,4 @@ func (d *Drive) Wait(ctx context.Context) (load.Summary, error) {
 		return load.Summary{}, err
 	}
 	return load.ParseSummary(bytes.NewReader(log))
-}
-
-// Stop removes the load, running or not.
-func (d *Drive) Stop(ctx context.Context) error {
-	background := metav1.DeletePropagationBackground
-	err := d.release.BatchV1().Jobs(d.job.Namespace).Delete(ctx, d.job.Name, metav1.DeleteOptions{PropagationPolicy: &background})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	err = d.release.CoreV1().ConfigMaps(d.job.Namespace).Delete(ctx, d.job.Name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	return nil
 }

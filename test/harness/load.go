@@ -33,18 +33,21 @@ func (s *Story) MeasurePod() Pod {
 	return Pod{FrameCost: cost, FramesPerSecond: cores / cost}
 }
 
+// loadName names the stories' load: there is one at a time.
+const loadName = "load"
+
 // Drive starts a load on the release's renderer, which ends with the story at
 // the latest.
 func (s *Story) Drive(stages ...load.Stage) *drive.Drive {
 	s.Helper()
 	ctx, cancel := s.Within(2 * time.Minute)
 	defer cancel()
-	d, err := drive.Start(ctx, s.Release, "load", load.Profile{Stages: stages, Budget: s.budget()})
+	d, err := drive.Start(ctx, s.Release, loadName, load.Profile{Stages: stages, Budget: s.budget()})
 	require.NoError(s, err)
 	s.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := d.Stop(ctx); err != nil {
+		if err := drive.Remove(ctx, s.Release, loadName); err != nil {
 			s.Logf("the load could not be removed: %v", err)
 		}
 	})

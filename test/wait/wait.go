@@ -31,10 +31,15 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 	defer ticker.Stop()
 	begun := time.Now()
 	for _, condition := range conditions {
+		var reason error
 		for {
-			reason := condition.Unmet(ctx)
-			if reason == nil {
+			now := condition.Unmet(ctx)
+			if now == nil {
 				break
+			}
+			// A look that the deadline cut short says nothing about the condition.
+			if reason == nil || ctx.Err() == nil {
+				reason = now
 			}
 			select {
 			case <-ctx.Done():

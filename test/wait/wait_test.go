@@ -27,6 +27,21 @@ func TestForReportsTheLastReason(t *testing.T) {
 	})
 }
 
+func TestForKeepsTheReasonWhenTheDeadlineCutsALookShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		err := For(t.Context(), 2*time.Second, Condition{"an answer", func(ctx context.Context) error {
+			looks++
+			if looks == 1 {
+				return errors.New("no such series")
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		assert.EqualError(t, err, "waited 2s for an answer: no such series")
+	})
+}
+
 func TestForEndsAsSoonAsTheConditionIsMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
