@@ -234,6 +234,76 @@ func TestSpecification(t *testing.T) {
 		rule.Query(t, "holograph_frames_over_budget_total", "film", "a", "b"))
 }
 
+// TestDemand holds the second signal: its metric stands after the first, and its rule beside the other.
+func TestDemand(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+
+	metrics := rendered.HorizontalPodAutoscaler(t).Spec.Metrics
+	require.Len(t, metrics, 2)
+	assert.Equal(t, "holograph_frames_over_budget_total", metrics[0].Pods.Metric.Name)
+	demand := metrics[1]
+	require.Equal(t, autoscalingv2.PodsMetricSourceType, demand.Type)
+	assert.Equal(t, "holograph_demand", demand.Pods.Metric.Name)
+	assert.Nil(t, demand.Pods.Metric.Selector)
+	assert.Equal(t, autoscalingv2.AverageValueMetricType, demand.Pods.Target.Type)
+	assert.Equal(t, "750m", demand.Pods.Target.AverageValue.String(), "three quarters of a pod")
+
+	rules := rendered.AdapterConfig(t).Rules
+	require.Len(t, rules, 2)
+	rule := rules[1]
+	assert.Equal(t, `holograph_offered_cpu_seconds_total{namespace!="",pod!="",container="renderer"}`, rule.SeriesQuery)
+	assert.Empty(t, rule.SeriesFilters)
+	assert.Equal(t, "^holograph_offered_cpu_seconds_total$", rule.Name.Matches)
+	assert.Equal(t, "holograph_demand", rule.Name.As)
+	assert.Equal(t, rules[0].Resources, rule.Resources)
+	assert.Equal(t,
+		`sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(rate(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[1m]))) `+
+			`/ (0 < sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(last_over_time(holograph_cpu_capacity_cores{namespace="film",pod=~"a|b",container="renderer"}[1m]))) < +Inf) < +Inf`,
+		rule.Query(t, "holograph_offered_cpu_seconds_total", "film", "a", "b"))
+
+	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {
+		assert.Contains(t, rendered.Notes, "/pods/*/"+name+"\"")
+	}
+	assert.NotContains(t, rendered.Notes, "reversals", "there is no price to name")
+}
+
+// TestDemandOff renders for a renderer that only counts frames over budget: nothing asks for what it does not
+// export, what is not used is not judged, and the price is named.
+func TestDemandOff(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `signals: {demand: {enabled: false, window: 1s, target: "75", name: holograph_frames_over_budget_total}}`))
+	require.Len(t, rendered.HorizontalPodAutoscaler(t).Spec.Metrics, 1)
+	require.Len(t, rendered.AdapterConfig(t).Rules, 1)
+	for _, name := range []string{"holograph_demand", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"} {
+		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
+	}
+	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
+	assert.Contains(t, rendered.Notes, "71.6 reversals instead of 2.0, and 1.56 times the pods of an oracle rather than 1.40")
+
+	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
+	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")
+}
+
+// TestNotesPrintTheAdapterRules: they are the very rules that the chart's own adapter would be given.
+func TestNotesPrintTheAdapterRules(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string]chart.Values{"with demand": {}, "without demand": chart.Set("signals.demand.enabled", false)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := chart.Render(t, values).AdapterConfig(t).Rules
+			notes := chart.Render(t, values, chart.Set("prometheusAdapter.enabled", false)).Notes
+			_, text, found := strings.Cut(notes, "it reads its rules only when it starts:\n")
+			require.True(t, found, "%s", notes)
+			var printed chart.AdapterConfig
+			require.NoError(t, yaml.UnmarshalStrict([]byte("rules:\n"+text), &printed))
+			assert.Equal(t, want, printed.Rules)
+		})
+	}
+}
+
 func TestReplicasAreRenderedOnlyWithoutTheAutoscaler(t *testing.T) {
 	t.Parallel()
 	assert.Nil(t, chart.Render(t).Deployment(t, chart.Renderer).Spec.Replicas)
@@ -247,8 +317,20 @@ func TestBehavior(t *testing.T) {
 	t.Parallel()
 	behavior := chart.Render(t).HorizontalPodAutoscaler(t).Spec.Behavior
 	require.NotNil(t, behavior)
-	assert.EqualValues(t, 0, *behavior.ScaleUp.StabilizationWindowSeconds)
-	assert.EqualValues(t, 300, *behavior.ScaleDown.StabilizationWindowSeconds)
+	most := autoscalingv2.MaxChangePolicySelect
+	assert.Equal(t, &autoscalingv2.HPAScalingRules{
+		StabilizationWindowSeconds: new(int32(0)),
+		SelectPolicy:               &most,
+		Policies: []autoscalingv2.HPAScalingPolicy{
+			{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 150},
+			{Type: autoscalingv2.PodsScalingPolicy, Value: 4, PeriodSeconds: 150},
+		},
+	}, behavior.ScaleUp)
+	assert.Equal(t, &autoscalingv2.HPAScalingRules{
+		StabilizationWindowSeconds: new(int32(600)),
+		SelectPolicy:               &most,
+		Policies:                   []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 10, PeriodSeconds: 120}},
+	}, behavior.ScaleDown)
 
 	empty := chart.Render(t, chart.Parse(t, "autoscaling: {behavior: {scaleUp: null, scaleDown: null}}")).HorizontalPodAutoscaler(t)
 	assert.Equal(t, &autoscalingv2.HorizontalPodAutoscalerBehavior{}, empty.Spec.Behavior, "an empty behavior is not an absent one")
@@ -292,27 +374,45 @@ func components(rendered *chart.Rendered) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// TestSignalIsDefinedOnce gives each part of the signal an odd value and looks for it wherever it is used.
-func TestSignalIsDefinedOnce(t *testing.T) {
+// TestSignalsAreDefinedOnce gives each part of the signals an odd value and looks for it wherever it is used.
+func TestSignalsAreDefinedOnce(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, chart.Parse(t, `
 signals:
   labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
+  scrapeLabels: [odd_scraper]
   overruns: {name: odd_total, window: 7m, target: "0.37"}
+  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m, target: 0.61}
 frame: {budget: 41ms}`))
 
-	rule := rendered.AdapterConfig(t).Rules[0]
+	rules := rendered.AdapterConfig(t).Rules
+	require.Len(t, rules, 2)
+	rule := rules[0]
 	assert.Equal(t, `odd_total{odd_namespace!="",odd_pod!="",odd_container="renderer"}`, rule.SeriesQuery)
 	assert.Contains(t, rule.Query(t, rule.Name.As, "film", "a"), `rate(odd_total{odd_namespace="film",odd_pod="a",odd_container="renderer"}[7m])`)
-	metric := rendered.HorizontalPodAutoscaler(t).Spec.Metrics[0].Pods
-	assert.Equal(t, "odd_total", metric.Metric.Name)
-	assert.Equal(t, "370m", metric.Target.AverageValue.String())
+	rule = rules[1]
+	assert.Equal(t, `odd_offered{odd_namespace!="",odd_pod!="",odd_container="renderer"}`, rule.SeriesQuery)
+	assert.Equal(t, "^odd_offered$", rule.Name.Matches)
+	assert.Equal(t, "odd_demand", rule.Name.As)
+	demand := rule.Query(t, "odd_offered", "film", "a")
+	assert.Contains(t, demand, `rate(odd_offered{odd_namespace="film",odd_pod="a",odd_container="renderer"}[5m])`)
+	assert.Contains(t, demand, `last_over_time(odd_capacity{odd_namespace="film",odd_pod="a",odd_container="renderer"}[5m])`)
+	assert.Equal(t, 2, strings.Count(demand, "sum by (odd_pod) (max without (odd_scraper) ("))
+	targets := map[string]string{}
+	for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
+		targets[metric.Pods.Metric.Name] = metric.Pods.Target.AverageValue.String()
+	}
+	assert.Equal(t, map[string]string{"odd_total": "370m", "odd_demand": "610m"}, targets)
 	assert.Contains(t, rendered.Container(t, chart.Renderer).Env, corev1.EnvVar{Name: "HOLOGRAPH_FRAME_BUDGET", Value: "41ms"})
 	assert.Contains(t, rendered.Notes, "/pods/*/odd_total")
+	assert.Contains(t, rendered.Notes, "/pods/*/odd_demand")
+	assert.Contains(t, rendered.Notes, "0.37 late frames per second and pod and at a demand of 0.61")
 	for _, label := range []string{"odd_namespace", "odd_pod", "odd_container"} {
 		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], "target_label: "+label)
 	}
-	assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_frames_over_budget_total")
+	for _, name := range []string{"frames_over_budget_total", "demand", "offered_cpu_seconds_total", "cpu_capacity_cores"} {
+		assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_"+name)
+	}
 }
 
 // TestImagesArePinnedLikeTheirModules keeps an image's tag and the module that it can be built from together.
@@ -404,6 +504,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"signals.overruns.name":              "frames-over-budget",
 		"signals.overruns.window":            "2 minutes",
 		"signals.overruns.target":            "a tenth",
+		"signals.demand.enabled":             "yes",
+		"signals.demand.name":                "demand of a pod",
+		"signals.demand.offeredMetric":       "offered:cpu_seconds",
+		"signals.demand.capacityMetric":      "cpu-cores",
+		"signals.demand.window":              "1 minute",
+		"signals.demand.target":              "75%",
 		"autoscaling.minReplicas":            0,
 		"autoscaling.behavior.scaleUpp":      map[string]any{},
 		"prometheus.url":                     "prometheus:9090",
@@ -465,6 +571,21 @@ func TestRefusals(t *testing.T) {
 		"window too short": {
 			`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
 			`signals.overruns.window (1m31s) is shorter than 4 times prometheus.scrapeInterval (23s), so lost scrapes would leave pods without a value: write 92s or more, or scrape more often.`},
+		"demand window of nothing": {
+			`signals: {demand: {window: a minute}}`,
+			`signals.demand.window (a minute) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		"demand window too short": {
+			`signals: {demand: {window: 59s}}`,
+			`signals.demand.window (59s) is shorter than 4 times prometheus.scrapeInterval (15s), so lost scrapes would leave pods without a value: write 1m or more, or scrape more often.`},
+		"demand target of nothing": {
+			`signals: {demand: {target: three quarters}}`,
+			`signals.demand.target (three quarters) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write the part of a pod's capacity to use, like "0.75".`},
+		"demand target in percent": {
+			`signals: {demand: {target: "75"}}`,
+			`signals.demand.target (75) is above 1, which is a full pod, so that frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
+		"one name for two signals": {
+			`signals: {demand: {name: holograph_frames_over_budget_total}}`,
+			`signals.demand.name (holograph_frames_over_budget_total) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand.`},
 		"minimum above maximum": {
 			`autoscaling: {minReplicas: 11}`,
 			`autoscaling.minReplicas (11) is above autoscaling.maxReplicas (10): write a minimum that is at most the maximum.`},
@@ -548,11 +669,14 @@ func TestRefusals(t *testing.T) {
 func TestCoherentEdges(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{
-		`{signals: {overruns: {window: 1m32s}}, prometheus: {scrapeInterval: 23s}}`,
+		`{signals: {overruns: {window: 1m32s}, demand: {window: 1m32s}}, prometheus: {scrapeInterval: 23s}}`,
+		`{signals: {overruns: {window: 1m32s}, demand: {enabled: false}}, prometheus: {scrapeInterval: 23s}}`,
 		`autoscaling: {minReplicas: 10}`,
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 30s}`,
 		`signals: {overruns: {target: 1m}}`,
 		`signals: {overruns: {target: 1}}`,
+		`signals: {demand: {target: 1m}}`,
+		`signals: {demand: {target: 1000m}}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 0, startupProbe: null}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,

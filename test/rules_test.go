@@ -66,10 +66,10 @@ func TestScalingEventsAreCounted(t *testing.T) {
 	})
 }
 
-func TestAdapterQuery(t *testing.T) {
+func TestOverrunsQuery(t *testing.T) {
 	t.Parallel()
 	rule := chart.Render(t).AdapterConfig(t).Rules[0]
-	ruleTest(t, t.TempDir(), "adapter_query.yaml", func(name string) string {
+	ruleTest(t, t.TempDir(), "overruns_query.yaml", func(name string) string {
 		switch name {
 		case "series":
 			return rule.Name.As
@@ -77,6 +77,28 @@ func TestAdapterQuery(t *testing.T) {
 			return rule.Query(t, rule.Name.As, "film", "a")
 		case "both":
 			return rule.Query(t, rule.Name.As, "film", "a", "b")
+		}
+		require.FailNow(t, "no such placeholder", "${%s}", name)
+		return ""
+	})
+}
+
+func TestDemandQuery(t *testing.T) {
+	t.Parallel()
+	const offered, capacity = "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"
+	rule := chart.Render(t).AdapterConfig(t).Rules[1]
+	ruleTest(t, t.TempDir(), "demand_query.yaml", func(name string) string {
+		switch name {
+		case "offered":
+			return offered
+		case "capacity":
+			return capacity
+		case "a":
+			return rule.Query(t, offered, "film", "a")
+		case "both":
+			return rule.Query(t, offered, "film", "a", "b")
+		case "late":
+			return rule.Query(t, offered, "late", "a")
 		}
 		require.FailNow(t, "no such placeholder", "${%s}", name)
 		return ""

@@ -6,31 +6,79 @@ renderer
 {{- end }}
 
 {{/*
-The adapter's rule for frames over budget, one element of `rules`.
-
-The rate of each scraped series is taken first, so that a counter reset is seen. Then `max without`
-the scrapers' labels makes one of the series that two scrapers made of the same counter, and `sum by`
-adds the series that a pod has on purpose (one per view, eye or GPU). The container matcher stands in
-both queries because the adapter does not carry it from the first into the second.
+The signals that scale, as their keys below `signals`, in the order in which everything lists them.
 */}}
-{{- define "holograph.signals.overruns.rule" -}}
+{{- define "holograph.signals" -}}
+overruns{{ if .Values.signals.demand.enabled }} demand{{ end }}
+{{- end }}
+
+{{/*
+Matcher of the container whose series count. It stands in every query, because the adapter does not
+carry it from a rule's seriesQuery into its metricsQuery.
+*/}}
+{{- define "holograph.signals.container" -}}
+{{ printf "%s=%q" .Values.signals.labels.container (include "holograph.container" .) }}
+{{- end }}
+
+{{/*
+One value per pod of one counter or gauge. Takes dict "context" $ "function" name "series" name "window" duration.
+
+The function is applied to each scraped series first, so that `rate` sees a counter reset. Then `max without`
+the scrapers' labels makes one of the series that two scrapers made of the same measurement, and `sum by`
+adds the series that a pod has on purpose (one per view, eye or GPU).
+*/}}
+{{- define "holograph.signals.perPod" -}}
+{{- $scrapeLabels := join ", " .context.Values.signals.scrapeLabels -}}
+sum by (<<.GroupBy>>) (max without ({{ $scrapeLabels }}) ({{ .function }}({{ .series }}{<<.LabelMatchers>>,{{ include "holograph.signals.container" .context }}}[{{ .window }}])))
+{{- end }}
+
+{{/*
+Frames over budget per second.
+*/}}
+{{- define "holograph.signals.overruns.query" -}}
+{{ include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" .Values.signals.overruns.window) }}
+{{- end }}
+
+{{/*
+Work offered per second over the work that can be done per second.
+
+A pod of which this cannot be told has no value. The adapter would serve NaN as 0, an idle pod, and Inf as a
+number below zero, so neither leaves Prometheus. The bounds in brackets drop what is no capacity: 0, and -1, +Inf
+and NaN, with which programs write "no limit". The last bound drops what a counter that became NaN or Inf gives.
+
+The capacity is the last one of the window rather than that of this moment: a failed scrape ends a series at once,
+and scrapes fail when a pod has the most to do.
+*/}}
+{{- define "holograph.signals.demand.query" -}}
+{{- $demand := .Values.signals.demand -}}
+{{ include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) }}
+/ (0 < {{ include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) }} < +Inf)
+< +Inf
+{{- end }}
+
+{{/*
+The adapter's rules, one per signal. Each begins from a series of its own and gives a name of its own.
+*/}}
+{{- define "holograph.signals.rules" -}}
 {{- $labels := .Values.signals.labels }}
-{{- $overruns := .Values.signals.overruns }}
-{{- $container := printf "%s=%q" $labels.container (include "holograph.container" .) -}}
-seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $overruns.name $labels.namespace $labels.pod $container | squote }}
-seriesFilters: []
-resources:
-  # Exactly these two: a template would also turn `job`, `service` or `node` labels into Kubernetes resources.
-  overrides:
-    {{ $labels.namespace }}:
-      resource: namespace
-    {{ $labels.pod }}:
-      resource: pod
-name:
-  matches: {{ printf "^%s$" $overruns.name | squote }}
-  as: {{ $overruns.name | squote }}
-metricsQuery: >-
-  sum by (<<.GroupBy>>) (max without ({{ join ", " .Values.signals.scrapeLabels }}) (rate(<<.Series>>{<<.LabelMatchers>>,{{ $container }}}[{{ $overruns.window }}])))
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- $signal := get $.Values.signals $key }}
+{{- $series := default $signal.name $signal.offeredMetric }}
+- seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | squote }}
+  seriesFilters: []
+  resources:
+    # Exactly these two: a template would also turn `job`, `service` or `node` labels into Kubernetes resources.
+    overrides:
+      {{ $labels.namespace }}:
+        resource: namespace
+      {{ $labels.pod }}:
+        resource: pod
+  name:
+    matches: {{ printf "^%s$" $series | squote }}
+    as: {{ $signal.name | squote }}
+  metricsQuery: >-
+    {{- include (printf "holograph.signals.%s.query" $key) $ | nindent 4 }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -38,5 +86,5 @@ The adapter's configuration file.
 */}}
 {{- define "holograph.prometheusAdapter.config" -}}
 rules:
-  - {{ include "holograph.signals.overruns.rule" . | nindent 4 | trim }}
+  {{- include "holograph.signals.rules" . | trim | nindent 2 }}
 {{- end }}

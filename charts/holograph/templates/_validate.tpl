@@ -13,7 +13,6 @@ that a schema cannot say, and durations, because everything else is computed fro
 
 {{- define "holograph.validate.durations" -}}
 {{- $durations := dict
-  "signals.overruns.window" .Values.signals.overruns.window
   "slo.window" .Values.slo.window
   "prometheus.scrapeInterval" .Values.prometheus.scrapeInterval
   "prometheus.reloadInterval" .Values.prometheus.reloadInterval
@@ -21,6 +20,9 @@ that a schema cannot say, and durations, because everything else is computed fro
   "prometheusAdapter.relistInterval" .Values.prometheusAdapter.relistInterval
   "prometheusAdapter.maxAge" .Values.prometheusAdapter.maxAge
   "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
+{{- end }}
 {{- range $key, $value := $durations }}
 {{- if le (include "holograph.milliseconds" $value | int64) 0 }}
 {{- fail (printf "%s (%v) is not a duration above zero: write it like 15s, 2m or 1m30s." $key $value) }}
@@ -41,16 +43,41 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- fail (printf "signals.labels.%s (%s) is also in signals.scrapeLabels, which are dropped before pods are told apart: remove it from one of them." $key $value) }}
 {{- end }}
 {{- end }}
-{{- $target := toString .Values.signals.overruns.target }}
+{{- $demand := .Values.signals.demand }}
+{{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
+{{- fail (printf "signals.demand.name (%s) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand." $demand.name) }}
+{{- end }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Target and window of one signal. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.validate.signal" -}}
+{{- $signal := get .context.Values.signals .key }}
+{{- $prometheus := .context.Values.prometheus }}
+{{- $wanted := get (dict
+  "overruns" "late frames per second and pod, like \"0.1\""
+  "demand" "the part of a pod's capacity to use, like \"0.75\"") .key }}
+{{- $target := toString $signal.target }}
 {{- $number := regexFind "^[0-9]+([.][0-9]+)?" $target | float64 }}
 {{- $unit := regexFind "[a-z]*$" $target }}
-{{- if or (not (regexMatch "^[0-9]+([.][0-9]+)?(m|k)?$" $target)) (lt (mulf $number (get (dict "m" 1.0 "" 1000.0 "k" 1000000.0) $unit)) 1.0) }}
-{{- fail (printf "signals.overruns.target (%s) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like \"0.1\"." $target) }}
+{{- $thousandths := 0.0 }}
+{{- if regexMatch "^[0-9]+([.][0-9]+)?(m|k)?$" $target }}
+{{- $thousandths = mulf $number (get (dict "m" 1.0 "" 1000.0 "k" 1000000.0) $unit) }}
 {{- end }}
-{{- $window := include "holograph.milliseconds" .Values.signals.overruns.window | int64 }}
-{{- $scrape := include "holograph.milliseconds" .Values.prometheus.scrapeInterval | int64 }}
+{{- if lt $thousandths 1.0 }}
+{{- fail (printf "signals.%s.target (%s) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write %s." .key $target $wanted) }}
+{{- end }}
+{{- if and (eq .key "demand") (gt $thousandths 1000.0) }}
+{{- fail (printf "signals.demand.target (%s) is above 1, which is a full pod, so that frames would be late before a pod is added: write %s." $target $wanted) }}
+{{- end }}
+{{- $window := include "holograph.milliseconds" $signal.window | int64 }}
+{{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
 {{- if lt $window (mul 4 $scrape) }}
-{{- fail (printf "signals.overruns.window (%s) is shorter than 4 times prometheus.scrapeInterval (%s), so lost scrapes would leave pods without a value: write %s or more, or scrape more often." .Values.signals.overruns.window .Values.prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
+{{- fail (printf "signals.%s.window (%s) is shorter than 4 times prometheus.scrapeInterval (%s), so lost scrapes would leave pods without a value: write %s or more, or scrape more often." .key $signal.window $prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
 {{- end }}
 {{- end }}
 
