@@ -14,8 +14,8 @@ help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: ## Start a cluster, install the chart, send load, and watch it scale
-	@go run ./ci up
+up: images ## Start a cluster, install the chart, send load, and watch it scale
+	@go run ./ci/up
 
 .PHONY: down
 down: ## Remove the clusters of `make up` and of kept tests
@@ -27,7 +27,7 @@ down: ## Remove the clusters of `make up` and of kept tests
 test: images ## Everything: the fast tests, then the stories on a real cluster
 	go vet ./...
 	go test -short ./...
-	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run '^TestStory' ./test
+	go test -count=1 -timeout $(TEST_TIMEOUT) -v ./test
 
 .PHONY: test-short
 test-short: ## What needs no cluster

@@ -49,17 +49,17 @@ func TestScaling(t *testing.T) {
 	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, minReplicas))...)
 
 	pod := s.MeasurePod()
-	s.Step("a frame costs %.1f ms of CPU; a pod renders %.0f frames a second", pod.FrameCost*1000, pod.FramesPerSecond)
+	s.Step("a frame costs %.1f ms of CPU; a pod renders %.0f frames a second", pod.FrameCost*1000, pod.FramesPerSecond())
 	before, err := recordedScalings(t.Context(), s.Release)
 	require.NoError(t, err)
 	recording := s.Record()
 
 	spike := load.Spike{
-		Base: quietPods * pod.FramesPerSecond, Peak: spikePods * pod.FramesPerSecond,
+		Base: quietPods * pod.FramesPerSecond(), Peak: spikePods * pod.FramesPerSecond(),
 		Before: quietTime, During: spikeTime,
 	}
 	s.Step("ask for %.0f frames a second, then for %.0f", spike.Base, spike.Peak)
-	d := s.Drive(spike.Stages()...)
+	d := s.Drive(pod.Budget, spike.Stages()...)
 	summary := s.Finish(d)
 
 	s.Step("the load is gone: the pods leave")
@@ -89,8 +89,8 @@ func TestScaling(t *testing.T) {
 		ready, known := line.ReadyReplicasAt(ceased).Value()
 		require.True(t, known, "Ready replicas when the overruns ceased")
 		assert.InDelta(t, spike.Peak, arrived, spike.Peak/10, "frames a second that arrived after the overruns had ceased")
-		assert.Greater(t, arrived, minReplicas*pod.FramesPerSecond, "frames a second, against what %d pods render", minReplicas)
-		assert.Less(t, arrived, ready*pod.FramesPerSecond, "frames a second, against what %.0f pods render", ready)
+		assert.Greater(t, arrived, minReplicas*pod.FramesPerSecond(), "frames a second, against what %d pods render", minReplicas)
+		assert.Less(t, arrived, ready*pod.FramesPerSecond(), "frames a second, against what %.0f pods render", ready)
 	})
 	t.Run("every frame is accounted for", func(t *testing.T) {
 		assert.Zero(t, summary.Failed, "frames without an answer")

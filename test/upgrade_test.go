@@ -33,7 +33,8 @@ func TestUpgrade(t *testing.T) {
 	pod := s.MeasurePod()
 
 	s.Step("ask for more than the minimum of pods can render")
-	d := s.Drive(load.Stage{FramesPerSecond: upgradePods * pod.FramesPerSecond}, load.Stage{FramesPerSecond: upgradePods * pod.FramesPerSecond, Duration: 100 * time.Second})
+	rate := upgradePods * pod.FramesPerSecond()
+	d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: 100 * time.Second})
 	s.WaitFor(time.Minute, link.ReplicasAtLeast(s.Release, minReplicas+1))
 	lowest := watchLowest(s)
 

@@ -25,6 +25,14 @@ import (
 	"holograph/ci/program"
 )
 
+// The names of the clusters.
+const (
+	// Shown is the cluster of `make up`.
+	Shown = "holograph"
+	// Tests is the cluster of the tests, apart so that they leave a person's alone.
+	Tests = "holograph-test"
+)
+
 const (
 	// createTimeout bounds `kind create cluster`: 12 s on an idle 2-core machine.
 	createTimeout = 4 * time.Minute

@@ -24,9 +24,6 @@ import (
 )
 
 const (
-	// clusterName is apart from that of `make up`, so that tests leave a person's
-	// cluster alone.
-	clusterName = "holograph-test"
 	// keepVariable keeps the cluster after the tests, and uses it again.
 	keepVariable = "KEEP_CLUSTER"
 	// stopTimeout bounds what is done after the tests.
@@ -73,7 +70,7 @@ func start() {
 	if shared.err = os.Setenv("PATH", filepath.Dir(helm)+string(os.PathListSeparator)+os.Getenv("PATH")); shared.err != nil {
 		return
 	}
-	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, clusterName, keep()); shared.err != nil {
+	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, cluster.Tests, keep()); shared.err != nil {
 		return
 	}
 	shared.client, shared.err = kube.Connect(shared.cluster.Kubeconfig)
@@ -85,7 +82,7 @@ func stop() error {
 	}
 	if keep() {
 		fmt.Fprintf(os.Stderr, "%s is set: the cluster %s stays. Reach it with:\n  export KUBECONFIG=%s\nand remove it with:\n  make down\n",
-			keepVariable, clusterName, shared.cluster.Kubeconfig)
+			keepVariable, cluster.Tests, shared.cluster.Kubeconfig)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

@@ -18,14 +18,55 @@ import (
 // each are 0.12 s of CPU, against which what the process does besides is small.
 const costFrames = 40
 
+// budgetVariable is how the chart tells the renderer its frame budget.
+const budgetVariable = "HOLOGRAPH_FRAME_BUDGET"
+
 // askTimeout bounds one answer of a renderer pod.
 const askTimeout = 10 * time.Second
 
-// FrameCost returns the CPU seconds that one frame costs a renderer pod, HTTP
-// and all: the growth of its process' CPU time over some frames, asked for one
+// Pod is what one renderer pod is given and what it can do with it.
+type Pod struct {
+	// FrameCost is the CPU seconds that a frame takes, HTTP and all.
+	FrameCost float64
+	// Cores is the pod's CPU limit.
+	Cores float64
+	// Budget is the time that a frame may take.
+	Budget time.Duration
+}
+
+// FramesPerSecond is the rate of frames that uses up the pod's CPU limit.
+func (p Pod) FramesPerSecond() float64 { return p.Cores / p.FrameCost }
+
+// MeasurePod finds out what one of the release's renderer pods can do on this
+// machine.
+func MeasurePod(ctx context.Context, r kube.Release) (Pod, error) {
+	deployment, err := r.Deployment(ctx)
+	if err != nil {
+		return Pod{}, err
+	}
+	container := deployment.Spec.Template.Spec.Containers[0]
+	pod := Pod{Cores: container.Resources.Limits.Cpu().AsApproximateFloat64()}
+	if pod.Cores == 0 {
+		return Pod{}, fmt.Errorf("%s has no CPU limit, so its capacity is unknown", r.Renderer())
+	}
+	for _, variable := range container.Env {
+		if variable.Name == budgetVariable {
+			if pod.Budget, err = time.ParseDuration(variable.Value); err != nil {
+				return Pod{}, fmt.Errorf("%s of %s: %w", budgetVariable, r.Renderer(), err)
+			}
+		}
+	}
+	if pod.Budget == 0 {
+		return Pod{}, fmt.Errorf("%s has no %s", r.Renderer(), budgetVariable)
+	}
+	pod.FrameCost, err = frameCost(ctx, r)
+	return pod, err
+}
+
+// frameCost is the growth of a pod's CPU time over some frames, asked for one
 // after the other. A frame that the pod refuses, as one just started may while it
 // is short of CPU, is asked for again.
-func FrameCost(ctx context.Context, r kube.Release) (float64, error) {
+func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	pods, err := r.Pods(ctx)
 	if err != nil {
 		return 0, err

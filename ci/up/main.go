@@ -1,3 +1,5 @@
+// Command up shows the loop at work: a cluster, the chart, load, and a line that
+// follows what it does. `make up` runs it once the images are at hand.
 package main
 
 import (
@@ -6,8 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
-	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -25,31 +28,33 @@ import (
 )
 
 const (
-	// release is the name and the namespace of the chart on the cluster of `make up`,
-	// and the name of that cluster.
+	// release is the name and the namespace of the chart.
 	release = "holograph"
-	// testCluster is what the tests leave where KEEP_CLUSTER is set.
-	testCluster = "holograph-test"
 	// loadName is the load that `make up` sends.
 	loadName = "load"
 	// spikes is how often the load of `make up` rises: half an hour in all.
 	spikes = 6
-	// budget is that of values-examples/local.yaml.
-	budget = 250 * time.Millisecond
-	// podCores is the CPU limit of a renderer pod in values-examples/local.yaml.
-	podCores = 0.1
 	// firstScaling bounds the wait for the first scale-up where nobody watches.
 	firstScaling = 3 * time.Minute
 )
 
-// up brings everything to a cluster with the chart under load, then shows what
-// the loop does until ctx ends, or once where the output is no terminal.
-func up(ctx context.Context) error {
-	out := os.Stdout
-	if err := stock.Fill(ctx, out); err != nil {
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := up(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// up brings a cluster with the chart under load, then shows what the loop does
+// until ctx ends, or once where the output is no terminal.
+func up(ctx context.Context, out *os.File) error {
+	if err := stock.Check(ctx); err != nil {
 		return err
 	}
-	c, err := cluster.Start(ctx, out, release, true)
+	c, err := cluster.Start(ctx, out, cluster.Shown, true)
 	if err != nil {
 		return err
 	}
@@ -101,14 +106,14 @@ func sendLoad(ctx context.Context, out io.Writer, r kube.Release) (*drive.Drive,
 	if err := drive.Remove(ctx, r, loadName); err != nil {
 		return nil, err
 	}
-	cost, err := watch.FrameCost(ctx, r)
+	pod, err := watch.MeasurePod(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	capacity := podCores / cost
+	capacity := pod.FramesPerSecond()
 	fmt.Fprintf(out, "A frame costs %.1f ms of CPU: a pod of %.0f millicores renders %.0f a second.\nSending between %.0f and %.0f frames a second.\n",
-		cost*1000, podCores*1000, capacity, capacity, 4.5*capacity)
-	profile := load.Profile{Budget: budget}
+		pod.FrameCost*1000, pod.Cores*1000, capacity, capacity, 4.5*capacity)
+	profile := load.Profile{Budget: pod.Budget}
 	for range spikes {
 		profile.Stages = append(profile.Stages, load.Spike{
 			Base: capacity, Peak: 4.5 * capacity, Before: 20 * time.Second, During: 100 * time.Second, After: 3 * time.Minute,
@@ -200,15 +205,4 @@ func reading(r timeline.Reading, factor float64, format string) string {
 		return "-"
 	}
 	return fmt.Sprintf(format, value*factor)
-}
-
-// down removes the clusters, those of kept tests too.
-func down(ctx context.Context) error {
-	for _, name := range []string{release, testCluster} {
-		if err := cluster.Delete(ctx, name); err != nil {
-			return err
-		}
-	}
-	fmt.Println("Removed: " + strings.Join([]string{release, testCluster}, ", "))
-	return nil
 }
