@@ -27,6 +27,7 @@ down: ## Remove the clusters of `make up` and of kept tests
 test: images ## Everything: the fast tests, then the stories on a real cluster
 	go vet ./...
 	go test -short ./...
+	go -C test/sim test ./...
 	go test -count=1 -timeout $(TEST_TIMEOUT) -v ./test
 
 .PHONY: test-short
@@ -36,6 +37,23 @@ test-short: ## What needs no cluster
 .PHONY: update
 update: ## Rewrite the golden files from what the code gives now
 	go test -short ./test ./test/timeline ./test/renderer/hologram ./ci/program -update
+
+##@ Simulate
+
+# The simulator is a module of its own: it pins the Kubernetes that it simulates.
+SIMULATOR := .artifacts/simulator
+
+.PHONY: simulate
+simulate: simulator ## The HPA on virtual time: make simulate ARGS="--values my.yaml --trace flash-crowd"
+	@$(SIMULATOR) --chart charts/holograph $(ARGS)
+
+.PHONY: report
+report: simulator ## Rewrite docs/simulation from what the simulator gives now
+	@$(SIMULATOR) --chart charts/holograph --examples values-examples --report docs/simulation
+
+.PHONY: simulator
+simulator:
+	@go -C test/sim build -o $(CURDIR)/$(SIMULATOR) .
 
 ##@ Supply
 

@@ -281,7 +281,7 @@ func TestDemandOff(t *testing.T) {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
 	}
 	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
-	assert.Contains(t, rendered.Notes, "71.6 reversals instead of 2.0, and 1.56 times the pods of an oracle rather than 1.40")
+	assert.Contains(t, rendered.Notes, "64.4 reversals instead of 2.0, and 1.55 times the pods of an oracle rather than 1.41")
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
 	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")

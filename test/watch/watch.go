@@ -5,7 +5,6 @@ package watch
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"holograph/test/drive"
@@ -60,27 +59,31 @@ func Loop(ctx context.Context, r kube.Release) (timeline.Point, error) {
 type Recording struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
-
-	mu     sync.Mutex
+	// points is the goroutine's until stopped is closed.
 	points []timeline.Point
 }
 
 // Record starts a recording.
 func Record(ctx context.Context, r kube.Release) *Recording {
-	ctx, stop := context.WithCancel(ctx)
-	recording := &Recording{stop: stop, stopped: make(chan struct{})}
+	recording := &Recording{stopped: make(chan struct{})}
+	until, stop := context.WithCancel(ctx)
+	recording.stop = stop
+	read := func() {
+		// A failed reading is a gap in the timeline, which says so by itself.
+		point, _ := Loop(ctx, r)
+		recording.points = append(recording.points, point)
+	}
 	go func() {
 		defer close(recording.stopped)
+		// The last reading is of the moment of stopping: what the story waited for has
+		// then happened, and belongs to it.
+		defer read()
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
-			// A failed reading is a gap in the timeline, which says so by itself.
-			point, _ := Loop(ctx, r)
-			recording.mu.Lock()
-			recording.points = append(recording.points, point)
-			recording.mu.Unlock()
+			read()
 			select {
-			case <-ctx.Done():
+			case <-until.Done():
 				return
 			case <-ticker.C:
 			}

@@ -1,0 +1,407 @@
+// Package adapter answers the HPA controller's metric requests as prometheus-adapter v0.12 and
+// metrics-server would: from rules, over the samples that Prometheus holds.
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	klabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/kubernetes/pkg/controller/podautoscaler/metrics"
+
+	"holograph/test/sim/query"
+)
+
+// Rules is the adapter's configuration, as far as custom and external metrics go.
+type Rules struct {
+	Rules         []Rule `json:"rules"`
+	ExternalRules []Rule `json:"externalRules"`
+	ResourceRules any    `json:"resourceRules"`
+}
+
+// Rule turns series into one metric of the custom or external metrics API.
+type Rule struct {
+	SeriesQuery   string `json:"seriesQuery"`
+	SeriesFilters []struct {
+		Is    string `json:"is"`
+		IsNot string `json:"isNot"`
+	} `json:"seriesFilters"`
+	Resources struct {
+		Template  string `json:"template"`
+		Overrides map[string]struct {
+			Group    string `json:"group"`
+			Resource string `json:"resource"`
+		} `json:"overrides"`
+		Namespaced *bool `json:"namespaced"`
+	} `json:"resources"`
+	Name struct {
+		Matches string `json:"matches"`
+		As      string `json:"as"`
+	} `json:"name"`
+	MetricsQuery string `json:"metricsQuery"`
+}
+
+// Cluster is what the adapter sees of the world.
+type Cluster interface {
+	// AdvanceTo brings the cluster up to now.
+	AdvanceTo(now time.Time)
+	// Pods lists the pods that exist, all of them with the same labels.
+	Pods() []*corev1.Pod
+}
+
+// Answer is one answer to the HPA controller.
+type Answer struct {
+	At     time.Time
+	Metric string
+	// Pods holds values in thousandths for a Pods or Resource metric; Value is that of an Object or
+	// External metric.
+	Pods  metrics.PodMetricsInfo
+	Value int64
+	Err   error
+}
+
+// Adapter implements the HPA controller's MetricsClient.
+type Adapter struct {
+	store   *query.Store
+	epoch   time.Time
+	cluster Cluster
+	latency time.Duration
+	metrics map[string]*metric
+	cpu     *query.Query
+	pods    map[string]struct{}
+
+	// Down says whether requests for a metric fail at the moment; nil means never.
+	Down func(metric string, now time.Time) bool
+	// Observe is called with every answer; nil is fine.
+	Observe func(Answer)
+	// Requests counts the requests so far.
+	Requests int
+}
+
+type metric struct {
+	resourceLabel string
+	query         *query.Query
+	values        map[string]float64
+}
+
+var _ metrics.MetricsClient = (*Adapter)(nil)
+
+// New compiles the queries that the HPA's metrics need over store. The exported names and labels
+// say which series exist. Times in the store count from epoch; every request takes latency.
+func New(rules Rules, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.Store, exported []string, series labels.Labels, latency time.Duration) (*Adapter, error) {
+	a := &Adapter{store: store, latency: latency, metrics: map[string]*metric{}, pods: map[string]struct{}{}}
+	for i, spec := range hpa.Spec.Metrics {
+		var err error
+		switch spec.Type {
+		case autoscalingv2.PodsMetricSourceType:
+			err = a.custom(rules.Rules, spec.Pods.Metric, "pods", query.PodsMatcher, hpa.Namespace, exported, series)
+		case autoscalingv2.ObjectMetricSourceType:
+			object := spec.Object.DescribedObject
+			err = a.custom(rules.Rules, spec.Object.Metric, strings.ToLower(object.Kind)+"s", object.Name, hpa.Namespace, exported, series)
+		case autoscalingv2.ExternalMetricSourceType:
+			err = a.external(rules.ExternalRules, spec.External.Metric, hpa.Namespace, exported, series)
+		case autoscalingv2.ResourceMetricSourceType:
+			if spec.Resource.Name != corev1.ResourceCPU {
+				err = fmt.Errorf("the simulator knows no resource %q; use cpu", spec.Resource.Name)
+				break
+			}
+			a.cpu, err = query.Compile(store, "irate(holograph_render_cpu_seconds_total[1m])")
+		default:
+			err = fmt.Errorf("the simulator knows no metrics of type %s", spec.Type)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("spec.metrics[%d]: %w", i, err)
+		}
+	}
+	return a, nil
+}
+
+// Attach sets the cluster and the time that the store's times count from.
+func (a *Adapter) Attach(cluster Cluster, epoch time.Time) { a.cluster, a.epoch = cluster, epoch }
+
+// Reads returns the metrics that the queries read and how far back they look.
+func (a *Adapter) Reads() (names []string, horizon time.Duration) {
+	seen := map[string]bool{}
+	add := func(q *query.Query) {
+		for _, name := range q.Metrics() {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+		horizon = max(horizon, q.Horizon())
+	}
+	for _, m := range a.metrics {
+		add(m.query)
+	}
+	if a.cpu != nil {
+		add(a.cpu)
+	}
+	return names, horizon
+}
+
+func (a *Adapter) custom(rules []Rule, id autoscalingv2.MetricIdentifier, resource, name, namespace string, exported []string, ls labels.Labels) error {
+	// The adapter keeps the last rule that gives a metric.
+	for i := len(rules) - 1; i >= 0; i-- {
+		rule := rules[i]
+		series, err := rule.seriesOf(id.Name, exported, ls)
+		if err != nil {
+			return fmt.Errorf("rules[%d]: %w", i, err)
+		}
+		if series == "" {
+			continue
+		}
+		resourceLabel, namespaceLabel := rule.label(resource), rule.label("namespaces")
+		if resourceLabel == "" || namespaceLabel == "" {
+			continue
+		}
+		matchers := append(selectorMatchers(id.Selector), fmt.Sprintf("%s=%q", namespaceLabel, namespace))
+		if resource != "namespaces" {
+			matchers = append(matchers, fmt.Sprintf("%s=%q", resourceLabel, name))
+		}
+		q, err := rule.compile(a.store, series, matchers, resourceLabel)
+		if err != nil {
+			return fmt.Errorf("rules[%d].metricsQuery: %w", i, err)
+		}
+		a.metrics[id.Name] = &metric{resourceLabel: resourceLabel, query: q, values: map[string]float64{}}
+		return nil
+	}
+	return fmt.Errorf("no adapter rule gives the metric %q for %s", id.Name, resource)
+}
+
+func (a *Adapter) external(rules []Rule, id autoscalingv2.MetricIdentifier, namespace string, exported []string, ls labels.Labels) error {
+	for i := len(rules) - 1; i >= 0; i-- {
+		rule := rules[i]
+		series, err := rule.seriesOf(id.Name, exported, ls)
+		if err != nil {
+			return fmt.Errorf("externalRules[%d]: %w", i, err)
+		}
+		if series == "" {
+			continue
+		}
+		matchers := selectorMatchers(id.Selector)
+		if rule.Resources.Namespaced == nil || *rule.Resources.Namespaced {
+			matchers = append(matchers, fmt.Sprintf("%s=%q", rule.label("namespaces"), namespace))
+		}
+		q, err := rule.compile(a.store, series, matchers, "")
+		if err != nil {
+			return fmt.Errorf("externalRules[%d].metricsQuery: %w", i, err)
+		}
+		a.metrics[id.Name] = &metric{query: q}
+		return nil
+	}
+	return fmt.Errorf("no external adapter rule gives the metric %q", id.Name)
+}
+
+// seriesOf returns the exported series that the rule serves under the given name, or "".
+func (r Rule) seriesOf(name string, exported []string, ls labels.Labels) (string, error) {
+	matchers, err := query.Selector(r.SeriesQuery)
+	if err != nil {
+		return "", fmt.Errorf("seriesQuery: %w", err)
+	}
+	matches, err := regexp.Compile(r.Name.Matches)
+	if err != nil {
+		return "", fmt.Errorf("name.matches: %w", err)
+	}
+	as := r.Name.As
+	if as == "" {
+		as = "$0"
+		if matches.NumSubexp() == 1 {
+			as = "$1"
+		}
+	}
+	for _, series := range exported {
+		with := labels.NewBuilder(ls).Set(labels.MetricName, series).Labels()
+		ok := true
+		for _, m := range matchers {
+			ok = ok && m.Matches(with.Get(m.Name))
+		}
+		for _, filter := range r.SeriesFilters {
+			for _, f := range []struct {
+				pattern string
+				want    bool
+			}{{filter.Is, true}, {filter.IsNot, false}} {
+				if f.pattern == "" {
+					continue
+				}
+				pattern, err := regexp.Compile(f.pattern)
+				if err != nil {
+					return "", fmt.Errorf("seriesFilters: %w", err)
+				}
+				ok = ok && pattern.MatchString(series) == f.want
+			}
+		}
+		found := matches.FindStringSubmatchIndex(series)
+		if ok && found != nil && string(matches.ExpandString(nil, as, series, found)) == name {
+			return series, nil
+		}
+	}
+	return "", nil
+}
+
+// label is the label that holds a resource's name, "" when the rule knows none.
+func (r Rule) label(resource string) string {
+	singular := strings.TrimSuffix(resource, "s")
+	for label, to := range r.Resources.Overrides {
+		if to.Resource == resource || to.Resource == singular {
+			return label
+		}
+	}
+	if r.Resources.Template == "" {
+		return ""
+	}
+	t, err := template.New("").Delims("<<", ">>").Parse(r.Resources.Template)
+	if err != nil {
+		return ""
+	}
+	var out strings.Builder
+	if t.Execute(&out, map[string]string{"Group": "", "Resource": singular}) != nil {
+		return ""
+	}
+	return out.String()
+}
+
+func (r Rule) compile(store *query.Store, series string, matchers []string, groupBy string) (*query.Query, error) {
+	t, err := template.New("metricsQuery").Delims("<<", ">>").Parse(r.MetricsQuery)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	groups := []string{}
+	if groupBy != "" {
+		groups = append(groups, groupBy)
+	}
+	if err := t.Execute(&text, map[string]any{"Series": series, "LabelMatchers": strings.Join(matchers, ","),
+		"GroupBy": groupBy, "GroupBySlice": groups, "LabelValuesByName": map[string]string{}}); err != nil {
+		return nil, err
+	}
+	return query.Compile(store, text.String())
+}
+
+func selectorMatchers(selector *metav1.LabelSelector) []string {
+	var matchers []string
+	if selector == nil {
+		return nil
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return nil
+	}
+	requirements, _ := parsed.Requirements()
+	for _, r := range requirements {
+		matchers = append(matchers, fmt.Sprintf("%s=~%q", r.Key(), strings.Join(r.Values().List(), "|")))
+	}
+	return matchers
+}
+
+// milli is the adapter's conversion: thousandths, cut off; NaN is nothing.
+func milli(v float64) int64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return int64(v * 1000)
+}
+
+func (a *Adapter) request(name string, answer func(now time.Time) Answer) Answer {
+	time.Sleep(a.latency)
+	now := time.Now()
+	a.cluster.AdvanceTo(now)
+	a.Requests++
+	got := Answer{Err: fmt.Errorf("the metric %s is not available", name)}
+	if a.Down == nil || !a.Down(name, now) {
+		got = answer(now)
+	}
+	got.At, got.Metric = now, name
+	if a.Observe != nil {
+		// The controller fills in missing pods in the map it is given.
+		seen := got
+		seen.Pods = maps.Clone(got.Pods)
+		a.Observe(seen)
+	}
+	return got
+}
+
+// podMetrics evaluates a query for the pods that the selector picks.
+func (a *Adapter) podMetrics(now time.Time, q *query.Query, podLabel string, selector klabels.Selector, window time.Duration) Answer {
+	clear(a.pods)
+	// All pods come from one template, so the first one's labels speak for all.
+	if pods := a.cluster.Pods(); len(pods) > 0 && selector.Matches(klabels.Set(pods[0].Labels)) {
+		for _, pod := range pods {
+			a.pods[pod.Name] = struct{}{}
+		}
+	}
+	values := make(metrics.PodMetricsInfo, len(a.pods))
+	err := q.Eval(now.Sub(a.epoch).Milliseconds(), a.pods, func(s query.Sample) {
+		name := s.Labels.Get(podLabel)
+		if _, ok := a.pods[name]; ok {
+			values[name] = metrics.PodMetric{Timestamp: now, Window: window, Value: milli(s.Value)}
+		}
+	})
+	if err == nil && len(values) == 0 {
+		err = fmt.Errorf("no metrics returned from custom metrics API")
+	}
+	return Answer{Pods: values, Err: err}
+}
+
+// GetRawMetric gives a Pods metric.
+func (a *Adapter) GetRawMetric(name, namespace string, selector, _ klabels.Selector) (metrics.PodMetricsInfo, time.Time, error) {
+	answer := a.request(name, func(now time.Time) Answer {
+		m := a.metrics[name]
+		return a.podMetrics(now, m.query, m.resourceLabel, selector, time.Minute)
+	})
+	return answer.Pods, answer.At, answer.Err
+}
+
+// GetObjectMetric gives an Object metric.
+func (a *Adapter) GetObjectMetric(name, namespace string, object *autoscalingv2.CrossVersionObjectReference, _ klabels.Selector) (int64, time.Time, error) {
+	answer := a.request(name, func(now time.Time) Answer {
+		m := a.metrics[name]
+		clear(m.values)
+		err := m.query.Eval(now.Sub(a.epoch).Milliseconds(), nil, func(s query.Sample) { m.values[s.Labels.Get(m.resourceLabel)] = s.Value })
+		v, ok := m.values[object.Name]
+		if object.Kind == "Namespace" {
+			v, ok = m.values[namespace]
+		}
+		if err == nil && !ok {
+			err = fmt.Errorf("no value for %s %s", object.Kind, object.Name)
+		}
+		return Answer{Value: milli(v), Err: err}
+	})
+	return answer.Value, answer.At, answer.Err
+}
+
+// GetExternalMetric gives an External metric.
+func (a *Adapter) GetExternalMetric(name, namespace string, _ klabels.Selector) ([]int64, time.Time, error) {
+	var values []int64
+	answer := a.request(name, func(now time.Time) Answer {
+		err := a.metrics[name].query.Eval(now.Sub(a.epoch).Milliseconds(), nil, func(s query.Sample) { values = append(values, milli(s.Value)) })
+		if err == nil && len(values) == 0 {
+			err = fmt.Errorf("no metrics returned from external metrics API")
+		}
+		total := int64(0)
+		for _, v := range values {
+			total += v
+		}
+		return Answer{Value: total, Err: err}
+	})
+	return values, answer.At, answer.Err
+}
+
+// GetResourceMetric gives CPU usage as metrics-server would, from the last two samples.
+func (a *Adapter) GetResourceMetric(_ context.Context, resource corev1.ResourceName, namespace string, selector klabels.Selector, _ string) (metrics.PodMetricsInfo, time.Time, error) {
+	answer := a.request(string(resource), func(now time.Time) Answer {
+		return a.podMetrics(now, a.cpu, "pod", selector, 15*time.Second)
+	})
+	return answer.Pods, answer.At, answer.Err
+}
