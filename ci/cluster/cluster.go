@@ -71,7 +71,7 @@ func Start(ctx context.Context, out io.Writer, name string, reuse bool) (*Cluste
 		return nil, err
 	}
 	switch {
-	case existing && reuse && c.ready(ctx, 10*time.Second) == nil:
+	case existing && reuse && cache.Has(c.mark("complete")) && c.ready(ctx, 10*time.Second) == nil:
 		fmt.Fprintf(out, "Using the cluster %s again.\n", name)
 	default:
 		if existing {
@@ -171,7 +171,13 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 		return c.abandon(ctx, err)
 	}
 	fmt.Fprintf(out, "The cluster is ready after %s.\n", time.Since(begun).Round(time.Second))
-	return nil
+	return os.WriteFile(c.mark("complete"), nil, 0o644)
+}
+
+// mark is a file beside the kubeconfig that says what was done to the cluster. A
+// run that is killed half-way leaves none.
+func (c *Cluster) mark(name string) string {
+	return filepath.Join(filepath.Dir(c.Kubeconfig), name)
 }
 
 // serviceSubnet is where the cluster's Services get their addresses.
@@ -267,7 +273,7 @@ func (c *Cluster) load(ctx context.Context, out io.Writer) error {
 		}
 		// The archive's name carries its key, so a mark of that name means that this
 		// very content is in the node.
-		mark := filepath.Join(filepath.Dir(c.Kubeconfig), filepath.Base(archive)+".loaded")
+		mark := c.mark(filepath.Base(archive) + ".loaded")
 		if cache.Has(mark) {
 			continue
 		}
