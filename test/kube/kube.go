@@ -50,6 +50,8 @@ func Connect(kubeconfig string) (*Client, error) {
 	config.Timeout = callTimeout
 	// The default of 5 calls a second makes a watcher late.
 	config.QPS, config.Burst = 50, 100
+	// The tests list whatever there is, old kinds too, and need not be told each time.
+	config.WarningHandler = rest.NoWarnings{}
 	clientset, err := kubernetes.NewForConfig(config)
 	return &Client{Interface: clientset, Config: config}, err
 }
