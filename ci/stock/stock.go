@@ -67,7 +67,7 @@ func Fill(ctx context.Context, out io.Writer) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a full build takes about 20 minutes on 2 cores.\n", len(parts))
+	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a full build takes about 22 minutes on 2 cores.\n", len(parts))
 	board := progress.NewBoard(out, len(parts))
 	err = work(ctx, board, parts)
 	took := board.Close()
