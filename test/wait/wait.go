@@ -50,21 +50,3 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 	}
 	return nil
 }
-
-// Throughout watches that a condition stays met for the whole span. The error
-// says when it first was not.
-func Throughout(ctx context.Context, span time.Duration, condition Condition) error {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for begun := time.Now(); time.Since(begun) < span; {
-		if reason := condition.Unmet(ctx); reason != nil {
-			return fmt.Errorf("after %s of %s no longer %s: %w", time.Since(begun).Round(time.Second), span, condition.Name, reason)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ticker.C:
-		}
-	}
-	return nil
-}

@@ -54,17 +54,3 @@ func TestForEndsAsSoonAsTheConditionIsMet(t *testing.T) {
 		assert.Equal(t, 5*time.Second, time.Since(begun))
 	})
 }
-
-func TestThroughoutReportsTheFirstLapse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		replicas := Condition{"4 replicas", func(context.Context) error {
-			if time.Since(begun) >= 2*time.Second {
-				return errors.New("1 replica")
-			}
-			return nil
-		}}
-		assert.NoError(t, Throughout(t.Context(), time.Second, replicas))
-		assert.EqualError(t, Throughout(t.Context(), time.Minute, replicas), "after 1s of 1m0s no longer 4 replicas: 1 replica")
-	})
-}

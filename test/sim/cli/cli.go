@@ -121,11 +121,7 @@ func (o options) runAll(chart *manifest.Chart, files []string, out io.Writer) er
 		if err != nil {
 			return err
 		}
-		m, err := chart.Render(v)
-		if err != nil {
-			return err
-		}
-		config, err := o.fleetOf(m)
+		m, config, err := o.render(chart, v)
 		if err != nil {
 			return err
 		}
@@ -194,6 +190,16 @@ func (o options) values(name string) (manifest.Values, error) {
 	return v, nil
 }
 
+// render gives what the chart installs with the values, and the fleet that it runs on.
+func (o options) render(chart *manifest.Chart, v manifest.Values) (*manifest.Manifest, fleet.Config, error) {
+	m, err := chart.Render(v)
+	if err != nil {
+		return nil, fleet.Config{}, err
+	}
+	config, err := o.fleetOf(m)
+	return m, config, err
+}
+
 // fleetOf is the model's configuration for a release.
 func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
 	c := fleet.Defaults()
@@ -232,11 +238,7 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 		if err != nil {
 			return err
 		}
-		m, err := chart.Render(v)
-		if err != nil {
-			return err
-		}
-		config, err := o.fleetOf(m)
+		m, config, err := o.render(chart, v)
 		if err != nil {
 			return err
 		}
@@ -318,11 +320,7 @@ func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress i
 	if err != nil {
 		return err
 	}
-	m, err := chart.Render(v)
-	if err != nil {
-		return err
-	}
-	config, err := o.fleetOf(m)
+	_, config, err := o.render(chart, v)
 	if err != nil {
 		return err
 	}

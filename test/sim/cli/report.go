@@ -105,11 +105,7 @@ func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 				if p.Name != "as specified" && p.Name != "default" {
 					continue
 				}
-				m, err := chart.Render(manifest.Values{Map: p.Values})
-				if err != nil {
-					return err
-				}
-				config, err := o.fleetOf(m)
+				m, config, err := o.render(chart, manifest.Values{Map: p.Values})
 				if err != nil {
 					return err
 				}
@@ -160,13 +156,9 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 	var rows []row
 	lines := make(map[string][]picture.Line)
 	for _, p := range policies {
-		m, err := chart.Render(manifest.Values{Map: p.Values})
+		m, config, err := o.render(chart, manifest.Values{Map: p.Values})
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
-		}
-		config, err := o.fleetOf(m)
-		if err != nil {
-			return err
 		}
 		results := make([]sim.Result, len(traces))
 		means, err := under(m, config, traces, o.seeds, func(t int, r sim.Result) { results[t] = r })
@@ -266,11 +258,7 @@ func (o options) example(chart *manifest.Chart, file string, traces []trace.Stan
 	if err != nil {
 		return nil, err
 	}
-	m, err := chart.Render(v)
-	if err != nil {
-		return nil, err
-	}
-	config, err := o.fleetOf(m)
+	m, config, err := o.render(chart, v)
 	if err != nil {
 		// Without a Prometheus of its own the chart leaves the interval to the cluster.
 		config = fleet.Defaults()
@@ -308,11 +296,7 @@ func (o options) writeLarge(files fs.FS, out io.Writer) error {
 			for _, t := range standard(true) {
 				peak := t.Peak()
 				v := manifest.Values{Map: p.Values}.Overlay(map[string]any{"autoscaling": map[string]any{"minReplicas": int(peak / 3), "maxReplicas": int(1.6 * peak)}})
-				m, err := chart.Render(v)
-				if err != nil {
-					return err
-				}
-				config, err := o.fleetOf(m)
+				m, config, err := o.render(chart, v)
 				if err != nil {
 					return err
 				}
