@@ -7,6 +7,12 @@ SHELL := /bin/bash
 # holds for `go test ./test` too; this one leaves room for a slow machine.
 TEST_TIMEOUT ?= 30m
 
+# The packages whose stories take a cluster, one cluster and one package at a time.
+STORIES := ./test
+
+# What they need beside what every cluster runs; `make up` goes without.
+SETS ?=
+
 ##@ Look
 
 .PHONY: help
@@ -28,7 +34,7 @@ test: images ## Everything: the fast tests, then the stories on a real cluster
 	go vet ./...
 	go test -short ./...
 	go -C test/sim test ./...
-	go test -count=1 -timeout $(TEST_TIMEOUT) -v ./test
+	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v $(STORIES)
 
 .PHONY: test-short
 test-short: ## What needs no cluster
@@ -59,7 +65,7 @@ simulator:
 
 .PHONY: images
 images: ## Obtain every tool and image: from the cache, a registry, or their Go modules
-	@go run ./ci images
+	@go run ./ci images $(SETS)
 
 .PHONY: clean-cache
 clean-cache: ## Empty the cache of tools and images

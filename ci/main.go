@@ -12,33 +12,53 @@ import (
 
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
+	"holograph/ci/image"
 	"holograph/ci/stock"
 )
 
-// commands are what `go run ./ci <command>` does.
-var commands = map[string]func(context.Context) error{
-	"images":      func(ctx context.Context) error { return stock.Fill(ctx, os.Stderr) },
-	"down":        down,
-	"clean-cache": func(context.Context) error { return cache.Clean() },
+// commands are what `go run ./ci <command>` does. Only images takes arguments: the
+// sets of images to obtain beside those that every cluster runs.
+var commands = map[string]func(ctx context.Context, arguments []string) error{
+	"images": images,
+	"down":   func(ctx context.Context, _ []string) error { return down(ctx) },
+	"clean-cache": func(context.Context, []string) error {
+		return cache.Clean()
+	},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) != 2 || commands[os.Args[1]] == nil {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil || len(os.Args) > 2 && os.Args[1] != "images" {
 		fmt.Fprintln(os.Stderr, "usage: go run ./ci <command>; `make help` lists what there is")
 		os.Exit(2)
 	}
-	if err := commands[os.Args[1]](ctx); err != nil {
+	if err := commands[os.Args[1]](ctx, os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
+// images obtains all that the clusters run, with the named sets.
+func images(ctx context.Context, names []string) error {
+	var sets []image.Set
+	for _, name := range names {
+		sets = append(sets, image.Set(name))
+	}
+	return stock.Fill(ctx, os.Stderr, sets...)
+}
+
 // down removes the clusters of `make up` and of tests that were told to keep theirs.
 func down(ctx context.Context) error {
-	for _, name := range []string{cluster.Shown, cluster.Tests} {
+	names, err := cluster.All(ctx)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		fmt.Println("There is no cluster to remove.")
+	}
+	for _, name := range names {
 		if err := cluster.Delete(ctx, name); err != nil {
 			return err
 		}

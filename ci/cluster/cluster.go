@@ -29,7 +29,8 @@ import (
 const (
 	// Shown is the cluster of `make up`.
 	Shown = "holograph"
-	// Tests is the cluster of the tests, apart so that they leave a person's alone.
+	// Tests begins the names of the tests' clusters, one a package, apart so that they
+	// leave a person's alone.
 	Tests = "holograph-test"
 )
 
@@ -59,9 +60,9 @@ type Cluster struct {
 }
 
 // Start returns a cluster of that name. One that an earlier run left behind is
-// used again where reuse says so and it answers, else removed first. What is
-// done goes to out.
-func Start(ctx context.Context, out io.Writer, name string, reuse bool) (*Cluster, error) {
+// used again where reuse says so and it answers, else removed first. It holds the
+// images that every cluster runs and those of the sets. What is done goes to out.
+func Start(ctx context.Context, out io.Writer, name string, reuse bool, sets ...image.Set) (*Cluster, error) {
 	c, err := find(ctx, name)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,19 @@ func Start(ctx context.Context, out io.Writer, name string, reuse bool) (*Cluste
 			return nil, err
 		}
 	}
-	return c, c.load(ctx, out)
+	return c, c.load(ctx, out, sets)
+}
+
+// All lists the project's clusters on this machine, those of `make up` and of the tests.
+func All(ctx context.Context) ([]string, error) {
+	c, err := find(ctx, Shown)
+	if err != nil {
+		return nil, err
+	}
+	names, err := c.list(ctx)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return name != Shown && !strings.HasPrefix(name, Tests)
+	}), err
 }
 
 // Delete removes the cluster of that name where there is one.
@@ -133,10 +146,16 @@ func (c *Cluster) Node() string { return c.Name + "-control-plane" }
 func (c *Cluster) Engine() string { return c.engine.Name }
 
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
+	names, err := c.list(ctx)
+	return slices.Contains(names, c.Name), err
+}
+
+// list names all kind clusters of this machine.
+func (c *Cluster) list(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := c.command(nil, "get", "clusters", "--quiet").Output(ctx)
-	return slices.Contains(strings.Fields(out), c.Name), err
+	return strings.Fields(out), err
 }
 
 func (c *Cluster) create(ctx context.Context, out io.Writer) error {
@@ -254,8 +273,8 @@ func (c *Cluster) ready(ctx context.Context, timeout time.Duration) error {
 }
 
 // load brings the images into the node that are not in it yet.
-func (c *Cluster) load(ctx context.Context, out io.Writer) error {
-	images, err := image.All()
+func (c *Cluster) load(ctx context.Context, out io.Writer, sets []image.Set) error {
+	images, err := image.All(sets...)
 	if err != nil {
 		return err
 	}

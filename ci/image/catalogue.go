@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -59,14 +60,35 @@ func Chart() ([]Image, error) {
 	return all, nil
 }
 
-// All returns every image that the chart or the tests run.
-func All() ([]Image, error) {
+// Set names images that only some clusters run, beside those that all of them do.
+type Set string
+
+// sets says what is in each set.
+var sets = map[Set][]func() (Image, error){}
+
+// All returns the images that every cluster runs, the chart's and the load's, and
+// those of the given sets.
+func All(extra ...Set) ([]Image, error) {
 	images, err := Chart()
 	if err != nil {
 		return nil, err
 	}
-	k6, err := K6()
-	return append(images, k6), err
+	named := []func() (Image, error){K6}
+	for _, set := range extra {
+		more, known := sets[set]
+		if !known {
+			return nil, fmt.Errorf("%q is no set of images: there are %q", set, slices.Sorted(maps.Keys(sets)))
+		}
+		named = append(named, more...)
+	}
+	for _, describe := range named {
+		img, err := describe()
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, img)
+	}
+	return images, nil
 }
 
 // readValues decodes the groups of the chart's default values. What is not a

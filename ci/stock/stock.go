@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,6 +27,9 @@ const workers = 2
 // tools are the programs that run on this machine, not in the cluster.
 var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
 
+// setTools are the programs that run on this machine where a set is wanted.
+var setTools = map[image.Set][]program.Program{}
+
 // part is one thing to have: how to know that it is here, and how to get it.
 type part struct {
 	name   string
@@ -33,9 +37,9 @@ type part struct {
 	get    func(context.Context) (outcome string, err error)
 }
 
-// Fill makes sure that everything is at hand, telling on out what it does. It
-// first checks the machine for what that will take.
-func Fill(ctx context.Context, out io.Writer) error {
+// Fill makes sure that everything is at hand, the images of the given sets too,
+// telling on out what it does. It first checks the machine for what that will take.
+func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
 	release, err := cache.Lock(ctx, "stock", func() {
 		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
 	})
@@ -49,7 +53,7 @@ func Fill(ctx context.Context, out io.Writer) error {
 	}
 	// Without an engine the survey takes the node image for missing, so that all
 	// that this will need is asked of the machine at once.
-	parts, needs, err := survey(ctx, e)
+	parts, needs, err := survey(ctx, e, sets)
 	if err != nil {
 		return err
 	}
@@ -60,7 +64,7 @@ func Fill(ctx context.Context, out io.Writer) error {
 		if e, err = engine.Detect(ctx); err != nil {
 			return err
 		}
-		if parts, _, err = survey(ctx, e); err != nil {
+		if parts, _, err = survey(ctx, e, sets); err != nil {
 			return err
 		}
 	}
@@ -78,12 +82,13 @@ func Fill(ctx context.Context, out io.Writer) error {
 }
 
 // Check returns an error that lists what is not at hand and says how to get it.
-func Check(ctx context.Context) error {
+func Check(ctx context.Context, sets ...image.Set) error {
+	remedy := strings.TrimSpace(fmt.Sprintln("run: make images", settings(sets)))
 	e, err := engine.Detect(ctx)
 	if err != nil {
-		return fmt.Errorf("%w; run: make images", err)
+		return fmt.Errorf("%w; %s", err, remedy)
 	}
-	parts, _, err := survey(ctx, e)
+	parts, _, err := survey(ctx, e, sets)
 	if err != nil {
 		return err
 	}
@@ -94,11 +99,23 @@ func Check(ctx context.Context) error {
 	for _, part := range parts {
 		names = append(names, part.name)
 	}
-	return fmt.Errorf("not in the cache: %s; run: make images", strings.Join(names, ", "))
+	return fmt.Errorf("not in the cache: %s; %s", strings.Join(names, ", "), remedy)
+}
+
+// settings is what make is told to obtain the sets too.
+func settings(sets []image.Set) string {
+	if len(sets) == 0 {
+		return ""
+	}
+	var names []string
+	for _, set := range sets {
+		names = append(names, string(set))
+	}
+	return fmt.Sprintf("SETS=%q", strings.Join(names, " "))
 }
 
 // survey lists the parts that are not at hand and what getting them needs.
-func survey(ctx context.Context, e engine.Engine) ([]part, host.Needs, error) {
+func survey(ctx context.Context, e engine.Engine, sets []image.Set) ([]part, host.Needs, error) {
 	needs := host.Needs{Engine: true}
 	var parts []part
 	addProgram := func(p program.Program) error {
@@ -143,12 +160,16 @@ func survey(ctx context.Context, e engine.Engine) ([]part, host.Needs, error) {
 			}
 		}
 	}
-	for _, p := range tools {
+	wanted := slices.Clone(tools)
+	for _, set := range sets {
+		wanted = append(wanted, setTools[set]...)
+	}
+	for _, p := range wanted {
 		if err := addProgram(p); err != nil {
 			return nil, needs, err
 		}
 	}
-	images, err := image.All()
+	images, err := image.All(sets...)
 	if err != nil {
 		return nil, needs, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/ci/cluster"
+	"holograph/ci/image"
 	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/ci/stock"
@@ -34,14 +35,16 @@ const (
 // asks for it.
 var shared struct {
 	sync.Once
+	sets    []image.Set
 	cluster *cluster.Cluster
 	client  *kube.Client
 	err     error
 }
 
 // Main runs the tests of a package and then removes the cluster that they
-// shared. Use it as the body of TestMain.
-func Main(m *testing.M) {
+// shared, which holds the images of the sets too. Use it as the body of TestMain.
+func Main(m *testing.M, sets ...image.Set) {
+	shared.sets = sets
 	code := m.Run()
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "removing the test cluster:", err)
@@ -58,7 +61,7 @@ func start() {
 	// A first Ctrl-C ends the start; go test itself ends the rest.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if shared.err = stock.Check(ctx); shared.err != nil {
+	if shared.err = stock.Check(ctx, shared.sets...); shared.err != nil {
 		return
 	}
 	helm, err := program.Helm.Binary(ctx, "helm")
@@ -70,10 +73,20 @@ func start() {
 	if shared.err = os.Setenv("PATH", filepath.Dir(helm)+string(os.PathListSeparator)+os.Getenv("PATH")); shared.err != nil {
 		return
 	}
-	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, cluster.Tests, keep()); shared.err != nil {
+	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, clusterName(), keep(), shared.sets...); shared.err != nil {
 		return
 	}
 	shared.client, shared.err = kube.Connect(shared.cluster.Kubeconfig)
+}
+
+// clusterName is that of the package's own cluster. go test runs a package in its
+// folder, so that the folder tells them apart.
+func clusterName() string {
+	folder, err := os.Getwd()
+	if base := filepath.Base(folder); err == nil && base != "test" {
+		return cluster.Tests + "-" + base
+	}
+	return cluster.Tests
 }
 
 func stop() error {
@@ -82,7 +95,7 @@ func stop() error {
 	}
 	if keep() {
 		fmt.Fprintf(os.Stderr, "%s is set: the cluster %s stays. Reach it with:\n  export KUBECONFIG=%s\nand remove it with:\n  make down\n",
-			keepVariable, cluster.Tests, shared.cluster.Kubeconfig)
+			keepVariable, shared.cluster.Name, shared.cluster.Kubeconfig)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
