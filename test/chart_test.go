@@ -99,6 +99,7 @@ prometheus: {enabled: false}
 prometheusAdapter: {enabled: false}
 kubeStateMetrics: {enabled: false}
 renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false}}`),
+		"with served namespaces": chart.Parse(t, "servedNamespaces: [film, games]"),
 		"with a certificate": chart.Parse(t, `
 prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----"}}`),
 	}
@@ -517,6 +518,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"prometheusAdapter.replicaCount":     0,
 		"kubeStateMetrics.scrapeInterval":    5,
 		"fullnameOverride":                   "Upper",
+		"servedNamespaces":                   []any{"film", "film"},
 		"global.imagePullSecrets":            []any{"a name"},
 		"renderer.podDisruptionBudget":       "none",
 		"renderer.serviceAccount.automount":  "no",
@@ -616,6 +618,12 @@ func TestRefusals(t *testing.T) {
 		"all must stay, in percent": {
 			`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
 			`renderer.podDisruptionBudget.minAvailable (67%) keeps all of the 3 pods of renderer.replicaCount, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+		"own namespace served": {
+			`servedNamespaces: [film, holograph]`,
+			`servedNamespaces lists holograph, which is this release's own namespace and served without that: remove it.`},
+		"served by nothing": {
+			`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
+			`servedNamespaces (film, games) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: [].`},
 		"two Prometheuses": {
 			`prometheus: {url: http://prometheus.example}`,
 			`prometheus.url (http://prometheus.example) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty.`},

@@ -87,6 +87,47 @@ annotations:
 {{- end }}
 
 {{/*
+Name of an object outside the release's namespace: it carries the namespace, so that two releases never meet.
+Takes dict "context" $ "name" name.
+*/}}
+{{- define "holograph.foreignName" -}}
+{{ include "holograph.namespace" .context }}:{{ .name }}
+{{- end }}
+
+{{/*
+What a component may do in the release's namespace and in each of servedNamespaces: a Role and its RoleBinding.
+Takes dict "context" $ "component" name "name" name of the service account "rules" list.
+*/}}
+{{- define "holograph.roles" -}}
+{{- $own := include "holograph.namespace" .context }}
+{{- range $index, $namespace := prepend .context.Values.servedNamespaces $own }}
+{{- $role := merge (dict "namespace" $namespace "name" (ternary (include "holograph.foreignName" $) $.name (ne $namespace $own))) $ }}
+{{- if $index }}
+---
+{{ end -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  {{- include "holograph.metadata" $role | nindent 2 }}
+rules:
+  {{- toYaml $.rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  {{- include "holograph.metadata" $role | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ $role.name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ $.name }}
+    namespace: {{ $own }}
+{{- end }}
+{{- end }}
+
+{{/*
 Labels of a component's pods. Takes dict "context" $ "component" name "podLabels" map.
 The version is left out, so that a chart upgrade which changes nothing else restarts nothing.
 */}}

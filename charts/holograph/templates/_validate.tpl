@@ -8,6 +8,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.signals" . }}
 {{- include "holograph.validate.autoscaling" . }}
 {{- include "holograph.validate.renderer" . }}
+{{- include "holograph.validate.servedNamespaces" . }}
 {{- include "holograph.validate.pipeline" . }}
 {{- end }}
 
@@ -138,6 +139,17 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and (gt $pods 0) (ge $kept $pods) }}
 {{- fail (printf "renderer.podDisruptionBudget.minAvailable (%v) keeps all of the %d pods of %s, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer." $budget.minAvailable $pods $key) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.servedNamespaces" -}}
+{{- with .Values.servedNamespaces }}
+{{- if has (include "holograph.namespace" $) . }}
+{{- fail (printf "servedNamespaces lists %s, which is this release's own namespace and served without that: remove it." (include "holograph.namespace" $)) }}
+{{- end }}
+{{- if not (or $.Values.prometheus.enabled $.Values.prometheusAdapter.enabled $.Values.kubeStateMetrics.enabled) }}
+{{- fail (printf "servedNamespaces (%s) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: []." (join ", " .)) }}
 {{- end }}
 {{- end }}
 {{- end }}

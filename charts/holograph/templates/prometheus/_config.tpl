@@ -1,7 +1,8 @@
 {{/*
 One scrape job over the pods of one component of this release.
 Takes dict "context" $ "component" name "container" name, optionally "path" and "interval",
-and "honorLabels" for an exporter whose namespace labels speak of other objects than itself.
+and "honorLabels" for an exporter whose namespace labels speak of other objects than itself, and "served": whether
+the pods of other releases in servedNamespaces are scraped too.
 */}}
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
@@ -23,7 +24,17 @@ kubernetes_sd_configs:
         - {{ include "holograph.namespace" .context }}
     selectors:
       - role: pod
-        label: {{ include "holograph.prometheus.selector" . | squote }}
+        label: {{ include "holograph.selectorLabels" . | fromYaml | include "holograph.prometheus.selector" | squote }}
+  {{- if and .served .context.Values.servedNamespaces }}
+  - role: pod
+    namespaces:
+      names:
+        {{- toYaml .context.Values.servedNamespaces | nindent 8 }}
+    selectors:
+      - role: pod
+        # Whatever the releases there are called.
+        label: {{ omit (include "holograph.selectorLabels" . | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | squote }}
+  {{- end }}
 relabel_configs:
   - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]
     regex: {{ .container }};http
@@ -43,11 +54,11 @@ relabel_configs:
 {{- end }}
 
 {{/*
-Label selector of one component's pods. Takes what holograph.selectorLabels takes.
+Label selector in its text form. Takes the labels.
 */}}
 {{- define "holograph.prometheus.selector" -}}
 {{- $terms := list }}
-{{- range $key, $value := include "holograph.selectorLabels" . | fromYaml }}
+{{- range $key, $value := . }}
 {{- $terms = append $terms (printf "%s=%s" $key $value) }}
 {{- end }}
 {{- join "," $terms }}
@@ -79,7 +90,7 @@ rule_files:
   - rules.yaml
 {{- end }}
 scrape_configs:
-  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "renderer" "container" (include "holograph.container" .) "path" .Values.renderer.metricsPath) | nindent 4 | trim }}
+  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "renderer" "container" (include "holograph.container" .) "path" .Values.renderer.metricsPath "served" true) | nindent 4 | trim }}
   {{- if .Values.kubeStateMetrics.enabled }}
   - {{ include "holograph.prometheus.job" (dict "context" $ "component" "kube-state-metrics" "container" "kube-state-metrics" "interval" .Values.kubeStateMetrics.scrapeInterval "honorLabels" true) | nindent 4 | trim }}
   {{- end }}
