@@ -44,6 +44,20 @@ test-short: ## What needs no cluster
 update: ## Rewrite the golden files from what the code gives now
 	go test -short ./test ./test/timeline ./test/renderer/hologram ./ci/program -update
 
+##@ Release
+
+.PHONY: package
+package: ## The chart's package in .artifacts: the same bytes for the same files
+	@go run ./ci/pack
+
+.PHONY: sign
+sign: ## The package with its provenance: make sign KEY=NAME KEYRING=FILE
+	@go run ./ci/pack sign --key "$(KEY)" --keyring "$(KEYRING)" --passphrase-file "$(PASSPHRASE_FILE)"
+
+.PHONY: verify
+verify: ## Who signed the package: make verify KEYRING=FILE
+	@go run ./ci/pack verify --keyring "$(KEYRING)"
+
 ##@ Simulate
 
 # The simulator is a module of its own: it pins the Kubernetes that it simulates.

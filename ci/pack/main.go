@@ -1,0 +1,186 @@
+// Command pack makes the chart's package, signs it and verifies it. `make package`,
+// `make sign` and `make verify` run it.
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+
+	"holograph/ci/repo"
+)
+
+func main() {
+	if err := run(os.Stdout, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+const usage = "usage: go run ./ci/pack [sign --key NAME --keyring FILE [--passphrase-file FILE] | verify --keyring FILE]"
+
+// run makes the package, and signs it or verifies the one that is there.
+func run(out io.Writer, args []string) error {
+	command := ""
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	key := flags.String("key", "", "name of the key, or part of it")
+	keyring := flags.String("keyring", "", "file that holds the key")
+	passphrase := flags.String("passphrase-file", "", "file that holds the key's passphrase")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return fmt.Errorf("%s", usage)
+	}
+	chart, err := repo.Path("charts", "holograph")
+	if err != nil {
+		return err
+	}
+	artifacts, err := repo.Path(".artifacts")
+	if err != nil {
+		return err
+	}
+	switch {
+	case command == "":
+		path, err := Package(chart, artifacts)
+		if err == nil {
+			fmt.Fprintln(out, path)
+		}
+		return err
+	case command == "sign" && *key != "" && *keyring != "":
+		path, err := Package(chart, artifacts)
+		if err != nil {
+			return err
+		}
+		if err := Sign(path, *key, *keyring, *passphrase); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s\n%s.prov\n", path, path)
+		return nil
+	case command == "verify" && *keyring != "":
+		path, err := archive(chart, artifacts)
+		if err != nil {
+			return err
+		}
+		report, err := Verify(path, *keyring)
+		fmt.Fprint(out, report)
+		return err
+	}
+	return fmt.Errorf("%s", usage)
+}
+
+// archive is where the chart's package belongs below folder.
+func archive(chart, folder string) (string, error) {
+	metadata, err := chartutil.LoadChartfile(filepath.Join(chart, chartutil.ChartfileName))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(folder, fmt.Sprintf("%s-%s.tgz", metadata.Name, metadata.Version)), nil
+}
+
+// epoch is the time that every file of the package is given. Helm 3 gives each the time at
+// which it is packed, Helm 4 that of the checkout: neither says anything about the chart, and
+// with either two people get two packages from one commit. It is the first that a zip can hold.
+var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Package packs the chart as `helm package` does, into folder, and returns the package's path.
+// The same files give the same bytes, with the same version of Go: its gzip is the rest.
+func Package(chart, folder string) (string, error) {
+	loaded, err := loader.LoadDir(chart)
+	if err != nil {
+		return "", err
+	}
+	if missing := action.CheckDependencies(loaded, loaded.Metadata.Dependencies); missing != nil {
+		return "", missing
+	}
+	workshop, err := os.MkdirTemp("", "package-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(workshop)
+	packed, err := chartutil.Save(loaded, workshop)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, filepath.Base(packed))
+	// A signature of what the package was before would be refused.
+	if err := os.RemoveAll(path + ".prov"); err != nil {
+		return "", err
+	}
+	return path, timeless(packed, path)
+}
+
+// timeless copies an archive with the time of every file set to epoch.
+func timeless(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	unzipped, err := gzip.NewReader(source)
+	if err != nil {
+		return err
+	}
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	zipped := gzip.NewWriter(target)
+	// Helm's own mark of a chart.
+	zipped.Comment, zipped.Extra = unzipped.Comment, unzipped.Extra
+	reader, writer := tar.NewReader(unzipped), tar.NewWriter(zipped)
+	for {
+		header, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		header.ModTime = epoch
+		if err := writer.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := io.Copy(writer, reader); err != nil {
+			return err
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return err
+	}
+	if err := zipped.Close(); err != nil {
+		return err
+	}
+	return target.Close()
+}
+
+// Sign writes a package's provenance file beside it, as `helm package --sign` does. Without a
+// passphrase file an encrypted key's passphrase is asked for.
+func Sign(path, key, keyring, passphraseFile string) error {
+	signer := action.NewPackage()
+	signer.Key, signer.Keyring, signer.PassphraseFile = key, keyring, passphraseFile
+	return signer.Clearsign(path)
+}
+
+// Verify checks a package against its provenance file, as `helm verify` does, and returns who
+// signed it.
+func Verify(path, keyring string) (string, error) {
+	verifier := action.NewVerify()
+	verifier.Keyring = keyring
+	err := verifier.Run(path)
+	return verifier.Out, err
+}
