@@ -74,6 +74,13 @@ var (
 		// kubeadm, the API server and the clients compare these versions.
 		LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s",
 	}
+	// KubernetesOldest is the oldest Kubernetes that Chart.yaml claims. Only read, for the description of its
+	// API; nothing of it is built.
+	KubernetesOldest = Program{
+		Name:   "kubernetes-oldest",
+		Folder: "ci/modules/kubernetes-oldest",
+		Module: "k8s.io/kubernetes",
+	}
 	// Etcd stores the cluster's objects.
 	Etcd = Program{
 		Name:     "etcd",
@@ -135,7 +142,7 @@ var (
 // All returns every program, the cluster's own first.
 func All() []Program {
 	return []Program{
-		Kubernetes, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
+		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
 		Prometheus, PrometheusAdapter, KubeStateMetrics, K6, Helm, Kind,
 	}
 }

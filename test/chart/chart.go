@@ -25,7 +25,7 @@ import (
 	"holograph/ci/repo"
 )
 
-// Defaults of a rendering. The version is that of the cluster that the tests run.
+// Defaults of a rendering. The version is that of Newest.
 const (
 	DefaultRelease     = "holograph"
 	DefaultNamespace   = "holograph"
@@ -292,15 +292,21 @@ var chartFiles = sync.OnceValues(func() ([]*loader.BufferedFile, error) {
 // File returns one of the chart's files by its path in the chart.
 func File(t testing.TB, name string) []byte {
 	t.Helper()
-	files, err := chartFiles()
+	text, found := Files(t)[name]
+	require.True(t, found, "the chart has no file %s", name)
+	return text
+}
+
+// Files returns the chart's files by their paths in the chart.
+func Files(t testing.TB) map[string][]byte {
+	t.Helper()
+	buffered, err := chartFiles()
 	require.NoError(t, err)
-	for _, file := range files {
-		if file.Name == name {
-			return file.Data
-		}
+	files := map[string][]byte{}
+	for _, file := range buffered {
+		files[file.Name] = file.Data
 	}
-	require.FailNow(t, "no such file in the chart", "%s", name)
-	return nil
+	return files
 }
 
 func orDefault(value, otherwise string) string {

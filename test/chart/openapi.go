@@ -8,19 +8,47 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"testing"
 
 	openapi_v2 "github.com/google/gnostic-models/openapiv2"
+	"github.com/stretchr/testify/require"
 	"k8s.io/kube-openapi/pkg/util/proto"
 	"k8s.io/kube-openapi/pkg/util/proto/validation"
 
 	"holograph/ci/program"
 )
 
-// Validate checks the object against Kubernetes' own OpenAPI description, of the version that the tests run:
-// known kind, no unknown field, no required field missing, right types. What that description leaves open
-// (it takes a number for any string) is found by decoding into the Go type, strictly.
-func (o Object) Validate() error {
-	models, err := kubernetesModels()
+// Kubernetes is a version of Kubernetes, with the OpenAPI description of its API that its module carries.
+type Kubernetes struct {
+	program program.Program
+	models  func() (map[string]proto.Schema, error)
+}
+
+// The ends of what the chart claims to run on.
+var (
+	// Oldest is the minor version that Chart.yaml asks for at least.
+	Oldest = kubernetes(program.KubernetesOldest)
+	// Newest is the version that the tests' clusters run.
+	Newest = kubernetes(program.Kubernetes)
+)
+
+func kubernetes(pinned program.Program) Kubernetes {
+	return Kubernetes{pinned, sync.OnceValues(func() (map[string]proto.Schema, error) { return models(pinned) })}
+}
+
+// Version returns the full version, such as "v1.30.14".
+func (k Kubernetes) Version(t testing.TB) string {
+	t.Helper()
+	version, err := k.program.Version()
+	require.NoError(t, err)
+	return version
+}
+
+// Validate checks the object against the API's description: known kind, no unknown field, no required field
+// missing, right types. What that description leaves open (it takes a number for any string) is found by
+// decoding into the Go type, strictly.
+func (k Kubernetes) Validate(o Object) error {
+	models, err := k.models()
 	if err != nil {
 		return err
 	}
@@ -38,10 +66,12 @@ func (o Object) Validate() error {
 	return nil
 }
 
-// kubernetesModels reads the OpenAPI description that Kubernetes' module carries, once, into models by
-// "apiVersion/Kind".
-var kubernetesModels = sync.OnceValues(func() (map[string]proto.Schema, error) {
-	directory, err := program.Kubernetes.ModuleDir(context.Background())
+// Validate is Newest.Validate.
+func (o Object) Validate() error { return Newest.Validate(o) }
+
+// models reads the OpenAPI description that a Kubernetes module carries into models by "apiVersion/Kind".
+func models(pinned program.Program) (map[string]proto.Schema, error) {
+	directory, err := pinned.ModuleDir(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -80,4 +110,4 @@ var kubernetesModels = sync.OnceValues(func() (map[string]proto.Schema, error) {
 		}
 	}
 	return models, nil
-})
+}

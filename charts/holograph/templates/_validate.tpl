@@ -88,6 +88,12 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- fail (printf "autoscaling.minReplicas (%v) is above autoscaling.maxReplicas (%v): write a minimum that is at most the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
+{{- range $direction, $rules := default dict .Values.autoscaling.behavior }}
+{{- $tolerance := (default dict $rules).tolerance }}
+{{- if and (not (kindIs "invalid" $tolerance)) (semverCompare "<1.35.0-0" $.Capabilities.KubeVersion.Version) }}
+{{- fail (printf "autoscaling.behavior.%s.tolerance (%v) is a field of Kubernetes 1.35 and later, and this cluster is %s: remove it." $direction $tolerance $.Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "holograph.validate.renderer" -}}

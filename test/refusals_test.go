@@ -1,0 +1,202 @@
+package test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/test/chart"
+)
+
+// refusal is one set of values that would install and then not work, and the sentence that refuses it.
+type refusal struct{ values, message string }
+
+// allRefusals are the cases of every part of the chart; a part with a file of its own joins here.
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes}
+
+var refusals = map[string]refusal{
+	"duration": {
+		`signals: {overruns: {window: 2 minutes}}`,
+		`signals.overruns.window (2 minutes) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+	"duration of nothing": {
+		`prometheus: {scrapeInterval: 0s}`,
+		`prometheus.scrapeInterval (0s) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+	"duration of the wrong order": {
+		`prometheusAdapter: {maxAge: 30s1m}`,
+		`prometheusAdapter.maxAge (30s1m) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+	"no budget": {
+		`frame: {budget: 0ms}`,
+		`frame.budget (0ms) leaves a frame no time at all: write the time that one frame may take, like 33ms.`},
+	"one name for two labels": {
+		`signals: {labels: {pod: namespace}}`,
+		`signals.labels gives one name to two labels (namespace: namespace, pod: namespace, container: container): write three different names.`},
+	"label that is dropped": {
+		`signals: {labels: {pod: instance}}`,
+		`signals.labels.pod (instance) is also in signals.scrapeLabels, which are dropped before pods are told apart: remove it from one of them.`},
+	"target of nothing": {
+		`signals: {overruns: {target: "0.0"}}`,
+		`signals.overruns.target (0.0) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+	"target below what the API carries": {
+		`signals: {overruns: {target: "0.9m"}}`,
+		`signals.overruns.target (0.9m) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+	"window too short": {
+		`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
+		`signals.overruns.window (1m31s) is shorter than 4 times prometheus.scrapeInterval (23s), so lost scrapes would leave pods without a value: write 92s or more, or scrape more often.`},
+	"demand window of nothing": {
+		`signals: {demand: {window: a minute}}`,
+		`signals.demand.window (a minute) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+	"demand window too short": {
+		`signals: {demand: {window: 59s}}`,
+		`signals.demand.window (59s) is shorter than 4 times prometheus.scrapeInterval (15s), so lost scrapes would leave pods without a value: write 1m or more, or scrape more often.`},
+	"demand target of nothing": {
+		`signals: {demand: {target: three quarters}}`,
+		`signals.demand.target (three quarters) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write the part of a pod's capacity to use, like "0.75".`},
+	"demand target in percent": {
+		`signals: {demand: {target: "75"}}`,
+		`signals.demand.target (75) is above 1, which is a full pod, so that frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
+	"one name for two signals": {
+		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
+		`signals.demand.name (holograph_frames_over_budget_total) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand.`},
+	"minimum above maximum": {
+		`autoscaling: {minReplicas: 11}`,
+		`autoscaling.minReplicas (11) is above autoscaling.maxReplicas (10): write a minimum that is at most the maximum.`},
+	"budget set twice": {
+		`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
+		`renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead.`},
+	"two handlers": {
+		`renderer: {lifecycle: {preStop: {exec: {command: [drain]}}}}`,
+		"renderer.lifecycle.preStop has 2 handlers (exec, sleep) and may have one: write `null` for the others."},
+	"two handlers in a probe": {
+		`renderer: {readinessProbe: {tcpSocket: {port: http}}}`,
+		"renderer.readinessProbe has 2 handlers (httpGet, tcpSocket) and may have one: write `null` for the others."},
+	"killed while asleep": {
+		`renderer: {terminationGracePeriodSeconds: 5}`,
+		`renderer.terminationGracePeriodSeconds (5) is over before renderer.lifecycle.preStop.sleep.seconds (5) is, so frames in flight would be lost: write more than 5.`},
+	"two disruption budgets": {
+		`renderer: {podDisruptionBudget: {minAvailable: 1}}`,
+		`renderer.podDisruptionBudget has both maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+	"no disruption budget": {
+		`renderer: {podDisruptionBudget: {maxUnavailable: null}}`,
+		`renderer.podDisruptionBudget has neither of maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+	"no eviction": {
+		`renderer: {podDisruptionBudget: {maxUnavailable: 0%}}`,
+		`renderer.podDisruptionBudget.maxUnavailable (0%) forbids every eviction, so that no node could ever be drained: write 1 or more.`},
+	"all must stay": {
+		`renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 2}}`,
+		`renderer.podDisruptionBudget.minAvailable (2) keeps all of the 2 pods of autoscaling.minReplicas, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+	"all must stay, in percent": {
+		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
+		`renderer.podDisruptionBudget.minAvailable (67%) keeps all of the 3 pods of renderer.replicaCount, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+	"own namespace served": {
+		`servedNamespaces: [film, holograph]`,
+		`servedNamespaces lists holograph, which is this release's own namespace and served without that: remove it.`},
+	"served by nothing": {
+		`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
+		`servedNamespaces (film, games) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: [].`},
+	"two Prometheuses": {
+		`prometheus: {url: http://prometheus.example}`,
+		`prometheus.url (http://prometheus.example) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty.`},
+	"no Prometheus": {
+		`prometheus: {enabled: false}`,
+		`prometheus.url is empty and prometheus.enabled is false, so the adapter has no Prometheus to ask: write your Prometheus' URL, like http://prometheus.monitoring.svc:9090.`},
+	"retention without a unit": {
+		`prometheus: {retention: {size: "512"}}`,
+		`prometheus.retention.size (512) is not a size: write a whole number of KB, MB, GB or TB, like 512MB.`},
+	"relisting too often": {
+		`prometheusAdapter: {relistInterval: 10s}`,
+		`prometheusAdapter.relistInterval (10s) is shorter than prometheus.scrapeInterval (15s), and nothing new can be found between two scrapes: write 15s or more.`},
+	"forgotten between relists": {
+		`prometheusAdapter: {relistInterval: 2m1s}`,
+		`prometheusAdapter.maxAge (2m) is shorter than prometheusAdapter.relistInterval (2m1s), with which the adapter does not start: write 2m1s or more.`},
+	"forgotten after one lost scrape": {
+		`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
+		`prometheusAdapter.maxAge (29s) is shorter than twice prometheus.scrapeInterval (15s), so one lost scrape would make the metric disappear: write 30s or more.`},
+	"certificate without authority": {
+		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
+		`prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (mine): write the PEM of the authority that signed it.`},
+	"authority without certificate": {
+		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----"}}`,
+		`prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
+}
+
+// refusalsOfOldKubernetes are told that the cluster is the oldest Kubernetes that the chart takes.
+var refusalsOfOldKubernetes = map[string]refusal{
+	"tolerance before Kubernetes 1.35": {
+		`autoscaling: {behavior: {scaleDown: {tolerance: 0.2}}}`,
+		`autoscaling.behavior.scaleDown.tolerance (0.2) is a field of Kubernetes 1.35 and later, and this cluster is v1.30.14: remove it.`},
+}
+
+// TestRefusals holds one case for each message of the chart's own checks.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for _, cases := range allRefusals {
+		for name, test := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				options := chart.Options{Values: []chart.Values{chart.Parse(t, test.values)}, SkipSchema: true}
+				if _, old := refusalsOfOldKubernetes[name]; old {
+					options.KubeVersion = chart.Oldest.Version(t)
+				}
+				_, err := chart.Template(options)
+				require.Error(t, err, "rendered, and should say: %s", test.message)
+				assert.Equal(t, test.message, place.ReplaceAllString(err.Error(), ""))
+			})
+		}
+	}
+}
+
+// place is where Helm says that a template failed.
+var place = regexp.MustCompile(`(?s)^.*execution error at \(holograph/templates/[^)]*\): `)
+
+// TestEveryRefusalHasACase reads the sentences out of the templates and finds a case for each.
+func TestEveryRefusalHasACase(t *testing.T) {
+	t.Parallel()
+	verb := regexp.MustCompile(`%[a-z]`)
+	call := regexp.MustCompile(`\bfail\b`)
+	sentence := regexp.MustCompile(`\bfail (?:\(printf )?("(?:[^"\\]|\\.)*")`)
+	comment := regexp.MustCompile(`(?s)\{\{-? */\*.*?\*/ *-?\}\}`)
+	for name, text := range chart.Files(t) {
+		if !strings.HasPrefix(name, "templates/") {
+			continue
+		}
+		template := comment.ReplaceAllString(string(text), "")
+		found := sentence.FindAllStringSubmatch(template, -1)
+		assert.Len(t, found, len(call.FindAllString(template, -1)), "%s fails with something else than a sentence", name)
+		for _, match := range found {
+			format, err := strconv.Unquote(match[1])
+			require.NoError(t, err)
+			pattern := regexp.MustCompile("^" + verb.ReplaceAllString(regexp.QuoteMeta(format), ".*") + "$")
+			shown := func(cases map[string]refusal) bool {
+				return slices.ContainsFunc(slices.Collect(maps.Values(cases)), func(r refusal) bool { return pattern.MatchString(r.message) })
+			}
+			assert.True(t, slices.ContainsFunc(allRefusals, shown), "%s: no case shows: %s", name, format)
+		}
+	}
+}
+
+// TestCoherentEdges are the values just inside what TestRefusals refuses.
+func TestCoherentEdges(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`{signals: {overruns: {window: 1m32s}, demand: {window: 1m32s}}, prometheus: {scrapeInterval: 23s}}`,
+		`{signals: {overruns: {window: 1m32s}, demand: {enabled: false}}, prometheus: {scrapeInterval: 23s}}`,
+		`autoscaling: {minReplicas: 10}`,
+		`prometheusAdapter: {relistInterval: 15s, maxAge: 30s}`,
+		`signals: {overruns: {target: 1m}}`,
+		`signals: {overruns: {target: 1}}`,
+		`signals: {demand: {target: 1m}}`,
+		`signals: {demand: {target: 1000m}}`,
+		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
+		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 0, startupProbe: null}`,
+		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
+	} {
+		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
+		assert.NoError(t, err, values)
+	}
+}
