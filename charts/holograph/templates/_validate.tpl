@@ -174,6 +174,9 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- fail (printf "prometheus.retention.size (%s) is not a size: write a whole number of KB, MB, GB or TB, like 512MB." $prometheus.retention.size) }}
 {{- end }}
 {{- if $adapter.enabled }}
+{{- if $adapter.apiService.ownerCheck }}
+{{- include "holograph.prometheusAdapter.refuseOtherOwner" . }}
+{{- end }}
 {{- if not (or $prometheus.enabled $prometheus.url) }}
 {{- fail "prometheus.url is empty and prometheus.enabled is false, so the adapter has no Prometheus to ask: write your Prometheus' URL, like http://prometheus.monitoring.svc:9090." }}
 {{- end }}
