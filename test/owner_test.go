@@ -1,7 +1,6 @@
 package test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,58 +30,55 @@ func ofRelease(name, namespace, chartLabel string) chart.Values {
 	}
 }
 
+// owners are the APIServices that a cluster has already where one of refusalsOfOwners is due.
+var owners = map[string]chart.Object{
+	"an adapter of a Helm release":                  apiService("v1beta1", "monitoring", "metrics", ofRelease("adapter", "monitoring", "prometheus-adapter-5.3.0")),
+	"an adapter without Helm, on the other version": apiService("v1beta2", "monitoring", "metrics", nil),
+	"another release of this chart":                 apiService("v1beta1", "film", "holograph-prometheus-adapter", ofRelease("holograph", "film", "holograph-0.0.1")),
+}
+
+var refusalsOfOwners = map[string]refusal{
+	"an adapter of a Helm release": {"",
+		"prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/metrics of the Helm release adapter in namespace monitoring already: " +
+			"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
+	"an adapter without Helm, on the other version": {"",
+		"prometheusAdapter.enabled is true, and v1beta2.custom.metrics.k8s.io belongs to the Service monitoring/metrics already: " +
+			"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
+	"another release of this chart": {"",
+		"prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service film/holograph-prometheus-adapter of the Helm release holograph in namespace film already, which is this chart: " +
+			"set prometheusAdapter.enabled to false and list holograph in servedNamespaces of that release, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
+}
+
 // TestOwnerOfTheMetricsAPI: an adapter that somebody else runs is not pushed aside, and the sentence says whose
-// it is and what to write. What belongs to this release stops nothing.
+// it is and what to write.
 func TestOwnerOfTheMetricsAPI(t *testing.T) {
 	t.Parallel()
-	const takeOver = ", or set prometheusAdapter.apiService.ownerCheck to false to take it over."
-	for name, test := range map[string]struct {
-		found   chart.Object
-		values  string
-		message string
-	}{
-		"an adapter of a Helm release": {
-			found: apiService("v1beta1", "monitoring", "metrics", ofRelease("adapter", "monitoring", "prometheus-adapter-5.3.0")),
-			message: "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/metrics of the Helm release adapter in namespace monitoring already: " +
-				"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring" + takeOver,
-		},
-		"an adapter without Helm, on the other version": {
-			found: apiService("v1beta2", "monitoring", "metrics", nil),
-			message: "prometheusAdapter.enabled is true, and v1beta2.custom.metrics.k8s.io belongs to the Service monitoring/metrics already: " +
-				"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring" + takeOver,
-		},
-		"another release of this chart": {
-			found: apiService("v1beta1", "film", "holograph-prometheus-adapter", ofRelease("holograph", "film", "holograph-0.0.1")),
-			message: "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service film/holograph-prometheus-adapter of the Helm release holograph in namespace film already, which is this chart: " +
-				"set prometheusAdapter.enabled to false and list holograph in servedNamespaces of that release" + takeOver,
-		},
-		"this release's own": {
-			found: apiService("v1beta1", "holograph", "holograph-prometheus-adapter", ofRelease("holograph", "holograph", "holograph-0.0.1")),
-		},
-		"this release's own, applied without Helm": {
-			found: apiService("v1beta1", "holograph", "holograph-prometheus-adapter", nil),
-		},
-		"this release's own under its old name": {
-			found: apiService("v1beta1", "holograph", "old-prometheus-adapter", ofRelease("holograph", "holograph", "holograph-0.0.1")),
-		},
-		"no adapter wanted": {
-			found:  apiService("v1beta1", "monitoring", "metrics", nil),
-			values: "prometheusAdapter: {enabled: false}",
-		},
-		"no check wanted": {
-			found:  apiService("v1beta1", "monitoring", "metrics", nil),
-			values: "prometheusAdapter: {apiService: {ownerCheck: false}}",
-		},
-	} {
+	require.Len(t, owners, len(refusalsOfOwners))
+	for name, test := range refusalsOfOwners {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := chart.Template(chart.Options{Cluster: []chart.Object{test.found}, Values: []chart.Values{chart.Parse(t, test.values)}})
-			if test.message == "" {
-				require.NoError(t, err)
-				return
-			}
+			found := []chart.Object{owners[name]}
+			_, err := chart.Template(chart.Options{Cluster: found})
 			require.Error(t, err, "rendered, and should say: %s", test.message)
-			assert.True(t, strings.HasSuffix(err.Error(), ": "+test.message), "%s", err)
+			assert.Equal(t, test.message, place.ReplaceAllString(err.Error(), ""))
+
+			for _, way := range []string{"prometheusAdapter: {enabled: false}", "prometheusAdapter: {apiService: {ownerCheck: false}}"} {
+				_, err := chart.Template(chart.Options{Cluster: found, Values: []chart.Values{chart.Parse(t, way)}})
+				assert.NoError(t, err, way)
+			}
 		})
+	}
+}
+
+// TestOwnMetricsAPI: what belongs to this release stops nothing.
+func TestOwnMetricsAPI(t *testing.T) {
+	t.Parallel()
+	for name, found := range map[string]chart.Object{
+		"installed by Helm":  apiService("v1beta1", "holograph", "holograph-prometheus-adapter", ofRelease("holograph", "holograph", "holograph-0.0.1")),
+		"applied without it": apiService("v1beta1", "holograph", "holograph-prometheus-adapter", nil),
+		"under its old name": apiService("v1beta1", "holograph", "old-prometheus-adapter", ofRelease("holograph", "holograph", "holograph-0.0.1")),
+	} {
+		_, err := chart.Template(chart.Options{Cluster: []chart.Object{found}})
+		assert.NoError(t, err, name)
 	}
 }

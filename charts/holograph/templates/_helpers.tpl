@@ -38,6 +38,13 @@ longest suffix, -kube-state-metrics or -prometheus-adapter, takes 19 and its das
 {{- include "holograph.fullname" . }}-prometheus-adapter
 {{- end }}
 
+{{/*
+Name of the ConfigMap with the rules for an adapter of the cluster's own.
+*/}}
+{{- define "holograph.prometheusAdapter.existingName" -}}
+{{- default (printf "%s-adapter-rules" (include "holograph.fullname" .)) .Values.prometheusAdapter.existing.configMap }}
+{{- end }}
+
 {{- define "holograph.kubeStateMetrics.name" -}}
 {{- include "holograph.fullname" . }}-kube-state-metrics
 {{- end }}
@@ -195,16 +202,5 @@ capabilities:
 {{- default (include "holograph.renderer.name" .) .Values.renderer.serviceAccount.name }}
 {{- else }}
 {{- default "default" .Values.renderer.serviceAccount.name }}
-{{- end }}
-{{- end }}
-
-{{/*
-URL of the Prometheus that is asked: the embedded one, or the one in prometheus.url.
-*/}}
-{{- define "holograph.prometheus.url" -}}
-{{- if .Values.prometheus.enabled }}
-{{- printf "http://%s.%s.svc:%v" (include "holograph.prometheus.name" .) (include "holograph.namespace" .) .Values.prometheus.service.port }}
-{{- else }}
-{{- .Values.prometheus.url }}
 {{- end }}
 {{- end }}

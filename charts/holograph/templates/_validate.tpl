@@ -10,6 +10,8 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.renderer" . }}
 {{- include "holograph.validate.servedNamespaces" . }}
 {{- include "holograph.validate.pipeline" . }}
+{{- include "holograph.validate.access" . }}
+{{- include "holograph.validate.existing" . }}
 {{- end }}
 
 {{- define "holograph.validate.durations" -}}
@@ -157,6 +159,53 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if not (or $.Values.prometheus.enabled $.Values.prometheusAdapter.enabled $.Values.kubeStateMetrics.enabled) }}
 {{- fail (printf "servedNamespaces (%s) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: []." (join ", " .)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.access" -}}
+{{- $prometheus := .Values.prometheus }}
+{{- $tls := $prometheus.tls }}
+{{- $token := $prometheus.auth.bearerToken.existingSecret }}
+{{- $login := $prometheus.auth.basicAuth.existingSecret }}
+{{- $secured := dict
+  "prometheus.tls.ca" $tls.ca
+  "prometheus.tls.caSecret.name" $tls.caSecret.name
+  "prometheus.tls.clientSecret" $tls.clientSecret
+  "prometheus.auth.bearerToken.existingSecret" $token
+  "prometheus.auth.basicAuth.existingSecret" $login }}
+{{- range $key, $value := merge (dict "prometheus.headers" $prometheus.headers) $secured }}
+{{- if and $value $prometheus.enabled }}
+{{- fail (printf "%s is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty." $key) }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := $secured }}
+{{- if and $value (not (hasPrefix "https://" $prometheus.url)) }}
+{{- fail (printf "%s is set, and prometheus.url (%s) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://." $key $prometheus.url) }}
+{{- end }}
+{{- end }}
+{{- if and $tls.ca $tls.caSecret.name }}
+{{- fail (printf "prometheus.tls.ca and prometheus.tls.caSecret.name (%s) both name the authority of one Prometheus: leave one of them empty." $tls.caSecret.name) }}
+{{- end }}
+{{- if and $tls.ca (not (contains "-----BEGIN CERTIFICATE-----" $tls.ca)) }}
+{{- fail "prometheus.tls.ca holds no certificate, so that none of your Prometheus could be verified: write the PEM of the authority that signed it." }}
+{{- end }}
+{{- if and $token $login }}
+{{- fail (printf "prometheus.auth has a bearer token (%s) and basic authentication (%s), and a request carries one of the two: leave one of them empty." $token $login) }}
+{{- end }}
+{{- range $name, $value := $prometheus.headers }}
+{{- if eq (lower $name) "authorization" }}
+{{- fail (printf "prometheus.headers sets %s, which would show a credential to everyone who may read the values: use prometheus.auth, which reads it from a Secret." $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.existing" -}}
+{{- $existing := .Values.prometheusAdapter.existing }}
+{{- if and .Values.prometheusAdapter.enabled $existing.namespace }}
+{{- fail (printf "prometheusAdapter.existing.namespace (%s) is that of an adapter of your own, and prometheusAdapter.enabled is true: set prometheusAdapter.enabled to false, or leave the namespace empty." $existing.namespace) }}
+{{- end }}
+{{- if and (not $existing.namespace) (or $existing.configMap $existing.extraRules) }}
+{{- fail (printf "prometheusAdapter.existing.%s is set, and prometheusAdapter.existing.namespace is empty, so that it is written nowhere: write the namespace of your adapter." (ternary "configMap" "extraRules" (ne $existing.configMap ""))) }}
 {{- end }}
 {{- end }}
 
