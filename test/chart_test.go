@@ -81,6 +81,7 @@ prometheusAdapter:
 kubeStateMetrics:
   priorityClassName: system
   affinity: {nodeAffinity: {}}
+dashboard: {enabled: true, namespace: grafana, labels: {folder: graphics}, annotations: {k8s-sidecar-target-directory: graphics}}
 `
 
 // renderings are the values that every rendered object is checked under.
@@ -363,7 +364,8 @@ func TestSwitches(t *testing.T) {
 	assert.Contains(t, external.Container(t, chart.PrometheusAdapter).Args, "--prometheus-url=http://prometheus.example")
 
 	blind := chart.Render(t, chart.Parse(t, "kubeStateMetrics: {enabled: false}"))
-	assert.NotContains(t, blind.PrometheusFiles(t), "rules.yaml", "rules about what nobody scrapes")
+	assert.NotContains(t, blind.RulesFile(t), "kube_", "rules about what nobody scrapes")
+	assert.NotContains(t, blind.RulesFile(t), "holograph:hpa_", "rules about what nobody records")
 	assert.NotContains(t, blind.PrometheusFiles(t)["prometheus.yaml"], "kube-state-metrics")
 }
 
@@ -386,6 +388,7 @@ signals:
   labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
   scrapeLabels: [odd_scraper]
   overruns: {name: odd_total, window: 7m, target: "0.37"}
+  frames: {name: odd_frames}
   demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m, target: 0.61}
 frame: {budget: 41ms}`))
 
@@ -414,7 +417,7 @@ frame: {budget: 41ms}`))
 	for _, label := range []string{"odd_namespace", "odd_pod", "odd_container"} {
 		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], "target_label: "+label)
 	}
-	for _, name := range []string{"frames_over_budget_total", "demand", "offered_cpu_seconds_total", "cpu_capacity_cores"} {
+	for _, name := range []string{"frames_total", "frames_over_budget_total", "demand", "offered_cpu_seconds_total", "cpu_capacity_cores"} {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_"+name)
 	}
 }
@@ -494,7 +497,7 @@ func asList(value any) []any {
 // TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.
 func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
-	for path, value := range map[string]any{
+	schemaRefuses(t, map[string]any{
 		"unknown":                              1,
 		"renderer.unknown":                     1,
 		"renderer.port":                        70000,
@@ -530,7 +533,13 @@ func TestSchemaRefuses(t *testing.T) {
 		"renderer.serviceAccount.automount":    "no",
 		"prometheus.service.type":              "ExternalName",
 		"prometheusAdapter.image.pullPolicy":   "Sometimes",
-	} {
+	})
+}
+
+// schemaRefuses expects the schema to refuse each value, and the message to name its key.
+func schemaRefuses(t *testing.T, wrong map[string]any) {
+	t.Helper()
+	for path, value := range wrong {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, value)}})
@@ -719,7 +728,7 @@ func TestNothingElseRestarts(t *testing.T) {
 	before := chart.Render(t)
 	after := chart.RenderWith(t, chart.Options{
 		Cluster: before.Objects,
-		Values:  []chart.Values{chart.Parse(t, "{prometheus: {scrapeInterval: 10s, retention: {time: 5h}}, kubeStateMetrics: {scrapeInterval: 10s}}")},
+		Values:  []chart.Values{chart.Parse(t, "{prometheus: {scrapeInterval: 10s, retention: {time: 60d}}, kubeStateMetrics: {scrapeInterval: 10s}}")},
 	})
 	require.NotEqual(t, before.PrometheusFiles(t), after.PrometheusFiles(t))
 	for _, component := range []chart.Component{chart.Renderer, chart.Prometheus, chart.PrometheusAdapter, chart.KubeStateMetrics} {

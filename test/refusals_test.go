@@ -144,6 +144,21 @@ var refusals = map[string]refusal{
 	"certificate without authority": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
 		`prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (mine): write the PEM of the authority that signed it.`},
+	"alert that outlasts its cause": {
+		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 60m}]}}`,
+		`alerts.errorBudgetBurn.fast[0].short (60m) is not shorter than its long (1h), so that the alert would outlast what it tells of: write a twelfth of it, as 5m is of 1h.`},
+	"alert over more than the objective": {
+		`slo: {window: 1d}`,
+		`alerts.errorBudgetBurn.slow[0].long (3d) is longer than slo.window (1d), over which the budget is judged: write a shorter time.`},
+	"alert over more than is kept": {
+		`prometheus: {retention: {time: 1d}}`,
+		`alerts.errorBudgetBurn.slow[0].long (3d) is longer than prometheus.retention.time (1d), so that nobody would remember it: keep more history, or write a shorter time.`},
+	"alert that cannot fire": {
+		`slo: {objective: 90}`,
+		`alerts.errorBudgetBurn.fast[0].percent (2) of the budget of slo.objective (90) cannot be spent within 1h, even if every frame is late: write less than 1.4.`},
+	"alert without a duration": {
+		`alerts: {metricAbsent: {for: soon}}`,
+		`alerts.metricAbsent.for (soon) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
 	"authority without certificate": {
 		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----"}}`,
 		`prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
@@ -220,6 +235,10 @@ func TestCoherentEdges(t *testing.T) {
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 0, startupProbe: null}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
+		`{slo: {window: 3d}, prometheus: {retention: {time: 3d}}}`,
+		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 1.3, long: 1h, short: 59m}]}}}`,
+		`{slo: {objective: 50, window: 1h}, prometheus: {retention: {time: 1h}}, alerts: {enabled: false}}`,
+		`{prometheus: {enabled: false, url: http://prometheus.example, retention: {time: 1h}}}`,
 	} {
 		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
 		assert.NoError(t, err, values)

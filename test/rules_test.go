@@ -52,18 +52,26 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 
 func TestScalingEventsAreCounted(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t)
 	interval := 5 * time.Second
-	require.Contains(t, rendered.RulesFile(t), fmt.Sprintf("interval: %v\n", interval))
-	ruleTest(t, writePrometheusFiles(t, rendered), "scaling_events.yaml", func(name string) string {
-		if steps, found := strings.CutPrefix(name, "at "); found {
-			count, err := strconv.Atoi(steps)
-			require.NoError(t, err)
-			return (time.Duration(count) * interval).String()
-		}
-		require.Equal(t, "interval", name)
-		return interval.String()
-	})
+	for name, values := range map[string]chart.Values{
+		"scaling_events.yaml": {},
+		"served_events.yaml":  chart.Parse(t, "servedNamespaces: [studio]"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{values}})
+			require.Contains(t, rendered.RulesFile(t), fmt.Sprintf("interval: %v\n", interval))
+			ruleTest(t, writePrometheusFiles(t, rendered), name, func(name string) string {
+				if steps, found := strings.CutPrefix(name, "at "); found {
+					count, err := strconv.Atoi(steps)
+					require.NoError(t, err)
+					return (time.Duration(count) * interval).String()
+				}
+				require.Equal(t, "interval", name)
+				return interval.String()
+			})
+		})
+	}
 }
 
 func TestOverrunsQuery(t *testing.T) {

@@ -12,6 +12,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.pipeline" . }}
 {{- include "holograph.validate.access" . }}
 {{- include "holograph.validate.existing" . }}
+{{- include "holograph.validate.alerts" . }}
 {{- end }}
 
 {{- define "holograph.validate.durations" -}}
@@ -25,6 +26,18 @@ that a schema cannot say, and durations, because everything else is computed fro
   "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
+{{- end }}
+{{- if .Values.alerts.enabled }}
+{{- range $key := list "metricAbsent" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" }}
+{{- $_ := set $durations (printf "alerts.%s.for" $key) (get $.Values.alerts $key).for }}
+{{- end }}
+{{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}
+{{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
+{{- range $index, $burn := $burns }}
+{{- $_ := set $durations (printf "alerts.errorBudgetBurn.%s[%d].long" $pace $index) $burn.long }}
+{{- $_ := set $durations (printf "alerts.errorBudgetBurn.%s[%d].short" $pace $index) $burn.short }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $key, $value := $durations }}
 {{- if le (include "holograph.milliseconds" $value | int64) 0 }}
@@ -243,6 +256,30 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- end }}
 {{- if and $certificate.caBundle (not $certificate.existingSecret) }}
 {{- fail "prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.alerts" -}}
+{{- if .Values.alerts.enabled }}
+{{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
+{{- range $index, $burn := $burns }}
+{{- $key := printf "alerts.errorBudgetBurn.%s[%d]" $pace $index }}
+{{- $long := include "holograph.milliseconds" $burn.long | int64 }}
+{{- if ge (include "holograph.milliseconds" $burn.short | int64) $long }}
+{{- fail (printf "%s.short (%s) is not shorter than its long (%s), so that the alert would outlast what it tells of: write a twelfth of it, as 5m is of 1h." $key $burn.short $burn.long) }}
+{{- end }}
+{{- if gt $long (include "holograph.milliseconds" $.Values.slo.window | int64) }}
+{{- fail (printf "%s.long (%s) is longer than slo.window (%s), over which the budget is judged: write a shorter time." $key $burn.long $.Values.slo.window) }}
+{{- end }}
+{{- if and $.Values.prometheus.enabled (gt $long (include "holograph.milliseconds" $.Values.prometheus.retention.time | int64)) }}
+{{- fail (printf "%s.long (%s) is longer than prometheus.retention.time (%s), so that nobody would remember it: keep more history, or write a shorter time." $key $burn.long $.Values.prometheus.retention.time) }}
+{{- end }}
+{{- $most := divf (mulf 100 $long) (include "holograph.milliseconds" $.Values.slo.window | int64) (include "holograph.slo.budget" $) }}
+{{- if ge (float64 $burn.percent) $most }}
+{{- fail (printf "%s.percent (%v) of the budget of slo.objective (%v) cannot be spent within %s, even if every frame is late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

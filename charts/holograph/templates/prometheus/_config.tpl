@@ -85,10 +85,8 @@ storage:
     retention:
       time: {{ .Values.prometheus.retention.time }}
       size: {{ .Values.prometheus.retention.size }}
-{{- if .Values.kubeStateMetrics.enabled }}
 rule_files:
   - rules.yaml
-{{- end }}
 scrape_configs:
   - {{ include "holograph.prometheus.job" (dict "context" $ "component" "renderer" "container" (include "holograph.container" .) "path" .Values.renderer.metricsPath "served" true) | nindent 4 | trim }}
   {{- if .Values.kubeStateMetrics.enabled }}

@@ -1,5 +1,18 @@
 {{/*
-Recording rules: what the autoscalers of this namespace did, one series each.
+All rules, in groups: for the embedded Prometheus' rule file and for a PrometheusRule alike.
+*/}}
+{{- define "holograph.prometheus.ruleGroups" -}}
+{{- if include "holograph.scope.objects" . }}
+{{- include "holograph.prometheus.rules.scaling" . }}
+{{- end }}
+{{- include "holograph.prometheus.rules.frames" . }}
+{{- if .Values.alerts.enabled }}
+{{- include "holograph.prometheus.rules.alerts" . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Recording rules: what the autoscalers did, one series each.
 
 Scaling events are counted by comparing the desired replicas of now with those that this group recorded
 at its evaluation before. Prometheus evaluates a group's rules in order, so the counters stand first and
@@ -15,43 +28,106 @@ seen by exactly one evaluation, whatever the phase between scrapes and evaluatio
   - Deleted and created anew: the new autoscaler's first replicas are no change of the old one's. The creation
     time, recorded likewise, must be the same on both sides of a change.
 
+The direction of the last event is 1 or -1, and no sample before the first one; its changes are the reversals.
+
 `max by` drops the labels of the scrape, so that two kube-state-metrics pods during a rollout count once.
 */}}
-{{- define "holograph.prometheus.rules" -}}
+{{- define "holograph.prometheus.rules.scaling" -}}
 {{- $by := "namespace, horizontalpodautoscaler" }}
-{{- $desired := printf "max by (%s) (kube_horizontalpodautoscaler_status_desired_replicas)" $by }}
-{{- $created := printf "max by (%s) (kube_horizontalpodautoscaler_created)" $by -}}
-groups:
-  - name: holograph-scaling
-    interval: {{ .Values.kubeStateMetrics.scrapeInterval }}
-    rules:
-      {{- range $direction, $operator := dict "up" ">" "down" "<" }}
-      - record: holograph:hpa_scale_{{ $direction }}_events:total
-        expr: |-
-          (
-              last_over_time(holograph:hpa_scale_{{ $direction }}_events:total[1h])
-            or
-              0 * {{ $desired }}
-          )
-          + on ({{ $by }})
-          (
-              (
-                  ({{ $desired }} > 0)
-                {{ $operator }} bool on ({{ $by }})
-                  (last_over_time(holograph:hpa_replicas:desired[1h]) > 0)
-              )
-              and on ({{ $by }})
-                {{ $created }} == last_over_time(holograph:hpa_created:timestamp_seconds[1h])
-            or
-              0 * {{ $desired }}
-          )
-      {{- end }}
-      - record: holograph:hpa_created:timestamp_seconds
-        expr: {{ $created }}
-      - record: holograph:hpa_replicas:desired
-        expr: {{ $desired }}
-      - record: holograph:hpa_replicas:current
-        expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_status_current_replicas)
-      - record: holograph:hpa_condition:status
-        expr: max by ({{ $by }}, condition, status) (kube_horizontalpodautoscaler_status_condition)
+{{- $of := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
+{{- $desired := printf "max by (%s) (kube_horizontalpodautoscaler_status_desired_replicas%s)" $by $of }}
+{{- $created := printf "max by (%s) (kube_horizontalpodautoscaler_created%s)" $by $of -}}
+- name: holograph-scaling
+  interval: {{ .Values.kubeStateMetrics.scrapeInterval }}
+  rules:
+    {{- range $direction, $operator := dict "up" ">" "down" "<" }}
+    - record: holograph:hpa_scale_{{ $direction }}_events:total
+      expr: |-
+        (
+            last_over_time(holograph:hpa_scale_{{ $direction }}_events:total{{ $of }}[1h])
+          or
+            0 * {{ $desired }}
+        )
+        + on ({{ $by }})
+        (
+            (
+                ({{ $desired }} > 0)
+              {{ $operator }} bool on ({{ $by }})
+                (last_over_time(holograph:hpa_replicas:desired{{ $of }}[1h]) > 0)
+            )
+            and on ({{ $by }})
+              {{ $created }} == last_over_time(holograph:hpa_created:timestamp_seconds{{ $of }}[1h])
+          or
+            0 * {{ $desired }}
+        )
+    {{- end }}
+    - record: holograph:hpa_scale_direction:last
+      expr: |-
+        (
+            sgn(
+                ({{ $desired }} > 0)
+              - on ({{ $by }})
+                (last_over_time(holograph:hpa_replicas:desired{{ $of }}[1h]) > 0)
+            ) != 0
+            and on ({{ $by }})
+              {{ $created }} == last_over_time(holograph:hpa_created:timestamp_seconds{{ $of }}[1h])
+          or
+            last_over_time(holograph:hpa_scale_direction:last{{ $of }}[1h])
+        )
+        and on ({{ $by }})
+          {{ $desired }}
+    - record: holograph:hpa_created:timestamp_seconds
+      expr: {{ $created }}
+    - record: holograph:hpa_replicas:desired
+      expr: {{ $desired }}
+    - record: holograph:hpa_replicas:current
+      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_status_current_replicas{{ $of }})
+    - record: holograph:hpa_replicas:min
+      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_min_replicas{{ $of }})
+    - record: holograph:hpa_replicas:max
+      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_max_replicas{{ $of }})
+    - record: holograph:hpa_condition:status
+      expr: max by ({{ $by }}, condition, status) (kube_horizontalpodautoscaler_status_condition{{ $of }})
+{{- end }}
+
+{{/*
+Recording rules: the frames of a namespace, and what share of them was over budget.
+
+Rates are taken per scraped series and then added up, as the signals are, so that pods may come and go. Shares over
+longer times are made of these rates, not of the counters: the counters of a month are those of every pod that ever
+ran. Both rates are averaged before one is divided by the other, so that each frame weighs the same.
+A time without frames has no share, rather than one of 0 or NaN.
+*/}}
+{{- define "holograph.prometheus.rules.frames" -}}
+{{- $namespace := .Values.signals.labels.namespace }}
+{{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $namespace) | printf "{%s}" }}
+{{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
+{{- $windows := list .Values.slo.window }}
+{{- if .Values.alerts.enabled }}
+{{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
+{{- $windows = append (append $windows .long) .short }}
+{{- end }}
+{{- end }}
+- name: holograph-frames
+  rules:
+    {{- range $record, $name := dict "frames" .Values.signals.frames.name "frames_over_budget" .Values.signals.overruns.name }}
+    - record: holograph:{{ $record }}:rate
+      expr: sum by ({{ $namespace }}) (max without ({{ join ", " $.Values.signals.scrapeLabels }}) (rate({{ $name }}{{ $frames }}[{{ $.Values.signals.overruns.window }}])))
+    {{- end }}
+    {{- range uniq $windows }}
+    - record: holograph:frames_over_budget:ratio_rate{{ . }}
+      expr: |-
+        avg_over_time(holograph:frames_over_budget:rate{{ $of }}[{{ . }}])
+        / (avg_over_time(holograph:frames:rate{{ $of }}[{{ . }}]) > 0)
+    {{- end }}
+    # 1 is an untouched budget, 0 a spent one; below 0 the objective is missed.
+    - record: holograph:error_budget:remaining
+      expr: 1 - holograph:frames_over_budget:ratio_rate{{ .Values.slo.window }}{{ $of }} / {{ include "holograph.slo.budget" . }}
+{{- end }}
+
+{{/*
+The error budget as a share of all frames: 0.005 for an objective of 99.5 percent.
+*/}}
+{{- define "holograph.slo.budget" -}}
+{{ divf (subf 100 .Values.slo.objective) 100 }}
 {{- end }}

@@ -1,0 +1,141 @@
+{{/*
+Alerts. Each has a section of its own name in docs/runbook.md, which a test holds to this list.
+*/}}
+{{- define "holograph.prometheus.rules.alerts" -}}
+{{- $alerts := .Values.alerts }}
+{{- $labels := .Values.signals.labels }}
+{{- $signals := .Values.signals }}
+{{- $by := "namespace, horizontalpodautoscaler" }}
+{{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
+{{- $where := printf "{{ $labels.%s }}" $labels.namespace }}
+{{- $who := "{{ $labels.horizontalpodautoscaler }} in {{ $labels.namespace }}" }}
+- name: holograph-alerts
+  rules:
+    {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}" }}
+    {{- range $pace, $severity := dict "fast" "critical" "slow" "warning" }}
+    {{- with get $alerts.errorBudgetBurn $pace }}
+    - alert: HolographErrorBudgetBurn{{ title $pace }}
+      expr: |-
+        {{- range $index, $burn := . }}
+        {{- $bound := include "holograph.alerts.burnBound" (dict "context" $ "burn" $burn) }}
+        {{- if $index }}
+        or
+        {{- end }}
+        (
+            holograph:frames_over_budget:ratio_rate{{ $burn.long }}{{ $of }} > {{ $bound }}
+          and
+            holograph:frames_over_budget:ratio_rate{{ $burn.short }}{{ $of }} > {{ $bound }}
+        )
+        {{- end }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" $severity) | nindent 6 }}
+      annotations:
+        summary: Frames in {{ $where }} are late {{ ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast") }}.
+        description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." $.Values.slo.objective $.Values.slo.window (subf 100 $.Values.slo.objective) | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
+    {{- end }}
+    {{- end }}
+    {{- $scaling := list $signals.overruns.name }}
+    {{- if $signals.demand.enabled }}
+    {{- $scaling = append (append $scaling $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+    {{- end }}
+    {{- range $name := append $scaling $signals.frames.name | uniq }}
+    {{- $scales := has $name $scaling }}
+    - alert: HolographMetricAbsent
+      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} })
+      for: {{ $alerts.metricAbsent.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
+      annotations:
+        summary: Prometheus has no {{ $name }} of any renderer in {{ include "holograph.namespace" $ }}.
+        description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
+    {{- end }}
+    {{- if include "holograph.scope.objects" . }}
+    {{- if .Values.autoscaling.enabled }}
+    - alert: HolographAutoscalerUnseen
+      expr: absent(kube_horizontalpodautoscaler_status_desired_replicas{{ $autoscaler }})
+      for: {{ $alerts.autoscalerUnseen.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: kube-state-metrics shows no autoscaler of the renderers in {{ include "holograph.namespace" $ }}.
+        description: It is gone, or nobody sees it. No other alert on the autoscaler can fire.
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
+    # Scaled to 0 by hand, an autoscaler rests by intention.
+    - alert: HolographAutoscalerInactive
+      expr: |-
+        holograph:hpa_condition:status{{ trimSuffix "}" $autoscaler }},condition=~"AbleToScale|ScalingActive",status="false"} == 1
+        and on ({{ $by }})
+          holograph:hpa_replicas:current{{ $autoscaler }} > 0
+      for: {{ $alerts.autoscalerInactive.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
+      annotations:
+        summary: The autoscaler {{ $who }} does not scale.
+        description: {{ "Its condition {{ $labels.condition }} is False: the replicas stay as they are, whatever the load." | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") }}
+    # Where the two limits are one, the maximum is all there is.
+    - alert: HolographAutoscalerAtMaximum
+      expr: |-
+        holograph:hpa_replicas:desired{{ $autoscaler }}
+        >= on ({{ $by }})
+          (holograph:hpa_replicas:max{{ $autoscaler }} > on ({{ $by }}) holograph:hpa_replicas:min{{ $autoscaler }})
+      for: {{ $alerts.autoscalerAtMaximum.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: The autoscaler {{ $who }} has been at its maximum for {{ $alerts.autoscalerAtMaximum.for }}.
+        description: {{ "It wants {{ $value }} replicas and may not have more, so that more load means late frames." | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") }}
+    - alert: HolographAutoscalerFlapping
+      expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $alerts.autoscalerFlapping.window }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: The autoscaler {{ $who }} keeps changing its mind.
+        description: {{ printf "It reversed {{ $value }} times within %s. Each reversal ends pods that are wanted again shortly after." $alerts.autoscalerFlapping.window | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
+    {{- if .Values.prometheusAdapter.enabled }}
+    - alert: HolographAdapterUnavailable
+      expr: max by (namespace, deployment) (kube_deployment_status_replicas_available{namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}}) < 1
+      for: {{ $alerts.adapterUnavailable.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
+      annotations:
+        summary: No pod of {{ include "holograph.prometheusAdapter.name" . }} in {{ include "holograph.namespace" . }} is available.
+        description: The custom metrics API of the whole cluster has nobody to answer it, and what scales on it stays as it is.
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") }}
+    {{- end }}
+    {{- end }}
+    {{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
+    - alert: HolographReplicasMismatch
+      expr: |-
+        max by (namespace, deployment) (kube_deployment_spec_replicas{{ $deployment }})
+        > on (namespace, deployment)
+          max by (namespace, deployment) (kube_deployment_status_replicas_ready{{ $deployment }})
+      for: {{ $alerts.replicasMismatch.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}
+        description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: more replicas are no more capacity." $alerts.replicasMismatch.for | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") }}
+    {{- end }}
+{{- end }}
+
+{{/*
+Share of frames over budget that spends a part of the error budget within a time: 2 percent of a month's budget
+in an hour is 14.4 times the budget's share. Takes dict "context" $ "burn" an entry of alerts.errorBudgetBurn.
+*/}}
+{{- define "holograph.alerts.burnBound" -}}
+{{- $times := divf (include "holograph.milliseconds" .context.Values.slo.window) (include "holograph.milliseconds" .burn.long) -}}
+{{ round (mulf .burn.percent 0.01 $times) 4 }} * {{ include "holograph.slo.budget" .context }}
+{{- end }}
+
+{{/*
+Labels of an alert. Takes dict "context" $ "severity" text, optionally "labels" map.
+*/}}
+{{- define "holograph.alerts.labels" -}}
+labels:
+  {{- merge (dict "severity" .severity) (default dict .labels) .context.Values.alerts.labels | toYaml | nindent 2 }}
+{{- end }}
+
+{{/*
+Where an alert's section of the runbook is. Takes dict "context" $ "alert" name.
+*/}}
+{{- define "holograph.alerts.runbook" -}}
+{{ .context.Values.alerts.runbook }}#{{ lower .alert }}
+{{- end }}

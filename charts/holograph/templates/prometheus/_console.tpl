@@ -1,0 +1,48 @@
+{{/*
+The status page, files/console.html. It is a template of Prometheus', so that what the chart has to say stands in it
+as <<name>> and is put in here.
+*/}}
+{{- define "holograph.prometheus.console" -}}
+{{- $signals := .Values.signals }}
+{{- $labels := $signals.labels }}
+{{- $links := list }}
+{{- range include "holograph.links" . | fromJsonArray }}
+{{- $links = append $links (printf "{{ template \"link\" (args %q `%s` `%s`) }}" .name .expr .series) }}
+{{- end }}
+{{- $frames := include "holograph.scope.query" (dict "context" $ "series" $signals.frames.name
+  "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $signals.overruns.window))) }}
+{{- $demand := "" }}
+{{- if $signals.demand.enabled }}
+{{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
+{{- end }}
+{{- $page := .Files.Get "files/console.html" }}
+{{- range $name, $text := dict
+  "release" (include "holograph.fullname" .)
+  "in" (include "holograph.namespace" .)
+  "budget" .Values.frame.budget
+  "objective" .Values.slo.objective
+  "window" .Values.slo.window
+  "namespace" $labels.namespace
+  "pod" $labels.pod
+  "namespaces" (include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}")
+  "autoscaler" (include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}")
+  "deployment" (include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}")
+  "firing" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))
+  "pending" (include "holograph.scope.alerts" (dict "context" $ "state" "pending"))
+  "podFrames" $frames
+  "podOverruns" (include "holograph.scope.signal" (dict "context" $ "signal" "overruns"))
+  "podDemand" $demand
+  "demandTarget" (include "holograph.quantity" $signals.demand.target)
+  "demandFloat" (include "holograph.quantity" $signals.demand.target | float64 | printf "%f")
+  "overrunsFloat" (include "holograph.quantity" $signals.overruns.target | float64 | printf "%f")
+  "objectiveFloat" (.Values.slo.objective | float64 | printf "%f")
+  "hasDemand" $signals.demand.enabled
+  "scales" (and .Values.autoscaling.enabled (include "holograph.scope.objects" . | eq "true"))
+  "objects" (include "holograph.scope.objects" . | eq "true")
+  "overrunsWindow" $signals.overruns.window
+  "runbook" .Values.alerts.runbook
+  "links" (join "\n" $links) }}
+{{- $page = replace (printf "<<%s>>" $name) (toString $text) $page }}
+{{- end }}
+{{- $page }}
+{{- end }}

@@ -1,0 +1,38 @@
+{{/*
+The links from a late frame to a new pod, as Prometheus sees them: a list as JSON, in the order in which the frame's
+news travels. Each has a name, an expression that is 1 where the link holds and 0 where it is broken, and a series
+whose newest sample says when it was last heard of.
+*/}}
+{{- define "holograph.links" -}}
+{{- $labels := .Values.signals.labels }}
+{{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
+{{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
+{{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") }}
+{{- $pods := printf "count(count by (%s, %s) (%%s%s))" $labels.namespace $labels.pod $frames }}
+{{- $links := list
+  (dict "name" "Renderers are scraped"
+    "expr" (printf "min(up%s)" $frames)
+    "series" (printf "up%s" $frames))
+  (dict "name" "Every renderer counts its late frames"
+    "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods .Values.signals.overruns.name) (printf $pods "up"))
+    "series" (printf "%s%s" .Values.signals.overruns.name $frames)) }}
+{{- if include "holograph.scope.objects" . }}
+{{- if and .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
+{{- $adapter := printf "kube_deployment_status_replicas_available{namespace=%q,deployment=%q}" (include "holograph.namespace" .) (include "holograph.prometheusAdapter.name" .) }}
+{{- $links = append $links (dict "name" "The adapter is available"
+    "expr" (printf "max(%s) > bool 0" $adapter)
+    "series" $adapter) }}
+{{- end }}
+{{- if .Values.autoscaling.enabled }}
+{{- $conditions := printf "holograph:hpa_condition:status{%s,condition=~\"AbleToScale|ScalingActive\",status=\"true\"}" $autoscaler }}
+{{- $links = append $links (dict "name" "The autoscaler can scale"
+    "expr" (printf "min(%s)" $conditions)
+    "series" $conditions) }}
+{{- end }}
+{{- $ready := printf "kube_deployment_status_replicas_ready%s" $deployment }}
+{{- $links = append $links (dict "name" "The wanted pods are Ready"
+    "expr" (printf "min(max by (namespace, deployment) (%s) >= bool on (namespace, deployment) max by (namespace, deployment) (kube_deployment_spec_replicas%s))" $ready $deployment)
+    "series" $ready) }}
+{{- end }}
+{{- toJson $links }}
+{{- end }}

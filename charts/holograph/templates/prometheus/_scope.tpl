@@ -1,0 +1,83 @@
+{{/*
+Whose series rules, dashboard and console speak of: this release's, and those of the releases in servedNamespaces.
+A Prometheus of many has other series of the same names, and another release's rules beside these, so that each
+selector says whose it is. Every object of a release is named after it; those of other releases are known by their
+ending alone.
+*/}}
+
+{{/*
+Matcher of the namespaces. Takes dict "context" $ "label" name of the label that holds them.
+*/}}
+{{- define "holograph.scope.namespaces" -}}
+{{- $namespaces := prepend .context.Values.servedNamespaces (include "holograph.namespace" .context) -}}
+{{ .label }}{{ ternary "=~" "=" (gt (len $namespaces) 1) }}{{ join "|" $namespaces | quote }}
+{{- end }}
+
+{{/*
+Matchers of the renderer's pods.
+*/}}
+{{- define "holograph.scope.pods" -}}
+{{- $labels := .Values.signals.labels -}}
+{{- $renderer := ternary ".+-renderer" (include "holograph.renderer.name" .) (not (empty .Values.servedNamespaces)) -}}
+{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~"{{ $renderer }}-.+"
+{{- end }}
+
+{{/*
+Matchers of the renderer's samples.
+*/}}
+{{- define "holograph.scope.frames" -}}
+{{ include "holograph.scope.pods" . }},{{ include "holograph.signals.container" . }}
+{{- end }}
+
+{{/*
+A query of the adapter's for all renderers at once, by namespace and pod, in one line.
+Takes dict "context" $ "query" text, and "series" the name of its first one.
+*/}}
+{{- define "holograph.scope.query" -}}
+{{- $labels := .context.Values.signals.labels -}}
+{{- $query := .query
+  | replace "<<.GroupBy>>" (printf "%s, %s" $labels.namespace $labels.pod)
+  | replace "<<.LabelMatchers>>" (include "holograph.scope.pods" .context)
+  | replace "<<.Series>>" .series -}}
+{{- regexReplaceAll "\\s+" $query " " | trim }}
+{{- end }}
+
+{{/*
+A signal of each pod. Takes dict "context" $ "signal" its key below `signals`.
+*/}}
+{{- define "holograph.scope.signal" -}}
+{{- $signal := get .context.Values.signals .signal -}}
+{{- include "holograph.scope.query" (dict "context" .context
+  "query" (include (printf "holograph.signals.%s.query" .signal) .context)
+  "series" (default $signal.name $signal.offeredMetric)) }}
+{{- end }}
+
+{{/*
+Matchers of what kube-state-metrics says of the renderer. Its labels are its own, whatever signals.labels says.
+Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
+*/}}
+{{- define "holograph.scope.renderer" -}}
+{{- $renderer := printf "=%q" (include "holograph.renderer.name" .context) -}}
+{{- if .context.Values.servedNamespaces }}{{ $renderer = "=~\".+-renderer\"" }}{{ end -}}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ $renderer }}
+{{- end }}
+
+{{/*
+Whether Prometheus has kube-state-metrics' series: the embedded one has those of the bundled kube-state-metrics, and
+a cluster's own is taken to have the cluster's own.
+*/}}
+{{- define "holograph.scope.objects" -}}
+{{- if or .Values.kubeStateMetrics.enabled (not .Values.prometheus.enabled) }}true{{ end }}
+{{- end }}
+
+{{/*
+This release's alerts in one state. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
+Takes dict "context" $ "state" firing or pending.
+*/}}
+{{- define "holograph.scope.alerts" -}}
+{{- $selectors := list }}
+{{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
+{{- end }}
+{{- join " or " $selectors }}
+{{- end }}

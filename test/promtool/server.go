@@ -1,0 +1,93 @@
+package promtool
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	prometheusapi "github.com/prometheus/client_golang/api"
+	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/stretchr/testify/require"
+
+	"holograph/ci/program"
+	"holograph/test/wait"
+)
+
+// startTimeout bounds the start of a Prometheus without history: 0.3 s, or some seconds on a busy machine.
+const startTimeout = 30 * time.Second
+
+// Server is a Prometheus on this machine, of the version that the chart runs.
+type Server struct {
+	// URL is its root, without a slash at the end.
+	URL string
+}
+
+// Serve runs Prometheus on a configuration until the test ends. Console templates are those in the folder consoles;
+// empty is none.
+func Serve(t testing.TB, configuration, consoles string) Server {
+	t.Helper()
+	binary, err := program.Prometheus.Binary(t.Context(), "prometheus")
+	require.NoError(t, err)
+	directory := t.TempDir()
+	file := filepath.Join(directory, "prometheus.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(configuration), 0o644))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+
+	log, err := os.Create(filepath.Join(directory, "log"))
+	require.NoError(t, err)
+	command := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(directory, "data"),
+		"--web.listen-address="+address, "--web.console.templates="+consoles)
+	command.Stdout, command.Stderr = log, log
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		_ = log.Close()
+	})
+	server := Server{URL: "http://" + address}
+	ready := wait.Condition{Name: "Prometheus to be ready", Unmet: func(ctx context.Context) error {
+		_, err := server.Get(ctx, "/-/ready")
+		return err
+	}}
+	if err := wait.For(t.Context(), startTimeout, ready); err != nil {
+		text, _ := os.ReadFile(log.Name())
+		require.NoError(t, err, "%s", text)
+	}
+	return server
+}
+
+// Get returns what Prometheus answers on a path; any status but 200 is an error that carries it.
+func (s Server) Get(ctx context.Context, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %s", path, response.Status, body)
+	}
+	return string(body), err
+}
+
+// API returns Prometheus' own API.
+func (s Server) API(t testing.TB) prometheusv1.API {
+	t.Helper()
+	client, err := prometheusapi.NewClient(prometheusapi.Config{Address: s.URL})
+	require.NoError(t, err)
+	return prometheusv1.NewAPI(client)
+}
