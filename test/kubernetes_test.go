@@ -28,7 +28,11 @@ func TestOldestKubernetesTakesEveryObject(t *testing.T) {
 }
 
 // withoutNewFields takes back what "everything" sets of fields that the oldest Kubernetes does not have.
-var withoutNewFields = chart.Set("autoscaling.behavior.scaleDown.tolerance", nil)
+var withoutNewFields = chart.Merge(
+	chart.Set("autoscaling.behavior.scaleDown.tolerance", nil),
+	chart.Set("renderer.resourceClaims", []any{}),
+	chart.Set("renderer.resources.claims", []any{}),
+)
 
 // TestKubernetesVersionsAreWhatTheChartClaims keeps the descriptions and Chart.yaml together.
 func TestKubernetesVersionsAreWhatTheChartClaims(t *testing.T) {

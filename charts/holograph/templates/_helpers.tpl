@@ -14,10 +14,12 @@ longest suffix, -kube-state-metrics or -prometheus-adapter, takes 19 and its das
 {{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
 {{- else }}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if contains $name .Release.Name }}
-{{- .Release.Name | trunc 43 | trimSuffix "-" }}
+{{- /* The name of a release may have dots, the name of a Service may not. */}}
+{{- $release := replace "." "-" .Release.Name }}
+{{- if contains $name $release }}
+{{- $release | trunc 43 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 43 | trimSuffix "-" }}
+{{- printf "%s-%s" $release $name | trunc 43 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 {{- end }}

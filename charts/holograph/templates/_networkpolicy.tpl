@@ -1,0 +1,69 @@
+{{/*
+The beginning of one component's NetworkPolicy, which denies all that is not listed after it. Probes need no rule:
+a node always reaches its own pods. Takes dict "context" $ "component" name "name" name.
+*/}}
+{{- define "holograph.networkPolicy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "holograph.metadata" . | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "holograph.selectorLabels" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+{{- end }}
+
+{{/*
+The pods of one component of this release as a peer. Takes dict "context" $ "component" name.
+*/}}
+{{- define "holograph.networkPolicy.peer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "holograph.selectorLabels" . | nindent 6 }}
+{{- end }}
+
+{{/*
+The renderers of this release and of those in servedNamespaces as peers.
+*/}}
+{{- define "holograph.networkPolicy.renderers" -}}
+{{- $renderer := dict "context" $ "component" "renderer" }}
+{{- include "holograph.networkPolicy.peer" $renderer }}
+{{- with .Values.servedNamespaces }}
+- namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values:
+          {{- toYaml . | nindent 10 }}
+  podSelector:
+    matchLabels:
+      {{- omit (include "holograph.selectorLabels" $renderer | fromYaml) "app.kubernetes.io/instance" | toYaml | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/*
+Egress to whoever resolves names. Any address, since a cluster's resolver may be a pod, a node's cache or neither.
+*/}}
+{{- define "holograph.networkPolicy.dns" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{- end }}
+
+{{/*
+Egress to the API server.
+*/}}
+{{- define "holograph.networkPolicy.apiServer" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiServer.ports }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.apiServer.peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
