@@ -60,11 +60,34 @@ func Chart() ([]Image, error) {
 	return all, nil
 }
 
+// PrometheusOperator returns the image of the operator.
+func PrometheusOperator() (Image, error) {
+	return ofPrometheusOperator("prometheus-operator", "operator")
+}
+
+// ConfigReloader returns the image that the operator runs beside each Prometheus.
+func ConfigReloader() (Image, error) {
+	return ofPrometheusOperator("prometheus-config-reloader", "prometheus-config-reloader")
+}
+
+func ofPrometheusOperator(repository, binary string) (Image, error) {
+	version, err := program.PrometheusOperator.Version()
+	return Image{
+		Ref:     "quay.io/prometheus-operator/" + repository + ":" + version,
+		Program: program.PrometheusOperator, Binary: binary, Path: "/bin/" + binary,
+	}, err
+}
+
 // Set names images that only some clusters run, beside those that all of them do.
 type Set string
 
+// Sources is what the stories about ways to serve the metric run.
+const Sources Set = "sources"
+
 // sets says what is in each set.
-var sets = map[Set][]func() (Image, error){}
+var sets = map[Set][]func() (Image, error){
+	Sources: {PrometheusOperator, ConfigReloader},
+}
 
 // All returns the images that every cluster runs, the chart's and the load's, and
 // those of the given sets.

@@ -50,6 +50,18 @@ var (
 		Module:   "k8s.io/kube-state-metrics/v2",
 		Packages: map[string]string{"kube-state-metrics": "k8s.io/kube-state-metrics/v2"},
 	}
+	// PrometheusOperator runs Prometheus from PodMonitors and PrometheusRules, where
+	// a story is about those.
+	PrometheusOperator = Program{
+		Name:   "prometheus-operator",
+		Folder: "ci/modules/prometheus-operator",
+		Module: "github.com/prometheus-operator/prometheus-operator",
+		Packages: map[string]string{
+			"operator":                   "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+			"prometheus-config-reloader": "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
+		},
+		LDFlags: "-X github.com/prometheus/common/version.Version=%s",
+	}
 	// K6 drives the load.
 	K6 = Program{
 		Name:     "k6",
@@ -143,6 +155,6 @@ var (
 func All() []Program {
 	return []Program{
 		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
-		Prometheus, PrometheusAdapter, KubeStateMetrics, K6, Helm, Kind,
+		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, K6, Helm, Kind,
 	}
 }
