@@ -113,6 +113,8 @@ prometheus: {enabled: false}
 prometheusAdapter: {enabled: false}
 kubeStateMetrics: {enabled: false}
 renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false}}`),
+		"with the operator":        chart.Parse(t, withOperator),
+		"with annotations":         chart.Set("scrapeAnnotations.enabled", true),
 		"with an existing adapter": chart.Parse(t, existingAdapter),
 		"with a token":             chart.Parse(t, withToken),
 		"with a login":             chart.Parse(t, withLogin),
@@ -484,6 +486,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"signals.demand.target":                "75%",
 		"autoscaling.minReplicas":              0,
 		"autoscaling.behavior.scaleUpp":        map[string]any{},
+		"podMonitor.apiVersion":                "v1",
+		"scrapeAnnotations.enabled":            "yes",
 		"prometheus.url":                       "prometheus:9090",
 		"prometheus.retention.size":            "512",
 		"prometheusAdapter.replicaCount":       0,

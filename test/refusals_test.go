@@ -123,6 +123,9 @@ var refusals = map[string]refusal{
 	"rules for no adapter": {
 		`prometheusAdapter: {enabled: false, existing: {extraRules: [{seriesQuery: up}]}}`,
 		`prometheusAdapter.existing.extraRules is set, and prometheusAdapter.existing.namespace is empty, so that it is written nowhere: write the namespace of your adapter.`},
+	"scraped twice": {
+		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
+		`podMonitor.enabled and scrapeAnnotations.enabled are both true, and a Prometheus that follows both scrapes each renderer twice: set one of them to false.`},
 	"two Prometheuses": {
 		`prometheus: {url: http://prometheus.example}`,
 		`prometheus.url (http://prometheus.example) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty.`},

@@ -73,11 +73,15 @@ func (o Object) Typed() (runtime.Object, error) {
 	return object, err
 }
 
-// Of returns the rendered objects of one Go type, such as *appsv1.Deployment, in installation order.
+// Of returns the rendered objects of one Go type, such as *appsv1.Deployment, in installation order. Kinds of other
+// projects have none here.
 func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
 	t.Helper()
 	var found []T
 	for _, object := range rendered.Objects {
+		if object.custom() {
+			continue
+		}
 		typed, err := object.Typed()
 		require.NoError(t, err, "%v", object)
 		if wanted, ok := typed.(T); ok {

@@ -199,6 +199,17 @@ capabilities:
     - ALL
 {{- end }}
 
+{{/*
+What a Prometheus that finds its targets by annotations looks for on the renderer's pods.
+*/}}
+{{- define "holograph.renderer.scrapeAnnotations" -}}
+{{- if .Values.scrapeAnnotations.enabled -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .Values.renderer.port | quote }}
+prometheus.io/path: {{ .Values.renderer.metricsPath | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "holograph.renderer.serviceAccountName" -}}
 {{- if .Values.renderer.serviceAccount.create }}
 {{- default (include "holograph.renderer.name" .) .Values.renderer.serviceAccount.name }}

@@ -11,6 +11,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.servedNamespaces" . }}
 {{- include "holograph.validate.pipeline" . }}
 {{- include "holograph.validate.access" . }}
+{{- include "holograph.validate.scraping" . }}
 {{- include "holograph.validate.existing" . }}
 {{- include "holograph.validate.alerts" . }}
 {{- end }}
@@ -209,6 +210,12 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if eq (lower $name) "authorization" }}
 {{- fail (printf "prometheus.headers sets %s, which would show a credential to everyone who may read the values: use prometheus.auth, which reads it from a Secret." $name) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.scraping" -}}
+{{- if and .Values.podMonitor.enabled .Values.scrapeAnnotations.enabled }}
+{{- fail "podMonitor.enabled and scrapeAnnotations.enabled are both true, and a Prometheus that follows both scrapes each renderer twice: set one of them to false." }}
 {{- end }}
 {{- end }}
 

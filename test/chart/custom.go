@@ -1,0 +1,124 @@
+package chart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/program"
+)
+
+// definition is where the definition of a custom resource stands: in the module of the program that serves it.
+type definition struct {
+	program program.Program
+	file    string
+}
+
+// definitions are those of the kinds that are not Kubernetes' own, by "apiVersion/Kind".
+var definitions = map[string]definition{
+	"monitoring.coreos.com/v1/PodMonitor":     {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
+	"monitoring.coreos.com/v1/PrometheusRule": {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
+}
+
+var (
+	customModelsMu sync.Mutex
+	customModels   = map[string]*spec.Schema{}
+)
+
+// custom reports whether the object is of a kind that another project defines.
+func (o Object) custom() bool {
+	_, found := definitions[o.APIVersion()+"/"+o.Kind()]
+	return found
+}
+
+// validateCustom checks an object against its custom resource definition: right types, nothing required missing,
+// and no unknown field, which the API server would drop without a word.
+func (o Object) validateCustom() error {
+	schema, err := customModel(o.APIVersion(), o.Kind())
+	if err != nil {
+		return err
+	}
+	problems := validate.NewSchemaValidator(schema, nil, o.Kind(), strfmt.Default).Validate(map[string]any(o)).Errors
+	problems = append(problems, unknown(map[string]any(o), schema, o.Kind())...)
+	if len(problems) > 0 {
+		return fmt.Errorf("%v: %w", o, errors.Join(problems...))
+	}
+	return nil
+}
+
+// unknown names the fields that the schema does not have.
+func unknown(value any, schema *spec.Schema, path string) (problems []error) {
+	if keep, found := schema.Extensions.GetBool("x-kubernetes-preserve-unknown-fields"); found && keep {
+		return nil
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			field, known := schema.Properties[key]
+			switch {
+			case known:
+				problems = append(problems, unknown(value[key], &field, path+"."+key)...)
+			case schema.AdditionalProperties != nil && schema.AdditionalProperties.Schema != nil:
+				problems = append(problems, unknown(value[key], schema.AdditionalProperties.Schema, path+"."+key)...)
+			// The definition leaves metadata to Kubernetes.
+			case len(schema.Properties) > 0:
+				problems = append(problems, fmt.Errorf("unknown field %s.%s", path, key))
+			}
+		}
+	case []any:
+		if schema.Items != nil && schema.Items.Schema != nil {
+			for i, item := range value {
+				problems = append(problems, unknown(item, schema.Items.Schema, fmt.Sprintf("%s[%d]", path, i))...)
+			}
+		}
+	}
+	return problems
+}
+
+// customModel reads the schema of one kind from the module that defines it, once.
+func customModel(apiVersion, kind string) (*spec.Schema, error) {
+	customModelsMu.Lock()
+	defer customModelsMu.Unlock()
+	key := apiVersion + "/" + kind
+	if schema, read := customModels[key]; read {
+		return schema, nil
+	}
+	where := definitions[key]
+	directory, err := where.program.ModuleDir(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(directory, filepath.FromSlash(where.file)))
+	if err != nil {
+		return nil, err
+	}
+	var resource struct {
+		Spec struct {
+			Group    string
+			Versions []struct {
+				Name   string
+				Schema struct{ OpenAPIV3Schema *spec.Schema }
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &resource); err != nil {
+		return nil, fmt.Errorf("%s: %w", where.file, err)
+	}
+	for _, version := range resource.Spec.Versions {
+		if resource.Spec.Group+"/"+version.Name == apiVersion {
+			customModels[key] = version.Schema.OpenAPIV3Schema
+			return version.Schema.OpenAPIV3Schema, nil
+		}
+	}
+	return nil, fmt.Errorf("%s defines no %s", where.file, key)
+}
