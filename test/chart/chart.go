@@ -315,3 +315,9 @@ func orDefault(value, otherwise string) string {
 	}
 	return value
 }
+
+// Defaults returns the chart's own values.
+func Defaults(t testing.TB) Values {
+	t.Helper()
+	return Parse(t, string(File(t, "values.yaml")))
+}

@@ -196,7 +196,7 @@ func (n *Node) String() string {
 	case "matrixSelector":
 		return n.selector() + "[" + duration(n.Range) + "]" + offset(n.Offset)
 	case "subquery":
-		return "(" + n.Expr.String() + ")[" + duration(n.Range) + ":" + duration(n.Step) + "]" + offset(n.Offset)
+		return n.Expr.bracketed() + "[" + duration(n.Range) + ":" + duration(n.Step) + "]" + offset(n.Offset)
 	case "numberLiteral":
 		return n.Val
 	case "stringLiteral":
@@ -239,9 +239,16 @@ func (n *Node) String() string {
 				operator += " group_right (" + strings.Join(m.Include, ", ") + ")"
 			}
 		}
-		return "(" + n.LHS.String() + ") " + operator + " (" + n.RHS.String() + ")"
+		return n.LHS.bracketed() + " " + operator + " " + n.RHS.bracketed()
 	}
 	return "<" + n.Type + ">"
+}
+
+func (n *Node) bracketed() string {
+	if n.Type == "parenExpr" {
+		return n.String()
+	}
+	return "(" + n.String() + ")"
 }
 
 func (n *Node) selector() string {

@@ -1,6 +1,6 @@
 {{/*
 The status page, files/console.html. It is a template of Prometheus', so that what the chart has to say stands in it
-as <<name>> and is put in here.
+as <<name>> and is put in here; what only some releases have stands between <<if name>> and <<end name>>.
 */}}
 {{- define "holograph.prometheus.console" -}}
 {{- $signals := .Values.signals }}
@@ -15,7 +15,11 @@ as <<name>> and is put in here.
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
 {{- end }}
+{{- $scales := and .Values.autoscaling.enabled (include "holograph.scope.objects" . | eq "true") }}
 {{- $page := .Files.Get "files/console.html" }}
+{{- range $name, $has := dict "scales" $scales "demand" $signals.demand.enabled }}
+{{- $page = regexReplaceAll (printf "(?s)<<if %s>>(.*?)<<end %s>>\\n?" $name $name) $page (ternary "${1}" "" $has) }}
+{{- end }}
 {{- range $name, $text := dict
   "release" (include "holograph.fullname" .)
   "in" (include "holograph.namespace" .)
@@ -36,9 +40,8 @@ as <<name>> and is put in here.
   "demandFloat" (include "holograph.quantity" $signals.demand.target | float64 | printf "%f")
   "overrunsFloat" (include "holograph.quantity" $signals.overruns.target | float64 | printf "%f")
   "objectiveFloat" (.Values.slo.objective | float64 | printf "%f")
-  "hasDemand" $signals.demand.enabled
-  "scales" (and .Values.autoscaling.enabled (include "holograph.scope.objects" . | eq "true"))
-  "objects" (include "holograph.scope.objects" . | eq "true")
+  "linksWidth" (ternary "five" "wide" $scales)
+  "podsWidth" (ternary "eight" "wide" $scales)
   "overrunsWindow" $signals.overruns.window
   "runbook" .Values.alerts.runbook
   "links" (join "\n" $links) }}

@@ -13,7 +13,7 @@ whose newest sample says when it was last heard of.
   (dict "name" "Renderers are scraped"
     "expr" (printf "min(up%s)" $frames)
     "series" (printf "up%s" $frames))
-  (dict "name" "Every renderer counts its late frames"
+  (dict "name" "Each counts its late frames"
     "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods .Values.signals.overruns.name) (printf $pods "up"))
     "series" (printf "%s%s" .Values.signals.overruns.name $frames)) }}
 {{- if include "holograph.scope.objects" . }}
