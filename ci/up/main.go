@@ -34,6 +34,8 @@ const (
 	loadName = "load"
 	// spikes is how often the load of `make up` rises: half an hour in all.
 	spikes = 6
+	// prometheusPort is where Prometheus answers on this machine, if it is free.
+	prometheusPort = "9090"
 	// firstScaling bounds the wait for the first scale-up where nobody watches.
 	firstScaling = 3 * time.Minute
 )
@@ -72,6 +74,11 @@ func up(ctx context.Context, out *os.File) error {
 	}
 	fmt.Fprint(out, next(c, r))
 	if term.IsTerminal(int(out.Fd())) {
+		address, err := r.ForwardPrometheus(ctx, prometheusPort)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "Open in a browser, for as long as this runs:\n  %s%s\n\n", address, kube.ConsolePath)
 		return follow(ctx, out, r, d)
 	}
 	return summarize(ctx, out, r, d)

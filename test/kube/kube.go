@@ -139,10 +139,15 @@ func (r Release) Prometheus() (prometheusv1.API, error) {
 		return nil, err
 	}
 	client, err := prometheusapi.NewClient(prometheusapi.Config{
-		Address: fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Config.Host, r.Namespace, r.Name),
+		Address: r.Config.Host + r.prometheusPath(),
 		Client:  &http.Client{Transport: transport, Timeout: callTimeout},
 	})
 	return prometheusv1.NewAPI(client), err
+}
+
+// prometheusPath is where the API server forwards to the release's Prometheus.
+func (r Release) prometheusPath() string {
+	return fmt.Sprintf("/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Namespace, r.Name)
 }
 
 // MetricsVersion returns the version of the custom metrics API that clients
