@@ -10,6 +10,16 @@ import (
 	"holograph/test/chart"
 )
 
+// refusalsOfExtraObjects are the cases of objects that are none.
+var refusalsOfExtraObjects = map[string]refusal{
+	"object that is not YAML": {
+		`extraObjects: ["a: {"]`,
+		`extraObjects[0] is not YAML once its templates are expanded (error converting YAML to JSON: yaml: line 1: did not find expected node content): mend it, or indent with nindent.`},
+	"object without a kind": {
+		`extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", "{apiVersion: v1, metadata: {name: a}}"]`,
+		`extraObjects[1] is not a whole object once its templates are expanded: write apiVersion, kind and metadata.name.`},
+}
+
 // TestExtraObjects renders objects written as maps and as text; in both, templates see the release.
 func TestExtraObjects(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,16 @@ import (
 	"holograph/test/chart"
 )
 
+// refusalsOfPolicies are the cases of network policies that would cut the chart's own connections.
+var refusalsOfPolicies = map[string]refusal{
+	"renderers that nobody may scrape": {
+		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
+		`networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape the renderers: write the peers that your Prometheus is.`},
+	"kube-state-metrics that nobody may scrape": {
+		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true}}`,
+		`networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape kube-state-metrics: write the peers that your Prometheus is.`},
+}
+
 // end is one end of a connection: a pod, or what is outside the cluster when labels is nil.
 type end struct {
 	namespace string

@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of every part of the chart; a part with a file of its own joins here.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects}
 
 var refusals = map[string]refusal{
 	"duration": {
@@ -63,18 +63,21 @@ var refusals = map[string]refusal{
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
 		`signals.demand.name (holograph_frames_over_budget_total) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand.`},
+	"capacity that is the offer": {
+		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
+		`signals.demand.capacityMetric (holograph_offered_cpu_seconds_total) is also signals.demand.offeredMetric, and a metric over itself says nothing: write the gauge of what the pod can do.`},
+	"all frames late": {
+		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
+		`signals.frames.name (holograph_frames_over_budget_total) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames.`},
+	"scrapes too far apart": {
+		`kubeStateMetrics: {scrapeInterval: 2m31s}`,
+		`kubeStateMetrics.scrapeInterval (2m31s) is longer than 2m30s, and Prometheus forgets a sample after 5m, so that one lost scrape would leave it without any: write 2m30s or less.`},
 	"minimum above maximum": {
 		`autoscaling: {minReplicas: 11}`,
 		`autoscaling.minReplicas (11) is above autoscaling.maxReplicas (10): write a minimum that is at most the maximum.`},
 	"budget set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
 		`renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead.`},
-	"two handlers": {
-		`renderer: {lifecycle: {preStop: {exec: {command: [drain]}}}}`,
-		"renderer.lifecycle.preStop has 2 handlers (exec, sleep) and may have one: write `null` for the others."},
-	"two handlers in a probe": {
-		`renderer: {readinessProbe: {tcpSocket: {port: http}}}`,
-		"renderer.readinessProbe has 2 handlers (httpGet, tcpSocket) and may have one: write `null` for the others."},
 	"killed while asleep": {
 		`renderer: {terminationGracePeriodSeconds: 5}`,
 		`renderer.terminationGracePeriodSeconds (5) is over before renderer.lifecycle.preStop.sleep.seconds (5) is, so frames in flight would be lost: write more than 5.`},
@@ -169,6 +172,9 @@ var refusals = map[string]refusal{
 
 // refusalsOfOldKubernetes are told that the cluster is the oldest Kubernetes that the chart takes.
 var refusalsOfOldKubernetes = map[string]refusal{
+	"device claims before Kubernetes 1.34": {
+		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
+		`renderer.resourceClaims has been a field of Kubernetes since 1.34, and this cluster is v1.30.14: ask for devices under renderer.resources.limits.`},
 	"tolerance before Kubernetes 1.35": {
 		`autoscaling: {behavior: {scaleDown: {tolerance: 0.2}}}`,
 		`autoscaling.behavior.scaleDown.tolerance (0.2) is a field of Kubernetes 1.35 and later, and this cluster is v1.30.14: remove it.`},

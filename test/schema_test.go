@@ -24,9 +24,6 @@ var withoutDefault = []string{
 	"enabled",
 	"autoscaling.behavior.scaleUp.tolerance",
 	"autoscaling.behavior.scaleDown.tolerance",
-	"prometheus.resources.claims",
-	"prometheusAdapter.resources.claims",
-	"kubeStateMetrics.resources.claims",
 	"renderer.resources.claims",
 }
 

@@ -7,9 +7,13 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.durations" . }}
 {{- include "holograph.validate.signals" . }}
 {{- include "holograph.validate.autoscaling" . }}
+{{- include "holograph.validate.names" . }}
 {{- include "holograph.validate.renderer" . }}
+{{- include "holograph.validate.pods" . }}
 {{- include "holograph.validate.servedNamespaces" . }}
 {{- include "holograph.validate.pipeline" . }}
+{{- include "holograph.validate.networkPolicy" . }}
+{{- include "holograph.validate.extraObjects" . }}
 {{- include "holograph.validate.access" . }}
 {{- include "holograph.validate.scraping" . }}
 {{- include "holograph.validate.existing" . }}
@@ -64,6 +68,12 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
 {{- fail (printf "signals.demand.name (%s) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand." $demand.name) }}
 {{- end }}
+{{- if and $demand.enabled (eq $demand.capacityMetric $demand.offeredMetric) }}
+{{- fail (printf "signals.demand.capacityMetric (%s) is also signals.demand.offeredMetric, and a metric over itself says nothing: write the gauge of what the pod can do." $demand.capacityMetric) }}
+{{- end }}
+{{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
+{{- fail (printf "signals.frames.name (%s) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
+{{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
 {{- end }}
@@ -117,24 +127,6 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- range $renderer.env }}
 {{- if eq (toString .name) "HOLOGRAPH_FRAME_BUDGET" }}
 {{- fail "renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead." }}
-{{- end }}
-{{- end }}
-{{- /* Helm merges maps, so a handler of one's own arrives beside the default one, and Kubernetes refuses the pair. */}}
-{{- $handlers := dict
-  "renderer.startupProbe" $renderer.startupProbe
-  "renderer.readinessProbe" $renderer.readinessProbe
-  "renderer.livenessProbe" $renderer.livenessProbe
-  "renderer.lifecycle.preStop" (default dict $renderer.lifecycle).preStop
-  "renderer.lifecycle.postStart" (default dict $renderer.lifecycle).postStart }}
-{{- range $key, $value := $handlers }}
-{{- $kinds := list }}
-{{- range $kind := list "exec" "grpc" "httpGet" "sleep" "tcpSocket" }}
-{{- if hasKey (default dict $value) $kind }}
-{{- $kinds = append $kinds $kind }}
-{{- end }}
-{{- end }}
-{{- if gt (len $kinds) 1 }}
-{{- fail (printf "%s has %d handlers (%s) and may have one: write `null` for the others." $key (len $kinds) (join ", " $kinds)) }}
 {{- end }}
 {{- end }}
 {{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict $renderer.lifecycle) | int }}
@@ -242,6 +234,12 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and $prometheus.enabled (not (regexMatch "^[1-9][0-9]*[KMGT]B$" $prometheus.retention.size)) }}
 {{- fail (printf "prometheus.retention.size (%s) is not a size: write a whole number of KB, MB, GB or TB, like 512MB." $prometheus.retention.size) }}
 {{- end }}
+{{- range $key := list "prometheus" "kubeStateMetrics" }}
+{{- $interval := (get $.Values $key).scrapeInterval }}
+{{- if gt (include "holograph.milliseconds" $interval | int64) 150000 }}
+{{- fail (printf "%s.scrapeInterval (%s) is longer than 2m30s, and Prometheus forgets a sample after 5m, so that one lost scrape would leave it without any: write 2m30s or less." $key $interval) }}
+{{- end }}
+{{- end }}
 {{- if $adapter.enabled }}
 {{- if $adapter.apiService.ownerCheck }}
 {{- include "holograph.prometheusAdapter.refuseOtherOwner" . }}
@@ -286,6 +284,34 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if ge (float64 $burn.percent) $most }}
 {{- fail (printf "%s.percent (%v) of the budget of slo.objective (%v) cannot be spent within %s, even if every frame is late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.names" -}}
+{{- $name := include "holograph.fullname" . }}
+{{- if not (regexMatch "^[a-z]" $name) }}
+{{- fail (printf "The release's name makes objects named %s-*, and the name of a Service begins with a letter: write fullnameOverride, like holograph." $name) }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.networkPolicy" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- if and $policy.enabled (not $policy.scrapers) (not .Values.prometheus.enabled) (or $policy.clients .Values.kubeStateMetrics.enabled) }}
+{{- fail (printf "networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape %s: write the peers that your Prometheus is." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.extraObjects" -}}
+{{- range $index, $object := .Values.extraObjects }}
+{{- range regexSplit "(?m)^---$" (include "holograph.extraObject" (dict "context" $ "object" $object)) -1 }}
+{{- $parsed := fromYaml . }}
+{{- if $parsed.Error }}
+{{- fail (printf "extraObjects[%d] is not YAML once its templates are expanded (%s): mend it, or indent with nindent." $index $parsed.Error) }}
+{{- end }}
+{{- if and $parsed (not (and $parsed.apiVersion $parsed.kind (default dict $parsed.metadata).name)) }}
+{{- fail (printf "extraObjects[%d] is not a whole object once its templates are expanded: write apiVersion, kind and metadata.name." $index) }}
 {{- end }}
 {{- end }}
 {{- end }}

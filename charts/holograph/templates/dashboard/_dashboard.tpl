@@ -179,12 +179,3 @@ One panel as JSON. Takes dict "id" "type" "title" "x" "y" "w" "h" "targets" list
   "options" $options | toJson }}
 {{- end }}
 {{- end }}
-
-{{/*
-A quantity (0.1, 100m, 2k) as a number.
-*/}}
-{{- define "holograph.quantity" -}}
-{{- $text := toString . }}
-{{- $factor := get (dict "m" 0.001 "" 1.0 "k" 1000.0) (regexFind "[mk]?$" $text) }}
-{{- mulf (regexFind "^[0-9]+([.][0-9]+)?" $text | float64) $factor }}
-{{- end }}
