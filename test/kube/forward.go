@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -48,4 +49,9 @@ func (r Release) ForwardPrometheus(ctx context.Context, port string) (string, er
 	go func() { _ = local.Serve(listener) }()
 	context.AfterFunc(ctx, func() { _ = local.Close() })
 	return "http://" + listener.Addr().String(), nil
+}
+
+// prometheusPath is where the API server forwards to the release's Prometheus.
+func (r Release) prometheusPath() string {
+	return fmt.Sprintf("/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Namespace, r.Name)
 }

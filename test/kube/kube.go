@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
-	prometheusapi "github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,6 +37,9 @@ type Client struct {
 	kubernetes.Interface
 	// Config is how the cluster is reached.
 	Config *rest.Config
+	// Inside says that this program runs in the cluster, where pods and Services are
+	// reached as they are; elsewhere the way is through the API server.
+	Inside bool
 }
 
 // Connect returns a client for the cluster that the kubeconfig file names.
@@ -47,6 +48,11 @@ func Connect(kubeconfig string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %s: %w", kubeconfig, err)
 	}
+	return New(config)
+}
+
+// New returns a client for the cluster that the configuration names.
+func New(config *rest.Config) (*Client, error) {
 	config.Timeout = callTimeout
 	// The default of 5 calls a second makes a watcher late.
 	config.QPS, config.Burst = 50, 100
@@ -88,7 +94,12 @@ func (r Release) HPA(ctx context.Context) (*autoscalingv2.HorizontalPodAutoscale
 
 // Pods returns the renderer's pods that are not being deleted.
 func (r Release) Pods(ctx context.Context) ([]corev1.Pod, error) {
-	list, err := r.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: r.RendererSelector()})
+	return r.LivePods(ctx, r.Namespace, r.RendererSelector())
+}
+
+// LivePods returns the pods that a selector finds and that are not being deleted.
+func (c *Client) LivePods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
+	list, err := c.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +118,18 @@ func (r Release) Query(ctx context.Context, expression string) (model.Vector, er
 	if err != nil {
 		return nil, err
 	}
+	return Vector(ctx, api, expression)
+}
+
+// Vector evaluates a PromQL expression that gives series, now.
+func Vector(ctx context.Context, api prometheusv1.API, expression string) (model.Vector, error) {
 	value, _, err := api.Query(ctx, expression, time.Now())
 	if err != nil {
+		// The error's text is only "server error: 503": the server's words are its detail.
+		var said *prometheusv1.Error
+		if errors.As(err, &said) && said.Detail != "" {
+			err = fmt.Errorf("%w: %.200s", err, said.Detail)
+		}
 		return nil, fmt.Errorf("query %s: %w", expression, err)
 	}
 	vector, ok := value.(model.Vector)
@@ -131,29 +152,15 @@ func (r Release) Scalar(ctx context.Context, expression string) (value float64, 
 	return float64(vector[0].Value), true, nil
 }
 
-// Prometheus returns the API of the release's Prometheus, reached through the
-// Kubernetes API server, so that no port is forwarded.
+// Prometheus returns the API of the release's own Prometheus.
 func (r Release) Prometheus() (prometheusv1.API, error) {
-	transport, err := rest.TransportFor(r.Config)
-	if err != nil {
-		return nil, err
-	}
-	client, err := prometheusapi.NewClient(prometheusapi.Config{
-		Address: r.Config.Host + r.prometheusPath(),
-		Client:  &http.Client{Transport: transport, Timeout: callTimeout},
-	})
-	return prometheusv1.NewAPI(client), err
-}
-
-// prometheusPath is where the API server forwards to the release's Prometheus.
-func (r Release) prometheusPath() string {
-	return fmt.Sprintf("/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Namespace, r.Name)
+	return r.PrometheusAt(fmt.Sprintf("http://%s-prometheus.%s.svc:9090", r.Name, r.Namespace), Access{})
 }
 
 // MetricsVersion returns the version of the custom metrics API that clients
 // prefer, as the HPA finds it: by discovery.
 func (c *Client) MetricsVersion(ctx context.Context) (string, error) {
-	raw, err := c.Discovery().RESTClient().Get().AbsPath("/apis/" + Group).Timeout(callTimeout).DoRaw(ctx)
+	raw, err := Raw(ctx, c.Discovery().RESTClient().Get().AbsPath("/apis/"+Group).Timeout(callTimeout))
 	if err != nil {
 		return "", fmt.Errorf("%s is not served: %w", Group, err)
 	}
@@ -185,7 +192,18 @@ func (c *Client) Metrics(ctx context.Context) ([]string, error) {
 // PodMetric returns a metric of the renderer's pods on the custom metrics API,
 // by pod, in the metric's own unit.
 func (r Release) PodMetric(ctx context.Context, metric string) (map[string]float64, error) {
-	raw, err := r.RawPodMetric(ctx, metric)
+	return r.MetricOfPods(ctx, r.Namespace, r.RendererSelector(), metric)
+}
+
+// RawPodMetric is PodMetric as the API answers it.
+func (r Release) RawPodMetric(ctx context.Context, metric string) ([]byte, error) {
+	return r.rawMetricOfPods(ctx, r.Namespace, r.RendererSelector(), metric)
+}
+
+// MetricOfPods returns a metric of the pods that a selector finds on the custom
+// metrics API, by pod, in the metric's own unit.
+func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric string) (map[string]float64, error) {
+	raw, err := c.rawMetricOfPods(ctx, namespace, selector, metric)
 	if err != nil {
 		return nil, err
 	}
@@ -200,19 +218,29 @@ func (r Release) PodMetric(ctx context.Context, metric string) (map[string]float
 	return values, nil
 }
 
-// RawPodMetric is PodMetric as the API answers it.
-func (r Release) RawPodMetric(ctx context.Context, metric string) ([]byte, error) {
-	version, err := r.MetricsVersion(ctx)
+func (c *Client) rawMetricOfPods(ctx context.Context, namespace, selector, metric string) ([]byte, error) {
+	version, err := c.MetricsVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := r.Discovery().RESTClient().Get().
-		AbsPath("/apis", Group, version, "namespaces", r.Namespace, "pods", "*", metric).
-		Param("labelSelector", r.RendererSelector()).Timeout(callTimeout).DoRaw(ctx)
-	// The error's text is only "unable to fetch metrics": the status says more.
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return nil, fmt.Errorf("%s for pods of %s: %s", metric, r.Renderer(), status.Status().Message)
+	raw, err := Raw(ctx, c.Discovery().RESTClient().Get().
+		AbsPath("/apis", Group, version, "namespaces", namespace, "pods", "*", metric).
+		Param("labelSelector", selector).Timeout(callTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", metric, err)
 	}
-	return raw, err
+	return raw, nil
+}
+
+// Raw sends a request and returns the answer as it is. An error holds the API
+// server's words, which client-go keeps only for answers that it decodes.
+func Raw(ctx context.Context, request *rest.Request) ([]byte, error) {
+	raw, err := request.DoRaw(ctx)
+	if err != nil {
+		if status := statusOf(raw); status != nil {
+			err = apierrors.FromObject(status)
+		}
+		return nil, err
+	}
+	return raw, nil
 }

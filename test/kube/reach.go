@@ -1,0 +1,158 @@
+package kube
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	prometheusapi "github.com/prometheus/client_golang/api"
+	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// service matches the host of a Service: its name and its namespace.
+var service = regexp.MustCompile(`^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?\.?$`)
+
+// Reach returns where to send requests that are meant for an HTTP address, and
+// what to send them with. A Service's address is reached through the API server,
+// so that no port is forwarded, unless this program runs in the cluster.
+func (c *Client) Reach(address string) (string, *http.Client, error) {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "", nil, err
+	}
+	match := service.FindStringSubmatch(parsed.Hostname())
+	if c.Inside || match == nil {
+		return address, &http.Client{Timeout: callTimeout}, nil
+	}
+	port := parsed.Port()
+	if port == "" {
+		port = map[string]string{"https": "443"}[parsed.Scheme]
+	}
+	if port == "" {
+		port = "80"
+	}
+	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%s:%s/proxy%s", match[2], parsed.Scheme, match[1], port, parsed.Path))
+}
+
+// ReachPod is Reach for a port of a pod.
+func (c *Client) ReachPod(pod corev1.Pod, port int) (string, *http.Client, error) {
+	if c.Inside {
+		return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), &http.Client{Timeout: callTimeout}, nil
+	}
+	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", pod.Namespace, pod.Name, port))
+}
+
+// Access is what a server wants to see of its clients, and by what they know it.
+// Whatever is secret is in files.
+type Access struct {
+	Headers map[string]string `json:"headers,omitempty"`
+	// CAFile holds the authority that signed the server's certificate.
+	CAFile string `json:"caFile,omitempty"`
+	// CertFile and KeyFile hold the client's own.
+	CertFile string `json:"certFile,omitempty"`
+	KeyFile  string `json:"keyFile,omitempty"`
+	// TokenFile holds a bearer token, AuthorizationFile a whole Authorization header.
+	TokenFile         string `json:"tokenFile,omitempty"`
+	AuthorizationFile string `json:"authorizationFile,omitempty"`
+}
+
+// PrometheusAt returns the API of the Prometheus with that URL.
+func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, error) {
+	address, client, err := c.Reach(address)
+	if err != nil {
+		return nil, err
+	}
+	// The API server's proxy keeps Authorization to itself and asks for no certificate:
+	// where credentials are wanted, the way there is direct.
+	if _, proxied := client.Transport.(statuses); !proxied {
+		client, err = rest.HTTPClientFor(&rest.Config{
+			Timeout:         callTimeout,
+			TLSClientConfig: rest.TLSClientConfig{CAFile: access.CAFile, CertFile: access.CertFile, KeyFile: access.KeyFile},
+			BearerTokenFile: access.TokenFile,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	headers := http.Header{}
+	for name, value := range access.Headers {
+		headers.Set(name, value)
+	}
+	if access.AuthorizationFile != "" {
+		text, err := os.ReadFile(access.AuthorizationFile)
+		if err != nil {
+			return nil, err
+		}
+		headers.Set("Authorization", strings.TrimSpace(string(text)))
+	}
+	client.Transport = withHeaders{client.Transport, headers}
+	prometheus, err := prometheusapi.NewClient(prometheusapi.Config{Address: address, Client: client})
+	return prometheusv1.NewAPI(prometheus), err
+}
+
+// withHeaders adds headers to each request.
+type withHeaders struct {
+	http.RoundTripper
+	headers http.Header
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w withHeaders) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	for name, values := range w.headers {
+		request.Header[name] = values
+	}
+	next := w.RoundTripper
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return next.RoundTrip(request)
+}
+
+func (c *Client) proxy(path string) (string, *http.Client, error) {
+	transport, err := rest.TransportFor(c.Config)
+	return c.Config.Host + path, &http.Client{Transport: statuses{transport}, Timeout: callTimeout}, err
+}
+
+// statuses turns what the API server itself answers in place of whom it should
+// have asked, such as "no endpoints available for service", into errors.
+type statuses struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (s statuses) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := s.RoundTripper.RoundTrip(request)
+	if err != nil || response.StatusCode < http.StatusBadRequest {
+		return response, err
+	}
+	body, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	if status := statusOf(body); status != nil {
+		return nil, apierrors.FromObject(status)
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
+
+// statusOf returns the API server's status that an answer is, nil where it is none.
+func statusOf(answer []byte) *metav1.Status {
+	var status metav1.Status
+	if json.Unmarshal(answer, &status) != nil || status.Kind != "Status" {
+		return nil
+	}
+	return &status
+}
