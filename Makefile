@@ -42,7 +42,7 @@ test-short: ## What needs no cluster
 
 .PHONY: update
 update: ## Rewrite the golden files from what the code gives now
-	go test -short ./test ./test/timeline ./test/renderer/hologram ./ci/program -update
+	go test -short ./test ./test/doctor ./test/timeline ./test/renderer/hologram ./ci/program -update
 
 ##@ Release
 

@@ -94,6 +94,10 @@ networkPolicy:
   apiServer: {peers: [{ipBlock: {cidr: 10.96.0.1/32}}], ports: [443]}
 extraObjects:
   - {apiVersion: v1, kind: ConfigMap, metadata: {name: "{{ .Release.Name }}-scene"}, data: {scene: city}}
+doctor:
+  podLabels: {part: checks}
+  podAnnotations: {part: checks}
+  nodeSelector: {pool: system}
 `
 
 // renderings are the values that every rendered object is checked under.
@@ -112,6 +116,7 @@ autoscaling: {enabled: false}
 prometheus: {enabled: false}
 prometheusAdapter: {enabled: false}
 kubeStateMetrics: {enabled: false}
+doctor: {enabled: false}
 renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false}}`),
 		"with the operator":        chart.Parse(t, withOperator),
 		"with annotations":         chart.Set("scrapeAnnotations.enabled", true),
@@ -360,7 +365,7 @@ func TestBehavior(t *testing.T) {
 func TestSwitches(t *testing.T) {
 	t.Parallel()
 	all := components(chart.Render(t))
-	require.Equal(t, []string{"kube-state-metrics", "prometheus", "prometheus-adapter", "renderer"}, all)
+	require.Equal(t, []string{"doctor", "kube-state-metrics", "prometheus", "prometheus-adapter", "renderer"}, all)
 	for key, test := range map[string]struct {
 		values string
 		gone   chart.Component
@@ -368,6 +373,7 @@ func TestSwitches(t *testing.T) {
 		"prometheus.enabled":        {"prometheus: {enabled: false, url: http://prometheus.example}", chart.Prometheus},
 		"prometheusAdapter.enabled": {"prometheusAdapter: {enabled: false}", chart.PrometheusAdapter},
 		"kubeStateMetrics.enabled":  {"kubeStateMetrics: {enabled: false}", chart.KubeStateMetrics},
+		"doctor.enabled":            {"doctor: {enabled: false}", chart.Doctor},
 	} {
 		t.Run(key, func(t *testing.T) {
 			rendered := chart.Render(t, chart.Parse(t, test.values))
@@ -550,7 +556,8 @@ func TestNamespaceOverride(t *testing.T) {
 		assert.Contains(t, []string{"studio", "kube-system", ""}, object.Namespace(), "%v", object)
 		assert.NotContains(t, fmt.Sprint(map[string]any(object)), "elsewhere", "%v", object)
 	}
-	assert.NotContains(t, rendered.Notes, "elsewhere")
+	assert.Equal(t, 1, strings.Count(rendered.Notes, "elsewhere"), "Helm itself finds the release where it was installed:\n%s", rendered.Notes)
+	assert.Contains(t, rendered.Notes, "helm test holograph --namespace elsewhere")
 }
 
 func TestOwnLabelsWinOverCommonOnes(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -112,7 +113,7 @@ func matches(t *testing.T, selector *metav1.LabelSelector, set labels.Set) bool 
 // TestNetworkPolicies asks for each connection that the chart needs, and for some that nobody needs.
 func TestNetworkPolicies(t *testing.T) {
 	t.Parallel()
-	const renderer, prometheus, adapter, kubeStateMetrics = "renderer", "prometheus", "prometheus-adapter", "kube-state-metrics"
+	const renderer, prometheus, adapter, kubeStateMetrics, doctor = "renderer", "prometheus", "prometheus-adapter", "kube-state-metrics", "doctor"
 	outside := end{}
 	type connection struct {
 		from, to string
@@ -128,6 +129,7 @@ func TestNetworkPolicies(t *testing.T) {
 				{prometheus, renderer, 8080}, {prometheus, kubeStateMetrics, 8080}, {adapter, prometheus, 9090},
 				{"outside", adapter, 6443},
 				{prometheus, "outside", 443}, {adapter, "outside", 6443}, {kubeStateMetrics, "outside", 443},
+				{doctor, renderer, 8080}, {doctor, prometheus, 9090}, {doctor, "outside", 443}, {doctor, "stranger", 53},
 				{renderer, "stranger", 53}, {adapter, "outside", 53}, {prometheus, "outside", 53}, {kubeStateMetrics, "stranger", 53},
 			},
 			[]connection{
@@ -135,6 +137,7 @@ func TestNetworkPolicies(t *testing.T) {
 				{"outside", prometheus, 9090}, {"stranger", kubeStateMetrics, 8080}, {kubeStateMetrics, prometheus, 9090},
 				{adapter, renderer, 8080}, {prometheus, "stranger", 8080}, {"outside", renderer, 22}, {adapter, "outside", 80},
 				{prometheus, "renderer elsewhere", 8080},
+				{doctor, kubeStateMetrics, 8080}, {doctor, "outside", 80}, {prometheus, doctor, 8080},
 			}},
 		"selected peers": {`
 networkPolicy:
@@ -147,6 +150,7 @@ renderer: {port: 9000}`,
 			[]connection{
 				{"outside", renderer, 9000}, {prometheus, renderer, 9000}, {"stranger", renderer, 9000}, {"stranger", prometheus, 9090},
 				{"stranger", kubeStateMetrics, 8080}, {renderer, "outside", 443}, {adapter, "outside", 8443}, {"outside", adapter, 6443},
+				{doctor, renderer, 9000}, {doctor, prometheus, 9090}, {doctor, "outside", 8443},
 			},
 			[]connection{
 				{"renderer elsewhere", renderer, 9000}, {"renderer elsewhere", prometheus, 9090}, {adapter, "outside", 443},
@@ -159,8 +163,8 @@ renderer: {port: 9000}`,
 prometheus: {enabled: false, url: https://prometheus.example}
 kubeStateMetrics: {enabled: false}
 networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: stranger}}, namespaceSelector: {}}], ports: [9090]}}`,
-			[]connection{{adapter, "stranger", 9090}},
-			[]connection{{adapter, "stranger", 9091}, {adapter, "outside", 9090}}},
+			[]connection{{adapter, "stranger", 9090}, {doctor, "stranger", 9090}},
+			[]connection{{adapter, "stranger", 9091}, {adapter, "outside", 9090}, {doctor, "outside", 9090}}},
 		"another Prometheus, anywhere": {`{prometheus: {enabled: false, url: https://prometheus.example}, kubeStateMetrics: {enabled: false}}`,
 			[]connection{{adapter, "outside", 8428}, {"outside", renderer, 8080}},
 			[]connection{{renderer, "outside", 8428}}},
@@ -179,6 +183,9 @@ networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: stranger
 					continue
 				}
 				ends[string(component)] = end{"holograph", rendered.Deployment(t, component).Spec.Template.Labels}
+			}
+			for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
+				ends[doctor] = end{"holograph", pod.Labels}
 			}
 			judge := func(c connection) bool {
 				rules := rules

@@ -75,8 +75,8 @@ func TestServedNamespaces(t *testing.T) {
 			assert.Equal(t, own, granted[namespace+"/holograph:holograph-"+string(component)], "%s in %s", component, namespace)
 		}
 	}
-	assert.Len(t, granted, 9)
-	assert.Empty(t, chart.Of[*rbacv1.ClusterRole](t, rendered))
+	assert.Len(t, granted, 10, "of three components in three namespaces each, and the doctor's")
+	assert.Equal(t, len(chart.Of[*rbacv1.ClusterRole](t, alone)), len(chart.Of[*rbacv1.ClusterRole](t, rendered)))
 	assert.Equal(t, len(chart.Of[*rbacv1.ClusterRoleBinding](t, alone)), len(chart.Of[*rbacv1.ClusterRoleBinding](t, rendered)))
 }
 
@@ -114,7 +114,7 @@ func TestServedNamespacesOfWhatRuns(t *testing.T) {
 func TestGuest(t *testing.T) {
 	t.Parallel()
 	rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{chart.Parse(t, guest)}})
-	assert.Equal(t, []string{"renderer"}, components(rendered))
+	assert.Equal(t, []string{"doctor", "renderer"}, components(rendered))
 	rendered.HorizontalPodAutoscaler(t)
 	for _, object := range rendered.Objects {
 		assert.Equal(t, "film", object.Namespace(), "%v", object)

@@ -34,6 +34,7 @@ func Chart() ([]Image, error) {
 		{"prometheus", Image{Program: program.Prometheus, Binary: "prometheus", Path: "/bin/prometheus"}},
 		{"prometheusAdapter", Image{Program: program.PrometheusAdapter, Binary: "adapter", Path: "/adapter"}},
 		{"kubeStateMetrics", Image{Program: program.KubeStateMetrics, Binary: "kube-state-metrics", Path: "/kube-state-metrics"}},
+		{"doctor", Image{Program: program.Doctor, Binary: "doctor", Path: "/doctor", Local: true}},
 	}
 	var values map[string]struct {
 		Image struct{ Registry, Repository, Tag string }

@@ -85,5 +85,5 @@ func TestEveryImageHasOneName(t *testing.T) {
 		assert.False(t, seen[img.Ref], img.Ref)
 		seen[img.Ref] = true
 	}
-	assert.Len(t, seen, 5)
+	assert.Len(t, seen, 6)
 }

@@ -10,6 +10,13 @@ var (
 		LDFlags:  "-X main.version=%s",
 		Sources:  []string{"test/renderer"},
 	}
+	// Doctor finds what is broken on the path of a release.
+	Doctor = Program{
+		Name:     "doctor",
+		Packages: map[string]string{"doctor": "./test/doctor"},
+		LDFlags:  "-X main.version=%s",
+		Sources:  []string{"test/doctor", "test/kube"},
+	}
 	// Helm installs the chart; the tests render with the same version's library.
 	Helm = Program{
 		Name:     "helm",

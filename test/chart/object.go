@@ -30,6 +30,7 @@ const (
 	Prometheus        Component = "prometheus"
 	PrometheusAdapter Component = "prometheus-adapter"
 	KubeStateMetrics  Component = "kube-state-metrics"
+	Doctor            Component = "doctor"
 )
 
 // Object is one rendered document without a schema.

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/doctor/path"
+	"holograph/test/doctor/report"
 	"holograph/test/kube"
 )
 
@@ -28,6 +30,7 @@ func (s *Story) diagnose() {
 	ctx, cancel := context.WithTimeout(context.Background(), diagnoseTimeout)
 	defer cancel()
 	for name, read := range map[string]func(context.Context, kube.Release) (string, error){
+		"doctor.txt":         doctorReport,
 		"events.txt":         events,
 		"pods.yaml":          podsYAML,
 		"hpa.yaml":           hpaYAML,
@@ -54,6 +57,13 @@ func (s *Story) write(name, content string) {
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		s.Logf("diagnostics: %v", err)
 	}
+}
+
+// doctorReport names the first broken link.
+func doctorReport(ctx context.Context, r kube.Release) (string, error) {
+	return report.Of(ctx, r.Client, r.Namespace, r.Name, func(ctx context.Context) (path.Path, error) {
+		return path.Read(ctx, r.Client, r.Namespace, r.Name)
+	}).Text(), nil
 }
 
 func events(ctx context.Context, r kube.Release) (string, error) {

@@ -51,6 +51,10 @@ Name of the ConfigMap with the rules for an adapter of the cluster's own.
 {{- include "holograph.fullname" . }}-kube-state-metrics
 {{- end }}
 
+{{- define "holograph.doctor.name" -}}
+{{- include "holograph.fullname" . }}-doctor
+{{- end }}
+
 {{- define "holograph.chart" -}}
 {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}

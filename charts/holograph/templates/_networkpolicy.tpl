@@ -67,3 +67,26 @@ Egress to the API server.
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
+
+{{/*
+Egress to the Prometheus that is asked.
+*/}}
+{{- define "holograph.networkPolicy.prometheus" -}}
+{{- if .Values.prometheus.enabled }}
+- ports:
+    - port: 9090
+      protocol: TCP
+  to:
+    {{- include "holograph.networkPolicy.peer" (dict "context" $ "component" "prometheus") | nindent 4 }}
+{{- else }}
+{{- $policy := .Values.networkPolicy }}
+{{- $rule := dict }}
+{{- with $policy.prometheus.peers }}
+{{- $_ := set $rule "to" . }}
+{{- end }}
+{{- range $policy.prometheus.ports }}
+{{- $_ := set $rule "ports" (append (default list $rule.ports) (dict "port" . "protocol" "TCP")) }}
+{{- end }}
+{{- list $rule | toYaml }}
+{{- end }}
+{{- end }}

@@ -88,3 +88,10 @@ The adapter's configuration file.
 rules:
   {{- include "holograph.signals.rules" . | trim | nindent 2 }}
 {{- end }}
+
+{{/*
+Checksum of the adapter's configuration files. Its pods carry that of those that they started with.
+*/}}
+{{- define "holograph.prometheusAdapter.checksum" -}}
+{{- printf "%s%s" (include "holograph.prometheusAdapter.config" .) (include "holograph.prometheus.kubeconfig" .) | sha256sum }}
+{{- end }}

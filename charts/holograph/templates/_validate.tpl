@@ -28,7 +28,8 @@ that a schema cannot say, and durations, because everything else is computed fro
   "prometheus.retention.time" .Values.prometheus.retention.time
   "prometheusAdapter.relistInterval" .Values.prometheusAdapter.relistInterval
   "prometheusAdapter.maxAge" .Values.prometheusAdapter.maxAge
-  "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval }}
+  "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval
+  "doctor.wait" .Values.doctor.wait }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
 {{- end }}

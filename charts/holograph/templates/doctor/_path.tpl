@@ -1,0 +1,116 @@
+{{/*
+APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing asks for any.
+*/}}
+{{- define "holograph.doctor.apiServices" -}}
+{{- if (default dict .Values.keda).enabled }}
+{{- list "v1beta1.external.metrics.k8s.io" | toYaml }}
+{{- else if or .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
+{{- list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" | toYaml }}
+{{- else }}
+{{- list | toYaml }}
+{{- end }}
+{{- end }}
+
+{{/*
+The ConfigMap that this release renders the adapter's rules into, as YAML: namespace and name; {} where it renders
+none that the autoscaler's metrics come from.
+*/}}
+{{- define "holograph.doctor.rules" -}}
+{{- $existing := .Values.prometheusAdapter.existing }}
+{{- if (default dict .Values.keda).enabled }}
+{{- dict | toYaml }}
+{{- else if .Values.prometheusAdapter.enabled }}
+{{- dict "namespace" (include "holograph.namespace" .) "name" (include "holograph.prometheusAdapter.name" .) | toYaml }}
+{{- else if $existing.namespace }}
+{{- dict "namespace" $existing.namespace "name" (include "holograph.prometheusAdapter.existingName" .) | toYaml }}
+{{- else }}
+{{- dict | toYaml }}
+{{- end }}
+{{- end }}
+
+{{/*
+What the doctor knows of this release beforehand (test/doctor/path): the names along the path from the renderer to
+the autoscaler, each by the helper that names the object itself.
+*/}}
+{{- define "holograph.doctor.path" -}}
+{{- $adapter := .Values.prometheusAdapter }}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- $files := include "holograph.prometheus.accessPath" . }}
+{{- $rules := include "holograph.doctor.rules" . | fromYaml -}}
+release: {{ .Release.Name | quote }}
+namespace: {{ include "holograph.namespace" . | quote }}
+signals:
+  {{- range $key := include "holograph.signals" . | splitList " " }}
+  {{- $signal := get $.Values.signals $key }}
+  - metric: {{ $signal.name | quote }}
+    series:
+      {{- if $signal.offeredMetric }}
+      - name: {{ $signal.offeredMetric | quote }}
+        value: signals.{{ $key }}.offeredMetric
+      - name: {{ $signal.capacityMetric | quote }}
+        value: signals.{{ $key }}.capacityMetric
+      {{- else }}
+      - name: {{ $signal.name | quote }}
+        value: signals.{{ $key }}.name
+      {{- end }}
+  {{- end }}
+labels:
+  {{- toYaml .Values.signals.labels | nindent 2 }}
+renderer:
+  deployment: {{ include "holograph.renderer.name" . }}
+  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" }}
+  container: {{ include "holograph.container" . }}
+  port: {{ .Values.renderer.port }}
+  metricsPath: {{ .Values.renderer.metricsPath | quote }}
+{{- if $access.url }}
+prometheus:
+  url: {{ $access.url | quote }}
+  {{- if .Values.prometheus.enabled }}
+  deployment: {{ include "holograph.prometheus.name" . }}
+  {{- end }}
+  scrapeInterval: {{ .Values.prometheus.scrapeInterval }}
+  {{- with $access.headers }}
+  headers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if $access.ca }}
+  caFile: {{ $files }}/ca.crt
+  {{- end }}
+  {{- if $access.clientSecret }}
+  certFile: {{ $files }}/tls.crt
+  keyFile: {{ $files }}/tls.key
+  {{- end }}
+  {{- if $access.bearerToken }}
+  tokenFile: {{ $files }}/token
+  {{- end }}
+  {{- if $access.basicAuth }}
+  authorizationFile: {{ $files }}/authorization
+  {{- end }}
+{{- end }}
+{{- if $rules }}
+adapter:
+  configMap:
+    namespace: {{ $rules.namespace | quote }}
+    name: {{ $rules.name | quote }}
+    key: config.yaml
+  {{- if $adapter.enabled }}
+  deployment: {{ include "holograph.prometheusAdapter.name" . }}
+  service: {{ include "holograph.prometheusAdapter.name" . }}
+  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "prometheus-adapter") | fromYaml | include "holograph.prometheus.selector" }}
+  checksum: {{ include "holograph.prometheusAdapter.checksum" . }}
+  {{- end }}
+  relistInterval: {{ $adapter.relistInterval }}
+  rules:
+    {{- include "holograph.signals.rules" . | trim | nindent 4 }}
+{{- end }}
+apiServices:
+  {{- include "holograph.doctor.apiServices" . | nindent 2 }}
+{{- if (default dict .Values.keda).enabled }}
+autoscaler:
+  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . }}
+  scaledObject: {{ include "holograph.renderer.name" . }}
+{{- else if .Values.autoscaling.enabled }}
+autoscaler:
+  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . }}
+{{- end }}
+{{- end }}

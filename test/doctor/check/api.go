@@ -1,0 +1,253 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"holograph/test/doctor/path"
+	"holograph/test/kube"
+)
+
+// APIService is whether the API server reaches who serves the autoscaler's
+// metrics, under every version that is registered.
+var APIService = Link{
+	Name:  "api-service",
+	Holds: "the APIServices of the metrics to be Available",
+	on:    func(p path.Path) bool { return len(p.APIServices) > 0 },
+	look: func(ctx context.Context, s subject) (string, error) {
+		var registered []string
+		for _, name := range s.APIServices {
+			raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices", name))
+			if apierrors.IsNotFound(err) {
+				continue
+			}
+			// To read them takes a ClusterRole, which a release that registers none does
+			// without: whoever installs it may have no say outside its namespace.
+			if apierrors.IsForbidden(err) && (s.Adapter == nil || s.Adapter.Service == "") {
+				return "may not be read here; what they lead to is looked at next", nil
+			}
+			if err != nil {
+				return "", err
+			}
+			var service apiregistrationv1.APIService
+			if err := json.Unmarshal(raw, &service); err != nil {
+				return "", err
+			}
+			if err := s.available(service); err != nil {
+				return "", err
+			}
+			registered = append(registered, name)
+		}
+		if len(registered) == 0 {
+			return "", broken(s.registerRemedy(), "none is registered of %s", strings.Join(s.APIServices, ", "))
+		}
+		return strings.Join(registered, ", "), nil
+	},
+}
+
+func (s subject) registerRemedy() string {
+	switch {
+	case s.Adapter != nil && s.Adapter.Deployment != "":
+		return "run " + s.upgrade()
+	case s.Autoscaler != nil && s.Autoscaler.ScaledObject != "":
+		return "install KEDA, which serves external.metrics.k8s.io"
+	}
+	return "install an adapter or set prometheusAdapter.enabled; the chart prometheus-adapter registers none while rules.default is false and rules.custom is empty"
+}
+
+// available says why an APIService is not Available, or is not the release's.
+func (s subject) available(service apiregistrationv1.APIService) error {
+	points := "nothing"
+	if at := service.Spec.Service; at != nil {
+		points = at.Namespace + "/" + at.Name
+	}
+	bundled, own := s.Adapter != nil && s.Adapter.Service != "", ""
+	if bundled {
+		own = s.Namespace + "/" + s.Adapter.Service
+	}
+	ownRemedy := "run " + s.upgrade() + "; where another adapter is to serve it, set prometheusAdapter.enabled=false and give that one the rules"
+	for _, condition := range service.Status.Conditions {
+		if condition.Type != apiregistrationv1.Available {
+			continue
+		}
+		if condition.Status == apiregistrationv1.ConditionTrue {
+			if bundled && points != own {
+				return broken(ownRemedy, "%s is served by Service %s and not by this release's %s", service.Name, points, own)
+			}
+			return nil
+		}
+		remedy := fmt.Sprintf("see to Service %s and the pods behind it: kubectl --namespace %s get service,endpointslices,pods", points, strings.Split(points, "/")[0])
+		switch {
+		case bundled && points != own:
+			remedy = "it points at Service " + points + ", this release's adapter is " + own + ": " + ownRemedy
+		case condition.Reason == "FailedDiscoveryCheck":
+			remedy = fmt.Sprintf("let the control plane reach the pods of Service %s (firewall, NetworkPolicy) and trust their certificate (caBundle), and read their log", points)
+		}
+		return broken(remedy, "%s is not Available: %s: %s", service.Name, condition.Reason, condition.Message)
+	}
+	return broken("wait for the API server, or see kubectl describe apiservice "+service.Name, "%s has no condition Available yet", service.Name)
+}
+
+// wantedMetrics are those that must be served per pod: KEDA's are totals.
+func (s subject) wantedMetrics() (names []string) {
+	for _, signal := range s.Signals {
+		names = append(names, signal.Metric)
+	}
+	return names
+}
+
+func servesCustomMetrics(p path.Path) bool {
+	return slices.ContainsFunc(p.APIServices, func(name string) bool { return strings.HasSuffix(name, "."+kube.Group) })
+}
+
+// Discovery is whether the metrics are listed, in the version that clients prefer.
+var Discovery = Link{
+	Name:  "discovery",
+	Holds: "discovery to list the metrics",
+	on:    servesCustomMetrics,
+	look: func(ctx context.Context, s subject) (string, error) {
+		version, err := s.MetricsVersion(ctx)
+		if err != nil {
+			return "", orForbidden(err, broken("see whether its APIServices are Available: kubectl get apiservices", "%v", err))
+		}
+		listed, err := s.Metrics(ctx)
+		if err != nil {
+			return "", orForbidden(err, broken(fmt.Sprintf("see what is wrong with it: kubectl describe apiservice %s.%s", version, kube.Group),
+				"%s/%s does not answer: %v", kube.Group, version, err))
+		}
+		for _, metric := range s.wantedMetrics() {
+			if !slices.Contains(listed, "pods/"+metric) {
+				return "", s.notListed(ctx, version, metric, listed)
+			}
+		}
+		return fmt.Sprintf("%s/%s lists %s", kube.Group, version, strings.Join(s.wantedMetrics(), ", ")), nil
+	},
+}
+
+func (s subject) notListed(ctx context.Context, version, metric string, listed []string) error {
+	others := "nothing at all"
+	if len(listed) > 0 {
+		others = strings.Join(listed[:min(len(listed), 5)], ", ")
+		if len(listed) > 5 {
+			others += fmt.Sprintf(" and %d more", len(listed)-5)
+		}
+	}
+	if s.Adapter == nil {
+		return broken("give your adapter the rules that the installation notes print (helm get notes "+s.Release+"), and restart it: it reads its rules only when it starts",
+			"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+	}
+	if s.Adapter.Deployment == "" {
+		return broken(fmt.Sprintf("let your adapter use ConfigMap %s/%s and restart it, since it reads its rules only when it starts; then wait for its relist, and read its log",
+			s.Adapter.ConfigMap.Namespace, s.Adapter.ConfigMap.Name),
+			"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+	}
+	config, _, err := s.configuration(ctx)
+	if err != nil {
+		return err
+	}
+	outdated, err := s.outdatedAdapter(ctx, config)
+	if err != nil {
+		return err
+	}
+	if len(outdated) > 0 {
+		return s.restartAdapter(outdated[0])
+	}
+	return broken(fmt.Sprintf("wait for the adapter's next look, every %s; where that changes nothing, read its log: %s",
+		s.Adapter.RelistInterval, s.kubectl("logs deployment/%s", s.Adapter.Deployment)),
+		"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+}
+
+// Values is whether there is a value of each metric for every Ready pod, or of the
+// total that KEDA serves.
+var Values = Link{
+	Name:  "values",
+	Holds: "a value of each metric for every renderer pod",
+	on:    func(p path.Path) bool { return len(p.APIServices) > 0 },
+	look: func(ctx context.Context, s subject) (string, error) {
+		if !servesCustomMetrics(s.Path) {
+			return s.totals(ctx)
+		}
+		pods, err := s.readyPods(ctx)
+		if err != nil {
+			return "", err
+		}
+		var found []string
+		for _, metric := range s.wantedMetrics() {
+			values, err := s.MetricOfPods(ctx, s.Namespace, s.Renderer.Selector, metric)
+			if err != nil {
+				return "", orForbidden(err, broken("read the adapter's log"+s.adapterLog(), "%v", err))
+			}
+			for _, pod := range pods {
+				if _, has := values[pod.Name]; !has {
+					return "", broken(s.noValueRemedy(metric), "there is no value of %s for pod %s, and one for %d others", metric, pod.Name, len(values))
+				}
+			}
+			found = append(found, fmt.Sprintf("%s of %d pods", metric, len(pods)))
+		}
+		return strings.Join(found, ", "), nil
+	},
+}
+
+func (s subject) adapterLog() string {
+	if s.Adapter == nil || s.Adapter.Deployment == "" {
+		return ""
+	}
+	return ": " + s.kubectl("logs deployment/%s", s.Adapter.Deployment)
+}
+
+func (s subject) noValueRemedy(metric string) string {
+	remedy := "wait for two scrapes of the pod, which a rate takes"
+	for _, signal := range s.Signals {
+		if signal.Metric == metric && len(signal.Series) > 1 {
+			remedy += fmt.Sprintf("; where that changes nothing, see that %s is above 0 and no more than a number can say", signal.Series[1].Name)
+		}
+	}
+	return remedy
+}
+
+// totals checks the metrics that KEDA serves to the autoscaler.
+func (s subject) totals(ctx context.Context) (string, error) {
+	hpa, err := s.hpa(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, metric := range hpa.Spec.Metrics {
+		if metric.Type != autoscalingv2.ExternalMetricSourceType {
+			continue
+		}
+		name := metric.External.Metric.Name
+		request := s.Discovery().RESTClient().Get().AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", s.Namespace, name)
+		if metric.External.Metric.Selector != nil {
+			request = request.Param("labelSelector", metav1.FormatLabelSelector(metric.External.Metric.Selector))
+		}
+		raw, err := kube.Raw(ctx, request)
+		if err != nil {
+			return "", orForbidden(err, broken("read the log of KEDA's operator, which asks Prometheus", "%s: %v", name, err))
+		}
+		var list struct {
+			Items []struct {
+				Value string `json:"value"`
+			} `json:"items"`
+		}
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return "", err
+		}
+		if len(list.Items) == 0 {
+			return "", broken("read the log of KEDA's operator, which asks Prometheus", "there is no value of %s", name)
+		}
+		found = append(found, name+" "+list.Items[0].Value)
+	}
+	if len(found) == 0 {
+		return "", broken("read the log of KEDA's operator", "the HPA %s that KEDA made has no external metric", hpa.Name)
+	}
+	return strings.Join(found, ", "), nil
+}

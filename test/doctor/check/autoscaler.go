@@ -1,0 +1,202 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/doctor/path"
+	"holograph/test/kube"
+)
+
+func hasAutoscaler(p path.Path) bool { return p.Autoscaler != nil }
+
+// ScaledObject is whether KEDA has made an autoscaler and finds its triggers.
+var ScaledObject = Link{
+	Name:  "scaled-object",
+	Holds: "the ScaledObject to be Ready",
+	on:    func(p path.Path) bool { return hasAutoscaler(p) && p.Autoscaler.ScaledObject != "" },
+	look: func(ctx context.Context, s subject) (string, error) {
+		name := s.Path.Autoscaler.ScaledObject
+		raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces", s.Namespace, "scaledobjects", name))
+		if apierrors.IsNotFound(err) {
+			return "", broken("install KEDA where the cluster has none, and run "+s.upgrade(), "namespace %s has no ScaledObject %s", s.Namespace, name)
+		}
+		if err != nil {
+			return "", err
+		}
+		var object struct {
+			Status struct {
+				HPAName    string `json:"hpaName"`
+				Conditions []struct{ Type, Status, Reason, Message string }
+			}
+		}
+		if err := json.Unmarshal(raw, &object); err != nil {
+			return "", err
+		}
+		isReady := false
+		for _, condition := range object.Status.Conditions {
+			switch {
+			case condition.Type == "Ready" && condition.Status == "True":
+				isReady = true
+			case condition.Type == "Ready":
+				return "", broken("mend what it says; KEDA's operator logs the rest",
+					"ScaledObject %s is not Ready: %s: %s", name, condition.Reason, condition.Message)
+			case condition.Type == "Paused" && condition.Status == "True":
+				return "", broken("remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",
+					"ScaledObject %s is paused: %s", name, condition.Message)
+			case condition.Type == "Fallback" && condition.Status == "True":
+				return "", broken("see that KEDA's operator reaches Prometheus; its log says what it got",
+					"ScaledObject %s holds its fallback replicas, because a trigger fails: %s", name, condition.Message)
+			}
+		}
+		if !isReady {
+			return "", broken("see that KEDA's operator runs and watches namespace "+s.Namespace, "ScaledObject %s has no condition Ready yet", name)
+		}
+		return fmt.Sprintf("Ready, with HPA %s", object.Status.HPAName), nil
+	},
+}
+
+// hpa returns the HorizontalPodAutoscaler, whoever made it.
+func (s subject) hpa(ctx context.Context) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	name := s.Path.Autoscaler.HorizontalPodAutoscaler
+	hpa, err := s.AutoscalingV2().HorizontalPodAutoscalers(s.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		remedy := "run " + s.upgrade()
+		if s.Path.Autoscaler.ScaledObject != "" {
+			remedy = "read the log of KEDA's operator, which makes it"
+		}
+		return nil, broken(remedy, "namespace %s has no HorizontalPodAutoscaler %s", s.Namespace, name)
+	}
+	return hpa, err
+}
+
+// Autoscaler is whether the HPA asks for the release's metrics, gets them and
+// computes replicas from them.
+var Autoscaler = Link{
+	Name:  "autoscaler",
+	Holds: "the HPA to be ScalingActive on its metrics",
+	on:    hasAutoscaler,
+	look: func(ctx context.Context, s subject) (string, error) {
+		hpa, err := s.hpa(ctx)
+		if err != nil {
+			return "", err
+		}
+		describe := "see " + s.kubectl("describe hpa %s", hpa.Name)
+		var asked []string
+		for _, metric := range hpa.Spec.Metrics {
+			asked = append(asked, metricName(metric))
+		}
+		// What KEDA's are called is KEDA's business.
+		if s.Path.Autoscaler.ScaledObject == "" {
+			for _, metric := range s.wantedMetrics() {
+				if !slices.Contains(asked, metric) {
+					return "", broken("run "+s.upgrade(), "HPA %s asks for %s, and not for %s, which is served", hpa.Name, strings.Join(asked, ", "), metric)
+				}
+			}
+		}
+		active := false
+		for _, condition := range hpa.Status.Conditions {
+			failed := condition.Status != corev1.ConditionTrue
+			switch {
+			case condition.Type == autoscalingv2.AbleToScale && failed:
+				return "", broken(describe, "HPA %s: AbleToScale is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
+			case condition.Type == autoscalingv2.ScalingActive && failed:
+				return "", broken("the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, "+describe,
+					"HPA %s: ScalingActive is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
+			case condition.Type == autoscalingv2.ScalingActive:
+				active = true
+			}
+		}
+		if !active {
+			return "", broken("wait for its first look, or see that the controller manager runs", "HPA %s has no condition ScalingActive yet", hpa.Name)
+		}
+		current := map[string]string{}
+		for _, status := range hpa.Status.CurrentMetrics {
+			// A status with an empty type shows up first.
+			switch {
+			case status.Type == autoscalingv2.PodsMetricSourceType && status.Pods != nil:
+				current[status.Pods.Metric.Name] = value(status.Pods.Current)
+			case status.Type == autoscalingv2.ExternalMetricSourceType && status.External != nil:
+				current[status.External.Metric.Name] = value(status.External.Current)
+			}
+		}
+		var read []string
+		for i, name := range asked {
+			if name == "" {
+				continue
+			}
+			value, has := current[name]
+			if !has {
+				return "", broken("wait for its next look; where that changes nothing, "+describe, "HPA %s has no current value of %s", hpa.Name, name)
+			}
+			read = append(read, fmt.Sprintf("%s %s of %s", name, value, target(hpa.Spec.Metrics[i])))
+		}
+		return fmt.Sprintf("%d of %d to %d pods wanted; %s", hpa.Status.DesiredReplicas, minReplicas(hpa), hpa.Spec.MaxReplicas, strings.Join(read, ", ")), nil
+	},
+}
+
+// metricName is empty for a metric of a kind that the release does not use.
+func metricName(metric autoscalingv2.MetricSpec) string {
+	switch {
+	case metric.Pods != nil:
+		return metric.Pods.Metric.Name
+	case metric.External != nil:
+		return metric.External.Metric.Name
+	}
+	return ""
+}
+
+func target(metric autoscalingv2.MetricSpec) string {
+	of := autoscalingv2.MetricTarget{}
+	if metric.Pods != nil {
+		of = metric.Pods.Target
+	} else if metric.External != nil {
+		of = metric.External.Target
+	}
+	return value(autoscalingv2.MetricValueStatus{AverageValue: of.AverageValue, Value: of.Value})
+}
+
+func value(status autoscalingv2.MetricValueStatus) string {
+	switch {
+	case status.AverageValue != nil:
+		return status.AverageValue.String()
+	case status.Value != nil:
+		return status.Value.String()
+	}
+	return "unknown"
+}
+
+func minReplicas(hpa *autoscalingv2.HorizontalPodAutoscaler) int32 {
+	if hpa.Spec.MinReplicas == nil {
+		return 1
+	}
+	return *hpa.Spec.MinReplicas
+}
+
+// Headroom is whether the autoscaler may have as many pods as it wants.
+var Headroom = Link{
+	Name:  "headroom",
+	Holds: "the HPA to want no more pods than it may have",
+	on:    hasAutoscaler,
+	look: func(ctx context.Context, s subject) (string, error) {
+		hpa, err := s.hpa(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, condition := range hpa.Status.Conditions {
+			if condition.Type == autoscalingv2.ScalingLimited && condition.Status == corev1.ConditionTrue && condition.Reason == "TooManyReplicas" {
+				return "", broken("write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
+					"HPA %s is pinned at its maximum of %d pods: %s", hpa.Name, hpa.Spec.MaxReplicas, condition.Message)
+			}
+		}
+		return fmt.Sprintf("%d of at most %d pods", hpa.Status.DesiredReplicas, hpa.Spec.MaxReplicas), nil
+	},
+}

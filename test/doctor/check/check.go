@@ -1,0 +1,77 @@
+// Package check looks at each link of the path from a late frame to a new pod,
+// and says of one that is broken why, and how to mend it. It only reads.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"holograph/test/doctor/path"
+	"holograph/test/kube"
+)
+
+// Link is one link of the path.
+type Link struct {
+	// Name names the link in reports.
+	Name string
+	// Holds says what is so while the link holds; it completes "waited for".
+	Holds string
+
+	on   func(path.Path) bool
+	look func(context.Context, subject) (finding string, err error)
+}
+
+// subject is what a link looks at.
+type subject struct {
+	*kube.Client
+	path.Path
+}
+
+// On reports whether the link is on a release's path: a release that KEDA scales
+// needs no adapter.
+func (l Link) On(p path.Path) bool { return l.on == nil || l.on(p) }
+
+// Check returns what was found of a link that holds. The error of one that does
+// not is a *Broken.
+func (l Link) Check(ctx context.Context, c *kube.Client, p path.Path) (finding string, err error) {
+	finding, err = l.look(ctx, subject{c, p})
+	var broken *Broken
+	if err != nil && !errors.As(err, &broken) {
+		err = Unread(err)
+	}
+	return finding, err
+}
+
+// Broken says why a link does not hold, and what to do.
+type Broken struct {
+	Cause, Remedy string
+}
+
+// Error returns the cause.
+func (b *Broken) Error() string { return b.Cause }
+
+// All returns every link, in the order in which a frame's news travels. The first
+// one that is broken is where to begin: those behind it have nothing to carry.
+func All() []Link {
+	return []Link{
+		RendererPods, RendererMetrics, Prometheus, Targets, Series,
+		AdapterRule, AdapterPods, ScaledObject, APIService, Discovery, Values,
+		Autoscaler, Headroom,
+	}
+}
+
+// broken returns a remedy, and a cause that is formatted with the arguments.
+func broken(remedy, cause string, args ...any) error {
+	return &Broken{Cause: fmt.Sprintf(cause, args...), Remedy: remedy}
+}
+
+// kubectl is a command for the release's namespace.
+func (s subject) kubectl(format string, args ...any) string {
+	return "kubectl --namespace " + s.Namespace + " " + fmt.Sprintf(format, args...)
+}
+
+// upgrade is the command that writes the release's objects anew.
+func (s subject) upgrade() string {
+	return "helm upgrade " + s.Release + ", with the values that it was installed with"
+}

@@ -1,0 +1,284 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/doctor/path"
+	"holograph/test/kube"
+)
+
+// staleScrapes is how many scrapes a sample may be old. One lost scrape ends a
+// series, so that an older sample than this is no matter of luck.
+const staleScrapes = 3
+
+func hasPrometheus(p path.Path) bool { return p.Prometheus != nil }
+
+// Prometheus is whether it answers.
+var Prometheus = Link{
+	Name:  "prometheus",
+	Holds: "Prometheus to answer",
+	on:    hasPrometheus,
+	look: func(ctx context.Context, s subject) (string, error) {
+		at := s.Path.Prometheus
+		if at.Deployment != "" {
+			if err := s.workloadRuns(ctx, at.Deployment); err != nil {
+				return "", err
+			}
+		}
+		if _, err := s.query(ctx, "vector(1)"); err != nil {
+			remedy := "let the cluster reach your Prometheus, or write its URL under prometheus.url"
+			switch {
+			case at.Deployment != "":
+				remedy = "read its log: " + s.kubectl("logs deployment/%s", at.Deployment)
+			case errors.Is(err, fs.ErrNotExist):
+				remedy = "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"
+			}
+			return "", orForbidden(err, broken(remedy, "%s does not answer queries: %v", at.URL, plain(err)))
+		}
+		return at.URL + " answers", nil
+	},
+}
+
+// workloadRuns says what keeps a Deployment of the chart from serving.
+func (s subject) workloadRuns(ctx context.Context, name string) error {
+	deployment, err := s.AppsV1().Deployments(s.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return broken("run "+s.upgrade(), "namespace %s has no Deployment %s", s.Namespace, name)
+	}
+	if err != nil {
+		return err
+	}
+	if deployment.Status.ReadyReplicas > 0 {
+		return nil
+	}
+	pods, err := s.LivePods(ctx, s.Namespace, metav1.FormatLabelSelector(deployment.Spec.Selector))
+	if err != nil {
+		return err
+	}
+	return s.rolledOut(deployment, pods)
+}
+
+// query evaluates an expression in the release's Prometheus.
+func (s subject) query(ctx context.Context, expression string) (model.Vector, error) {
+	api, err := s.PrometheusAt(s.Path.Prometheus.URL, s.Path.Prometheus.Access)
+	if err != nil {
+		return nil, err
+	}
+	return kube.Vector(ctx, api, expression)
+}
+
+// matchers select the renderer's series.
+func (s subject) matchers() string {
+	return fmt.Sprintf("%s=%q,%s=%q", s.Labels.Namespace, s.Namespace, s.Labels.Container, s.Renderer.Container)
+}
+
+// byPod turns a result into the largest value of each pod.
+func (s subject) byPod(vector model.Vector) map[string]float64 {
+	values := map[string]float64{}
+	for _, sample := range vector {
+		pod := string(sample.Metric[model.LabelName(s.Labels.Pod)])
+		if value, seen := values[pod]; !seen || float64(sample.Value) > value {
+			values[pod] = float64(sample.Value)
+		}
+	}
+	return values
+}
+
+// Targets is whether Prometheus scrapes every Ready pod.
+var Targets = Link{
+	Name:  "targets",
+	Holds: "Prometheus to scrape every renderer pod",
+	on:    hasPrometheus,
+	look: func(ctx context.Context, s subject) (string, error) {
+		pods, err := s.readyPods(ctx)
+		if err != nil {
+			return "", err
+		}
+		vector, err := s.query(ctx, fmt.Sprintf("up{%s}", s.matchers()))
+		if err != nil {
+			return "", err
+		}
+		up := s.byPod(vector)
+		var others model.Vector
+		for _, pod := range pods {
+			value, found := up[pod.Name]
+			if !found {
+				// Under other labels it is a target all the same; that they are wrong is the
+				// next link's.
+				if others == nil {
+					if others, err = s.query(ctx, "up"); err != nil {
+						return "", err
+					}
+				}
+				if value, found = ofPod(others, pod); !found {
+					return "", s.noTarget(pod)
+				}
+			}
+			if value == 0 {
+				return "", s.targetDown(ctx, pod)
+			}
+		}
+		return fmt.Sprintf("%d of %d up", len(pods), len(pods)), nil
+	},
+}
+
+// ofPod finds a target of the pod whatever its labels: by a label that holds the
+// pod's name, or an address of the pod's.
+func ofPod(targets model.Vector, pod corev1.Pod) (up float64, found bool) {
+	for _, target := range targets {
+		if describes(target.Metric, pod) {
+			up, found = max(up, float64(target.Value)), true
+		}
+	}
+	return up, found
+}
+
+func describes(labels model.Metric, pod corev1.Pod) bool {
+	for _, value := range labels {
+		host, _, err := net.SplitHostPort(string(value))
+		if string(value) == pod.Name || err == nil && pod.Status.PodIP != "" && host == pod.Status.PodIP {
+			return true
+		}
+	}
+	return false
+}
+
+func (s subject) noTarget(pod corev1.Pod) error {
+	if deployment := s.Path.Prometheus.Deployment; deployment != "" {
+		return broken(fmt.Sprintf("run %s; where that changes nothing, see what it says of its discovery: %s", s.upgrade(), s.kubectl("logs deployment/%s", deployment)),
+			"Prometheus does not scrape pod %s, which is none of its targets", pod.Name)
+	}
+	return broken("let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",
+		"the Prometheus at %s does not scrape pod %s, which is none of its targets", s.Path.Prometheus.URL, pod.Name)
+}
+
+// targetDown says what the scrape of a pod failed with, where Prometheus tells.
+func (s subject) targetDown(ctx context.Context, pod corev1.Pod) error {
+	where, why := "", "it does not say why"
+	if api, err := s.PrometheusAt(s.Path.Prometheus.URL, s.Path.Prometheus.Access); err == nil {
+		// Not every server with Prometheus' query API lists its targets.
+		if targets, err := api.Targets(ctx); err == nil {
+			for _, target := range targets.Active {
+				labels := model.Metric{}
+				for name, value := range target.Labels {
+					labels[name] = value
+				}
+				if target.Health == prometheusv1.HealthBad && describes(labels, pod) {
+					where, why = " at "+target.ScrapeURL, target.LastError
+				}
+			}
+		}
+	}
+	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
+		s.Renderer.Port, s.Renderer.MetricsPath, s.upgrade()),
+		"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
+}
+
+// Series is whether Prometheus has fresh samples of what every Ready pod exports,
+// under the labels by which the autoscaler's metric is computed.
+var Series = Link{
+	Name:  "series",
+	Holds: "Prometheus to have the metrics of every renderer pod",
+	on:    hasPrometheus,
+	look: func(ctx context.Context, s subject) (string, error) {
+		pods, err := s.readyPods(ctx)
+		if err != nil {
+			return "", err
+		}
+		interval, err := model.ParseDuration(s.Path.Prometheus.ScrapeInterval)
+		if err != nil {
+			return "", err
+		}
+		limit := staleScrapes * time.Duration(interval)
+		oldest := time.Duration(0)
+		for _, name := range s.series() {
+			// Prometheus' own clock is on both sides.
+			vector, err := s.query(ctx, fmt.Sprintf("time() - timestamp(%s{%s})", name, s.matchers()))
+			if err != nil {
+				return "", err
+			}
+			ages := map[string]time.Duration{}
+			for _, sample := range vector {
+				pod := string(sample.Metric[model.LabelName(s.Labels.Pod)])
+				age := time.Duration(float64(sample.Value) * float64(time.Second))
+				if youngest, seen := ages[pod]; !seen || age < youngest {
+					ages[pod] = age
+				}
+			}
+			for _, pod := range pods {
+				age, found := ages[pod.Name]
+				switch {
+				case !found:
+					return "", s.noSeries(ctx, name, pod)
+				case age > limit:
+					return "", broken("see whether Prometheus keeps up: its log, its memory, its disk",
+						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", name, pod.Name, age.Round(time.Second), interval)
+				}
+				oldest = max(oldest, age)
+			}
+		}
+		return fmt.Sprintf("%d of each of %d pods, at most %s old", len(s.series()), len(pods), oldest.Round(time.Second)), nil
+	},
+}
+
+// noSeries says what Prometheus has of a pod in place of the series that it should
+// have.
+func (s subject) noSeries(ctx context.Context, name string, pod corev1.Pod) error {
+	vector, err := s.query(ctx, name)
+	if err != nil {
+		return err
+	}
+	want := map[model.LabelName]string{
+		model.LabelName(s.Labels.Namespace): s.Namespace,
+		model.LabelName(s.Labels.Pod):       pod.Name,
+		model.LabelName(s.Labels.Container): s.Renderer.Container,
+	}
+	for _, sample := range vector {
+		if !describes(sample.Metric, pod) {
+			continue
+		}
+		var wrong []string
+		for label, value := range want {
+			if string(sample.Metric[label]) != value {
+				wrong = append(wrong, fmt.Sprintf("%s=%q", label, value))
+			}
+		}
+		slices.Sort(wrong)
+		return broken("write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by "+s.upgrade(),
+			"Prometheus has %s of pod %s under other labels: %s, without %s", name, pod.Name, sample.Metric, strings.Join(wrong, ", "))
+	}
+	return broken("see whether Prometheus scrapes another path or port of the pod, or drops the series (metric_relabel_configs, sample_limit); what is embedded is written anew by "+s.upgrade(),
+		"Prometheus scrapes pod %s and has no %s of it", pod.Name, name)
+}
+
+// plain takes off what an HTTP client wraps around an error: a method and a URL
+// that say less than the text around.
+func plain(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// orForbidden returns the missing permission that an error tells of, else otherwise.
+func orForbidden(err, otherwise error) error {
+	if broken := forbidden(err.Error()); broken != nil {
+		return broken
+	}
+	return otherwise
+}

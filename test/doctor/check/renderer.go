@@ -1,0 +1,202 @@
+package check
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/kube"
+)
+
+// RendererPods is whether every pod that the Deployment wants is Ready.
+var RendererPods = Link{
+	Name:  "renderer-pods",
+	Holds: "every renderer pod to be Ready",
+	look: func(ctx context.Context, s subject) (string, error) {
+		deployment, err := s.AppsV1().Deployments(s.Namespace).Get(ctx, s.Renderer.Deployment, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return "", broken("run "+s.upgrade(), "namespace %s has no Deployment %s", s.Namespace, s.Renderer.Deployment)
+		}
+		if err != nil {
+			return "", err
+		}
+		pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
+		if err != nil {
+			return "", err
+		}
+		if err := s.rolledOut(deployment, pods); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d of %d Ready", deployment.Status.ReadyReplicas, *deployment.Spec.Replicas), nil
+	},
+}
+
+// rolledOut says what keeps a Deployment from having the pods that it wants.
+func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) error {
+	status, want := deployment.Status, int32(1)
+	if deployment.Spec.Replicas != nil {
+		want = *deployment.Spec.Replicas
+	}
+	look := s.kubectl("describe deployment %s", deployment.Name)
+	switch {
+	case want == 0:
+		return broken("scale it up: "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+			"Deployment %s is scaled to 0 pods, where an autoscaler leaves it", deployment.Name)
+	case status.ObservedGeneration < deployment.Generation:
+		return broken("wait for the controller manager, or see "+look, "Deployment %s: its generation %d is not observed yet", deployment.Name, deployment.Generation)
+	case status.ReadyReplicas == want && status.UpdatedReplicas == want && status.Replicas == want:
+		return nil
+	}
+	for _, condition := range deployment.Status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			return broken("let the namespace take the pods (quota, Pod Security, admission), then see "+look,
+				"Deployment %s cannot create its pods: %s", deployment.Name, condition.Message)
+		}
+	}
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	for _, pod := range pods {
+		if !ready(pod) {
+			why, remedy := s.notReady(pod)
+			return broken(remedy, "%d of %d pods of Deployment %s are Ready; %s: %s", status.ReadyReplicas, want, deployment.Name, pod.Name, why)
+		}
+	}
+	return broken("wait for it: "+s.kubectl("rollout status deployment %s", deployment.Name),
+		"Deployment %s is being rolled out: of %d pods wanted %d are of the newest version and %d are Ready, with %d in all",
+		deployment.Name, want, status.UpdatedReplicas, status.ReadyReplicas, status.Replicas)
+}
+
+// notReady says why a pod is not Ready, and what to do.
+func (s subject) notReady(pod corev1.Pod) (why, remedy string) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+			return condition.Message, "make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)"
+		}
+	}
+	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		logs := "read its log: " + s.kubectl("logs %s --container %s", pod.Name, container.Name)
+		switch state := container.State; {
+		case state.Waiting != nil && strings.Contains(state.Waiting.Reason, "Image"):
+			return fmt.Sprintf("container %s: %s: %s", container.Name, state.Waiting.Reason, state.Waiting.Message),
+				"load the image " + container.Image + " into the nodes or push it to where they pull from, or name another (image.registry, repository, tag)"
+		case state.Waiting != nil && state.Waiting.Reason == "CrashLoopBackOff":
+			return fmt.Sprintf("container %s ends again and again: %s", container.Name, state.Waiting.Message), logs + " --previous"
+		case state.Waiting != nil:
+			return strings.TrimSuffix(fmt.Sprintf("container %s: %s: %s", container.Name, state.Waiting.Reason, state.Waiting.Message), ": "),
+				"see " + s.kubectl("describe pod %s", pod.Name)
+		case state.Running != nil && !container.Ready:
+			return fmt.Sprintf("container %s runs and does not pass its readiness probe", container.Name), logs + ", and see what the probe gets: " + s.kubectl("describe pod %s", pod.Name)
+		}
+	}
+	return "it is " + string(pod.Status.Phase), "see " + s.kubectl("describe pod %s", pod.Name)
+}
+
+func ready(pod corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// readyPods returns the renderer's Ready pods, by name.
+func (s subject) readyPods(ctx context.Context) ([]corev1.Pod, error) {
+	pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
+	if err != nil {
+		return nil, err
+	}
+	pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(pod) })
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	if len(pods) == 0 {
+		return nil, broken("see "+s.kubectl("get pods --selector %s", s.Renderer.Selector), "there is no renderer pod that is Ready")
+	}
+	return pods, nil
+}
+
+// series lists what the renderer must export.
+func (s subject) series() (names []string) {
+	for _, signal := range s.Signals {
+		for _, series := range signal.Series {
+			names = append(names, series.Name)
+		}
+	}
+	return names
+}
+
+// RendererMetrics is whether every Ready pod exports what the signals are computed
+// from.
+var RendererMetrics = Link{
+	Name:  "renderer-metrics",
+	Holds: "every renderer pod to export its metrics",
+	look: func(ctx context.Context, s subject) (string, error) {
+		pods, err := s.readyPods(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, pod := range pods {
+			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.MetricsPath)
+			exported, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.MetricsPath)
+			if err != nil {
+				if broken := forbidden(err.Error()); broken != nil {
+					return "", broken
+				}
+				return "", broken("write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+					"pod %s does not give its metrics at %s: %v", pod.Name, place, err)
+			}
+			for _, signal := range s.Signals {
+				for _, series := range signal.Series {
+					if !exported[series.Name] {
+						return "", broken(fmt.Sprintf("let the renderer export it from its start, or write the name that it has under %s", series.Value),
+							"pod %s exports no %s at %s", pod.Name, series.Name, place)
+					}
+				}
+			}
+		}
+		return fmt.Sprintf("%d pods export %s", len(pods), strings.Join(s.series(), ", ")), nil
+	},
+}
+
+// exports lists the names of the samples that a pod exports.
+func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string) (map[string]bool, error) {
+	base, client, err := c.ReachPod(pod, port)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	// The format that is read below.
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", response.Status)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, len(body)+1)
+	for lines.Scan() {
+		if line := lines.Text(); line != "" && line[0] != '#' {
+			names[line[:strings.IndexAny(line+" ", "{ \t")]] = true
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,478 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/chart"
+	"holograph/test/kube"
+)
+
+// cluster is what an API server answers about an installed release: the objects
+// that the chart renders, and what a running cluster adds to them.
+type cluster struct {
+	// mutex is held while a request is answered.
+	mutex sync.Mutex
+
+	deployments  map[string]*appsv1.Deployment
+	configMaps   []*corev1.ConfigMap
+	pods         []*corev1.Pod
+	hpas         map[string]*autoscalingv2.HorizontalPodAutoscaler
+	apiServices  map[string]*apiregistrationv1.APIService
+	scaledObject map[string]any
+	// exported is what each pod answers at /metrics, by pod.
+	exported map[string]string
+	// samples are what Prometheus has.
+	samples []sample
+	// prometheusDown is what the API server answers in Prometheus' place.
+	prometheusDown *metav1.Status
+	// targetError is the last error of each target that is down.
+	targetError string
+	// versions are those of the custom metrics API, the preferred one first; values
+	// is what it serves, by metric and pod.
+	versions []string
+	values   map[string]map[string]string
+	// unserved says that the API server does not reach the adapter.
+	unserved bool
+	// valuesError is what the adapter answers in place of values.
+	valuesError *metav1.Status
+	// totals are what KEDA serves, by metric.
+	totals map[string]string
+	// forbidden refuses what the path of a request matches, with its message.
+	forbidden map[string]string
+}
+
+// sample is a series' newest one.
+type sample struct {
+	name   string
+	labels map[string]string
+	value  string
+	age    time.Duration
+}
+
+const namespace = chart.DefaultNamespace
+
+// started is when everything in the cluster began.
+var started = metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+
+// renderings holds what was rendered, by values: rendering takes a hundred times as
+// long as a walk does, and each test decodes objects of its own.
+var renderings sync.Map
+
+func render(t *testing.T, values string) *chart.Rendered {
+	t.Helper()
+	rendered, found := renderings.Load(values)
+	if !found {
+		rendered, _ = renderings.LoadOrStore(values, chart.Render(t, chart.Parse(t, values)))
+	}
+	return rendered.(*chart.Rendered)
+}
+
+// healthy returns a cluster with a release on which nothing is wrong: two renderer
+// pods, an adapter, a Prometheus, an autoscaler at rest.
+func healthy(t *testing.T, values string) *cluster {
+	t.Helper()
+	rendered := render(t, values)
+	c := &cluster{
+		deployments: map[string]*appsv1.Deployment{},
+		hpas:        map[string]*autoscalingv2.HorizontalPodAutoscaler{},
+		apiServices: map[string]*apiregistrationv1.APIService{},
+		exported:    map[string]string{},
+		versions:    []string{"v1beta2", "v1beta1"},
+		values:      map[string]map[string]string{},
+		totals:      map[string]string{},
+		forbidden:   map[string]string{},
+	}
+	c.configMaps = chart.Of[*corev1.ConfigMap](t, rendered)
+	for _, config := range c.configMaps {
+		config.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "helm", Time: &started}}
+	}
+	for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+		replicas := int32(1)
+		if deployment.Name == "holograph-renderer" {
+			replicas = 2
+		}
+		deployment.Spec.Replicas = &replicas
+		deployment.Status = appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas}
+		c.deployments[deployment.Name] = deployment
+		for i := range replicas {
+			template := deployment.Spec.Template
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+				Name: fmt.Sprintf("%s-%d", deployment.Name, i), Namespace: namespace,
+				Labels: template.Labels, Annotations: template.Annotations, CreationTimestamp: started,
+			}}
+			pod.Status = corev1.PodStatus{
+				Phase:      corev1.PodRunning,
+				PodIP:      fmt.Sprintf("10.0.%d.%d", len(c.deployments), i),
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+				ContainerStatuses: []corev1.ContainerStatus{{
+					Name: template.Spec.Containers[0].Name, Image: template.Spec.Containers[0].Image, Ready: true,
+					State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+				}},
+			}
+			c.pods = append(c.pods, pod)
+			if deployment.Name == "holograph-renderer" {
+				c.measure(pod)
+			}
+		}
+	}
+	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		service.Status.Conditions = []apiregistrationv1.APIServiceCondition{{Type: apiregistrationv1.Available, Status: apiregistrationv1.ConditionTrue}}
+		c.apiServices[service.Name] = service
+	}
+	for _, hpa := range chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered) {
+		hpa.Status = autoscalingv2.HorizontalPodAutoscalerStatus{
+			CurrentReplicas: 2, DesiredReplicas: 2,
+			Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{
+				{Type: autoscalingv2.AbleToScale, Status: corev1.ConditionTrue, Reason: "ReadyForNewScale"},
+				{Type: autoscalingv2.ScalingActive, Status: corev1.ConditionTrue, Reason: "ValidMetricFound"},
+				{Type: autoscalingv2.ScalingLimited, Status: corev1.ConditionTrue, Reason: "TooFewReplicas"},
+			},
+		}
+		for _, metric := range hpa.Spec.Metrics {
+			hpa.Status.CurrentMetrics = append(hpa.Status.CurrentMetrics, autoscalingv2.MetricStatus{
+				Type: metric.Type,
+				Pods: &autoscalingv2.PodsMetricStatus{Metric: metric.Pods.Metric, Current: autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)}},
+			})
+		}
+		c.hpas[hpa.Name] = hpa
+	}
+	return c
+}
+
+// measure lets a renderer pod export its metrics, Prometheus have them, and the
+// adapter serve them.
+func (c *cluster) measure(pod *corev1.Pod) {
+	origin := map[string]string{"namespace": namespace, "pod": pod.Name, "container": "renderer", "instance": pod.Status.PodIP + ":8080"}
+	c.exported[pod.Name] = "# TYPE holograph_frames_over_budget_total counter\nholograph_frames_over_budget_total 0\n" +
+		"holograph_offered_cpu_seconds_total{view=\"left eye\"} 1\nholograph_cpu_capacity_cores 1\n"
+	c.samples = append(c.samples, sample{name: "up", labels: origin, value: "1"})
+	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"} {
+		c.samples = append(c.samples, sample{name: name, labels: origin, value: "1", age: 7 * time.Second})
+	}
+	for _, metric := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {
+		if c.values[metric] == nil {
+			c.values[metric] = map[string]string{}
+		}
+		c.values[metric][pod.Name] = "31m"
+	}
+}
+
+// pod returns a pod by its name.
+func (c *cluster) pod(name string) *corev1.Pod {
+	for _, pod := range c.pods {
+		if pod.Name == name {
+			return pod
+		}
+	}
+	panic("no pod " + name)
+}
+
+// configMap returns a ConfigMap by its name.
+func (c *cluster) configMap(name string) *corev1.ConfigMap {
+	for _, config := range c.configMaps {
+		if config.Name == name {
+			return config
+		}
+	}
+	panic("no ConfigMap " + name)
+}
+
+// relabel changes the labels of all samples.
+func (c *cluster) relabel(change func(labels map[string]string)) {
+	for _, sample := range c.samples {
+		change(sample.labels)
+	}
+}
+
+// forget drops samples.
+func (c *cluster) forget(name, pod string) {
+	var kept []sample
+	for _, sample := range c.samples {
+		if sample.name != name || sample.labels["pod"] != pod {
+			kept = append(kept, sample)
+		}
+	}
+	c.samples = kept
+}
+
+// serve starts an API server that answers for the cluster, and returns a
+// kubeconfig for it.
+func (c *cluster) serve(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, fmt.Appendf(nil, `
+apiVersion: v1
+kind: Config
+current-context: fake
+contexts: [{name: fake, context: {cluster: fake, user: fake, namespace: %s}}]
+clusters: [{name: fake, cluster: {server: %q}}]
+users: [{name: fake, user: {token: fake}}]
+`, namespace, server.URL), 0o600))
+	return kubeconfig
+}
+
+// client returns a client of the cluster.
+func (c *cluster) client(t *testing.T) *kube.Client {
+	t.Helper()
+	client, err := kube.Connect(c.serve(t))
+	require.NoError(t, err)
+	return client
+}
+
+// ServeHTTP implements http.Handler.
+func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for path, message := range c.forbidden {
+		if regexp.MustCompile(path).MatchString(r.URL.Path) {
+			answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{
+				Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
+			}})
+			return
+		}
+	}
+	object, err := c.get(w, r)
+	if object != nil || err != nil {
+		answer(w, object, err)
+	}
+}
+
+// get returns the object at a path, or nil where it has answered itself.
+func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
+	in := func(group, version, resource string) (name string, found bool) {
+		root := "/api/" + version
+		if group != "" {
+			root = "/apis/" + group + "/" + version
+		}
+		return strings.CutPrefix(r.URL.Path, root+"/namespaces/"+namespace+"/"+resource)
+	}
+	selector, err := labels.Parse(r.FormValue("labelSelector"))
+	if err != nil {
+		return nil, err
+	}
+	if name, found := in("apps", "v1", "deployments/"); found {
+		return one(c.deployments[name], "deployments", name)
+	}
+	if name, found := in("autoscaling", "v2", "horizontalpodautoscalers/"); found {
+		return one(c.hpas[name], "horizontalpodautoscalers", name)
+	}
+	if name, found := strings.CutPrefix(r.URL.Path, "/apis/apiregistration.k8s.io/v1/apiservices/"); found {
+		return one(c.apiServices[name], "apiservices", name)
+	}
+	if name, found := in("keda.sh", "v1alpha1", "scaledobjects/"); found {
+		if c.scaledObject == nil {
+			return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "scaledobjects"}, name)
+		}
+		return c.scaledObject, nil
+	}
+	if name, found := in("external.metrics.k8s.io", "v1beta1", ""); found {
+		items := []any{}
+		if total, has := c.totals[name]; has {
+			items = append(items, map[string]string{"metricName": name, "value": total})
+		}
+		return map[string]any{"kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "items": items}, nil
+	}
+	if rest, found := in("", "v1", "services/http:holograph-prometheus:9090/proxy/api/v1/"); found {
+		if c.prometheusDown != nil {
+			return nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown}
+		}
+		return c.prometheus(rest, r.FormValue("query"))
+	}
+	if rest, found := in("", "v1", "pods/"); found {
+		pod, path, _ := strings.Cut(rest, ":8080/proxy")
+		if text := c.exported[pod]; text != "" && path == "/metrics" {
+			fmt.Fprint(w, text)
+		} else {
+			http.NotFound(w, r)
+		}
+		return nil, nil
+	}
+	if rest, found := in("", "v1", "pods"); found && rest == "" {
+		list := &corev1.PodList{}
+		for _, pod := range c.pods {
+			if selector.Matches(labels.Set(pod.Labels)) {
+				list.Items = append(list.Items, *pod)
+			}
+		}
+		return list, nil
+	}
+	if name, found := in("", "v1", "configmaps"); found {
+		list := &corev1.ConfigMapList{}
+		for _, config := range c.configMaps {
+			if name == "/"+config.Name {
+				return config, nil
+			}
+			if selector.Matches(labels.Set(config.Labels)) {
+				list.Items = append(list.Items, *config)
+			}
+		}
+		if name != "" {
+			return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, name)
+		}
+		return list, nil
+	}
+	if len(c.versions) == 0 {
+		// A group that nobody has registered.
+		http.NotFound(w, r)
+		return nil, nil
+	}
+	return c.customMetrics(r.URL.Path)
+}
+
+func one[T any](object *T, resource, name string) (any, error) {
+	if object == nil {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: resource}, name)
+	}
+	return object, nil
+}
+
+const customMetrics = "custom.metrics.k8s.io"
+
+// customMetrics answers for the adapter.
+func (c *cluster) customMetrics(path string) (any, error) {
+	rest, found := strings.CutPrefix(path, "/apis/"+customMetrics)
+	if !found {
+		return nil, apierrors.NewNotFound(schema.GroupResource{}, path)
+	}
+	if rest == "" {
+		group := metav1.APIGroup{Name: customMetrics}
+		for _, version := range c.versions {
+			group.Versions = append(group.Versions, metav1.GroupVersionForDiscovery{GroupVersion: customMetrics + "/" + version, Version: version})
+		}
+		group.PreferredVersion = group.Versions[0]
+		return group, nil
+	}
+	rest, found = strings.CutPrefix(rest, "/"+c.versions[0])
+	if !found {
+		return nil, fmt.Errorf("asked for %s, and %s is preferred", path, c.versions[0])
+	}
+	if c.unserved {
+		return nil, apierrors.NewServiceUnavailable("the server is currently unable to handle the request")
+	}
+	if rest == "" {
+		list := metav1.APIResourceList{GroupVersion: customMetrics + "/" + c.versions[0]}
+		for metric := range c.values {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: "pods/" + metric, Namespaced: true})
+		}
+		return list, nil
+	}
+	if c.valuesError != nil {
+		return nil, &apierrors.StatusError{ErrStatus: *c.valuesError}
+	}
+	metric := strings.TrimPrefix(rest, "/namespaces/"+namespace+"/pods/*/")
+	items := []any{}
+	for pod, value := range c.values[metric] {
+		items = append(items, map[string]any{"describedObject": map[string]string{"kind": "Pod", "name": pod}, "value": value})
+	}
+	return map[string]any{"items": items}, nil
+}
+
+// query matches what the doctor asks Prometheus.
+var query = regexp.MustCompile(`^(time\(\) - timestamp\()?(\w+)(?:\{(.*)\})?\)?$`)
+
+// prometheus answers for Prometheus.
+func (c *cluster) prometheus(endpoint, expression string) (any, error) {
+	if endpoint == "targets" {
+		active := []any{}
+		for _, sample := range c.samples {
+			if sample.name == "up" && sample.value == "0" {
+				active = append(active, map[string]any{"labels": sample.labels, "scrapeUrl": "http://" + sample.labels["instance"] + "/metrics", "health": "down", "lastError": c.targetError})
+			}
+		}
+		return success(map[string]any{"activeTargets": active}), nil
+	}
+	if expression == "vector(1)" {
+		return success(vector(map[string]any{"metric": map[string]string{}, "value": []any{0, "1"}})), nil
+	}
+	match := query.FindStringSubmatch(expression)
+	if match == nil {
+		return nil, errors.New("the fake Prometheus cannot evaluate " + expression)
+	}
+	var results []any
+	for _, sample := range c.samples {
+		if sample.name != match[2] || !matches(sample.labels, match[3]) {
+			continue
+		}
+		value := sample.value
+		if match[1] != "" {
+			value = fmt.Sprint(sample.age.Seconds())
+		}
+		results = append(results, map[string]any{"metric": sample.labels, "value": []any{0, value}})
+	}
+	return success(vector(results...)), nil
+}
+
+func matches(labels map[string]string, matchers string) bool {
+	for _, matcher := range regexp.MustCompile(`(\w+)="([^"]*)"`).FindAllStringSubmatch(matchers, -1) {
+		if labels[matcher[1]] != matcher[2] {
+			return false
+		}
+	}
+	return true
+}
+
+func vector(results ...any) any {
+	if results == nil {
+		results = []any{}
+	}
+	return map[string]any{"resultType": "vector", "result": results}
+}
+
+func success(data any) any { return map[string]any{"status": "success", "data": data} }
+
+func answer(w http.ResponseWriter, object any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		status := metav1.Status{Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}
+		if known := apierrors.APIStatus(nil); errors.As(err, &known) {
+			status = known.Status()
+		}
+		status.Kind, status.APIVersion = "Status", "v1"
+		w.WriteHeader(int(status.Code))
+		object = status
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	w.Write(text)
+}
+
+// edit changes the rules in the adapter's configuration.
+func (c *cluster) edit(t *testing.T, change func(rules []map[string]any) []map[string]any) {
+	t.Helper()
+	config := c.configMap("holograph-prometheus-adapter")
+	var file struct {
+		Rules []map[string]any `json:"rules"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(config.Data["config.yaml"]), &file))
+	file.Rules = change(file.Rules)
+	text, err := yaml.Marshal(file)
+	require.NoError(t, err)
+	config.Data["config.yaml"] = string(text)
+}

@@ -1,0 +1,772 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/chart"
+	"holograph/test/doctor/check"
+	"holograph/test/doctor/path"
+	"holograph/test/doctor/report"
+)
+
+// fault is one thing that is wrong, and what the doctor says of it.
+type fault struct {
+	values string
+	// wrong changes a healthy cluster.
+	wrong         func(t *testing.T, c *cluster)
+	link          string
+	cause, remedy string
+}
+
+const (
+	upgrade = "helm upgrade holograph, with the values that it was installed with"
+)
+
+// conditions of the HPA, each as it is when it is the trouble.
+func hpaCondition(kind autoscalingv2.HorizontalPodAutoscalerConditionType, status corev1.ConditionStatus, reason, message string) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		conditions := c.hpas["holograph-renderer"].Status.Conditions
+		for i := range conditions {
+			if conditions[i].Type == kind {
+				conditions[i].Status, conditions[i].Reason, conditions[i].Message = status, reason, message
+			}
+		}
+	}
+}
+
+// notReady takes a pod out of the Ready ones, for a reason that its container has.
+func notReady(deployment, pod string, state corev1.ContainerState) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		c.deployments[deployment].Status.ReadyReplicas--
+		status := &c.pod(pod).Status
+		status.Conditions[0].Status = corev1.ConditionFalse
+		status.ContainerStatuses[0].Ready = false
+		status.ContainerStatuses[0].State = state
+	}
+}
+
+func scaledToNothing(deployment string) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		d := c.deployments[deployment]
+		*d.Spec.Replicas = 0
+		d.Status = appsv1.DeploymentStatus{}
+	}
+}
+
+func unavailable(service, reason, message string) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		c.apiServices[service].Status.Conditions = []apiregistrationv1.APIServiceCondition{
+			{Type: apiregistrationv1.Available, Status: apiregistrationv1.ConditionFalse, Reason: reason, Message: message},
+		}
+	}
+}
+
+var faults = map[string]fault{
+	"no Deployment": {
+		wrong:  func(_ *testing.T, c *cluster) { delete(c.deployments, "holograph-renderer") },
+		link:   "renderer-pods",
+		cause:  "namespace holograph has no Deployment holograph-renderer",
+		remedy: "run " + upgrade,
+	},
+	"scaled to nothing": {
+		wrong:  scaledToNothing("holograph-renderer"),
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer is scaled to 0 pods, where an autoscaler leaves it",
+		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
+	},
+	"controller manager away": {
+		wrong:  func(_ *testing.T, c *cluster) { c.deployments["holograph-renderer"].Generation = 2 },
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer: its generation 2 is not observed yet",
+		remedy: "wait for the controller manager, or see kubectl --namespace holograph describe deployment holograph-renderer",
+	},
+	"quota": {
+		wrong: func(_ *testing.T, c *cluster) {
+			status := &c.deployments["holograph-renderer"].Status
+			status.ReadyReplicas = 0
+			status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota: frames"}}
+		},
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer cannot create its pods: exceeded quota: frames",
+		remedy: "let the namespace take the pods (quota, Pod Security, admission), then see kubectl --namespace holograph describe deployment holograph-renderer",
+	},
+	"no room": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.deployments["holograph-renderer"].Status.ReadyReplicas = 1
+			c.pod("holograph-renderer-1").Status = corev1.PodStatus{
+				Phase:      corev1.PodPending,
+				Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available: 1 Insufficient cpu."}},
+			}
+		},
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-1: 0/1 nodes are available: 1 Insufficient cpu.",
+		remedy: "make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)",
+	},
+	"no image": {
+		wrong: notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}}),
+		link:  "renderer-pods",
+		cause: "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer: ImagePullBackOff: Back-off pulling image",
+		remedy: "load the image localhost/holograph-renderer:0.1.0 into the nodes or push it to where they pull from, " +
+			"or name another (image.registry, repository, tag)",
+	},
+	"crash": {
+		wrong:  notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}}),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer ends again and again: back-off 10s",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container renderer --previous",
+	},
+	"probe": {
+		wrong: notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}),
+		link:  "renderer-pods",
+		cause: "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer runs and does not pass its readiness probe",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container renderer, " +
+			"and see what the probe gets: kubectl --namespace holograph describe pod holograph-renderer-0",
+	},
+	"starting": {
+		wrong:  notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer: ContainerCreating",
+		remedy: "see kubectl --namespace holograph describe pod holograph-renderer-0",
+	},
+	"rollout": {
+		wrong:  func(_ *testing.T, c *cluster) { c.deployments["holograph-renderer"].Status.UpdatedReplicas = 1 },
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer is being rolled out: of 2 pods wanted 1 are of the newest version and 2 are Ready, with 2 in all",
+		remedy: "wait for it: kubectl --namespace holograph rollout status deployment holograph-renderer",
+	},
+	"metrics elsewhere": {
+		wrong:  func(_ *testing.T, c *cluster) { c.exported["holograph-renderer-1"] = "" },
+		link:   "renderer-metrics",
+		cause:  "pod holograph-renderer-1 does not give its metrics at port 8080, path /metrics: it answers 404 Not Found",
+		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+	},
+	"counter under another name": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.exported["holograph-renderer-1"] = strings.ReplaceAll(c.exported["holograph-renderer-1"], "frames_over_budget_total", "late_frames_total")
+		},
+		link:   "renderer-metrics",
+		cause:  "pod holograph-renderer-1 exports no holograph_frames_over_budget_total at port 8080, path /metrics",
+		remedy: "let the renderer export it from its start, or write the name that it has under signals.overruns.name",
+	},
+	"no capacity": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.exported["holograph-renderer-0"] = strings.ReplaceAll(c.exported["holograph-renderer-0"], "holograph_cpu_capacity_cores 1\n", "")
+		},
+		link:   "renderer-metrics",
+		cause:  "pod holograph-renderer-0 exports no holograph_cpu_capacity_cores at port 8080, path /metrics",
+		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacityMetric",
+	},
+	"Prometheus scaled to nothing": {
+		wrong:  scaledToNothing("holograph-prometheus"),
+		link:   "prometheus",
+		cause:  "Deployment holograph-prometheus is scaled to 0 pods, where an autoscaler leaves it",
+		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-prometheus --replicas=1",
+	},
+	"Prometheus without endpoints": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.prometheusDown = &metav1.Status{Code: http.StatusServiceUnavailable, Message: `no endpoints available for service "holograph-prometheus"`}
+		},
+		link:   "prometheus",
+		cause:  `http://holograph-prometheus.holograph.svc:9090 does not answer queries: no endpoints available for service "holograph-prometheus"`,
+		remedy: "read its log: kubectl --namespace holograph logs deployment/holograph-prometheus",
+	},
+	"another Prometheus away": {
+		values: "prometheus: {enabled: false, url: http://127.0.0.1:1/team}",
+		wrong:  func(*testing.T, *cluster) {},
+		link:   "prometheus",
+		cause:  "http://127.0.0.1:1/team does not answer queries: dial tcp 127.0.0.1:1: connect: connection refused",
+		remedy: "let the cluster reach your Prometheus, or write its URL under prometheus.url",
+	},
+	"another Prometheus that asks for a token": {
+		values: `prometheus: {enabled: false, url: "https://127.0.0.1:1", auth: {basicAuth: {existingSecret: login}}}`,
+		wrong:  func(*testing.T, *cluster) {},
+		link:   "prometheus",
+		cause:  "https://127.0.0.1:1 does not answer queries: open /etc/prometheus-access/authorization: no such file or directory",
+		remedy: "run helm test holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
+	},
+	"no target": {
+		wrong: func(_ *testing.T, c *cluster) { c.samples = nil },
+		link:  "targets",
+		cause: "Prometheus does not scrape pod holograph-renderer-0, which is none of its targets",
+		remedy: "run " + upgrade + "; where that changes nothing, see what it says of its discovery: " +
+			"kubectl --namespace holograph logs deployment/holograph-prometheus",
+	},
+	"no target of another Prometheus": {
+		values: "prometheus: {enabled: false, url: http://holograph-prometheus.holograph.svc:9090}",
+		wrong:  func(_ *testing.T, c *cluster) { c.samples = nil },
+		link:   "targets",
+		cause:  "the Prometheus at http://holograph-prometheus.holograph.svc:9090 does not scrape pod holograph-renderer-0, which is none of its targets",
+		remedy: "let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",
+	},
+	"target down": {
+		wrong: func(_ *testing.T, c *cluster) {
+			for i := range c.samples {
+				if c.samples[i].name == "up" && c.samples[i].labels["pod"] == "holograph-renderer-1" {
+					c.samples[i].value = "0"
+				}
+			}
+			c.targetError = "connection refused"
+		},
+		link:  "targets",
+		cause: "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: connection refused",
+		remedy: "let it scrape port 8080, path /metrics (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; " +
+			"what is embedded is written anew by " + upgrade,
+	},
+	"labels of other names": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.relabel(func(labels map[string]string) {
+				if pod, named := labels["pod"]; named {
+					labels["kubernetes_pod_name"] = pod
+					delete(labels, "pod")
+				}
+			})
+		},
+		link: "series",
+		cause: `Prometheus has holograph_frames_over_budget_total of pod holograph-renderer-0 under other labels: ` +
+			`{container="renderer", instance="10.0.4.0:8080", kubernetes_pod_name="holograph-renderer-0", namespace="holograph"}, without pod="holograph-renderer-0"`,
+		remedy: "write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by " + upgrade,
+	},
+	"no container label": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.relabel(func(labels map[string]string) { delete(labels, "container") })
+		},
+		link: "series",
+		cause: `Prometheus has holograph_frames_over_budget_total of pod holograph-renderer-0 under other labels: ` +
+			`{instance="10.0.4.0:8080", namespace="holograph", pod="holograph-renderer-0"}, without container="renderer"`,
+		remedy: "write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by " + upgrade,
+	},
+	"dropped series": {
+		wrong: func(_ *testing.T, c *cluster) { c.forget("holograph_cpu_capacity_cores", "holograph-renderer-1") },
+		link:  "series",
+		cause: "Prometheus scrapes pod holograph-renderer-1 and has no holograph_cpu_capacity_cores of it",
+		remedy: "see whether Prometheus scrapes another path or port of the pod, or drops the series (metric_relabel_configs, sample_limit); " +
+			"what is embedded is written anew by " + upgrade,
+	},
+	"old samples": {
+		wrong: func(_ *testing.T, c *cluster) {
+			for i := range c.samples {
+				c.samples[i].age = 46 * time.Second
+			}
+		},
+		link:   "series",
+		cause:  "Prometheus' last sample of holograph_frames_over_budget_total of pod holograph-renderer-0 is 46s old, at a scrape interval of 15s",
+		remedy: "see whether Prometheus keeps up: its log, its memory, its disk",
+	},
+	"no rules": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.configMaps = slices.DeleteFunc(c.configMaps, func(config *corev1.ConfigMap) bool { return config.Name == "holograph-prometheus-adapter" })
+		},
+		link:   "adapter-rule",
+		cause:  "namespace holograph has no ConfigMap holograph-prometheus-adapter, which holds the adapter's rules",
+		remedy: "run " + upgrade,
+	},
+	"rule removed": {
+		wrong: func(t *testing.T, c *cluster) {
+			c.edit(t, func(rules []map[string]any) []map[string]any { return rules[:1] })
+		},
+		link:   "adapter-rule",
+		cause:  "ConfigMap holograph/holograph-prometheus-adapter has 1 rules and none that gives holograph_demand",
+		remedy: "run " + upgrade + "; then restart the adapter, which reads its rules only when it starts",
+	},
+	"rule overruled": {
+		wrong: func(t *testing.T, c *cluster) {
+			c.edit(t, func(rules []map[string]any) []map[string]any {
+				return append(rules, map[string]any{
+					"name": rules[1]["name"], "seriesQuery": rules[1]["seriesQuery"], "seriesFilters": rules[1]["seriesFilters"],
+					"resources": rules[1]["resources"], "metricsQuery": "sum(holograph_demand)",
+				})
+			})
+		},
+		link:   "adapter-rule",
+		cause:  "ConfigMap holograph/holograph-prometheus-adapter gives holograph_demand by another rule than this release's: it differs in metricsQuery",
+		remedy: "run " + upgrade + "; a rule of another team must not give the same name",
+	},
+	"rules that are no YAML": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.configMap("holograph-prometheus-adapter").Data["config.yaml"] = "rules"
+		},
+		link: "adapter-rule",
+		cause: "ConfigMap holograph/holograph-prometheus-adapter: config.yaml is no YAML: error unmarshaling JSON: while decoding JSON: " +
+			"json: cannot unmarshal string into Go value of type struct { Rules []map[string]interface {} \"json:\\\"rules\\\"\" }",
+		remedy: "run " + upgrade,
+	},
+	"adapter scaled to nothing": {
+		wrong:  scaledToNothing("holograph-prometheus-adapter"),
+		link:   "adapter-pods",
+		cause:  "Deployment holograph-prometheus-adapter is scaled to 0 pods, where an autoscaler leaves it",
+		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=1",
+	},
+	"adapter with an older configuration": {
+		wrong: func(_ *testing.T, c *cluster) {
+			pod := c.pod("holograph-prometheus-adapter-0")
+			pod.Annotations = map[string]string{"checksum/config": "older"}
+		},
+		link: "adapter-pods",
+		cause: "the adapter's pod holograph-prometheus-adapter-0 started with another configuration than this release's, " +
+			"and it reads its rules only when it starts",
+		remedy: "wait for its rollout, or see what holds it up: kubectl --namespace holograph rollout status deployment holograph-prometheus-adapter",
+	},
+	"no APIService": {
+		wrong:  func(_ *testing.T, c *cluster) { c.apiServices = nil },
+		link:   "api-service",
+		cause:  "none is registered of v1beta1.custom.metrics.k8s.io, v1beta2.custom.metrics.k8s.io",
+		remedy: "run " + upgrade,
+	},
+	"APIService without endpoints": {
+		wrong: unavailable("v1beta2.custom.metrics.k8s.io", "MissingEndpoints", "endpoints have no addresses"),
+		link:  "api-service",
+		cause: "v1beta2.custom.metrics.k8s.io is not Available: MissingEndpoints: endpoints have no addresses",
+		remedy: "see to Service holograph/holograph-prometheus-adapter and the pods behind it: " +
+			"kubectl --namespace holograph get service,endpointslices,pods",
+	},
+	"APIService behind a firewall": {
+		wrong: unavailable("v1beta1.custom.metrics.k8s.io", "FailedDiscoveryCheck", "context deadline exceeded"),
+		link:  "api-service",
+		cause: "v1beta1.custom.metrics.k8s.io is not Available: FailedDiscoveryCheck: context deadline exceeded",
+		remedy: "let the control plane reach the pods of Service holograph/holograph-prometheus-adapter (firewall, NetworkPolicy) " +
+			"and trust their certificate (caBundle), and read their log",
+	},
+	"APIService that points at nothing": {
+		wrong: func(t *testing.T, c *cluster) {
+			unavailable("v1beta1.custom.metrics.k8s.io", "ServiceNotFound", "service/gone is not present")(t, c)
+			c.apiServices["v1beta1.custom.metrics.k8s.io"].Spec.Service.Name = "gone"
+		},
+		link:  "api-service",
+		cause: "v1beta1.custom.metrics.k8s.io is not Available: ServiceNotFound: service/gone is not present",
+		remedy: "it points at Service holograph/gone, this release's adapter is holograph/holograph-prometheus-adapter: run " + upgrade +
+			"; where another adapter is to serve it, set prometheusAdapter.enabled=false and give that one the rules",
+	},
+	"APIService of another adapter": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.apiServices["v1beta1.custom.metrics.k8s.io"].Spec.Service.Namespace = "monitoring"
+		},
+		link: "api-service",
+		cause: "v1beta1.custom.metrics.k8s.io is served by Service monitoring/holograph-prometheus-adapter " +
+			"and not by this release's holograph/holograph-prometheus-adapter",
+		remedy: "run " + upgrade + "; where another adapter is to serve it, set prometheusAdapter.enabled=false and give that one the rules",
+	},
+	"APIService that nobody looked at": {
+		wrong:  func(_ *testing.T, c *cluster) { c.apiServices["v1beta1.custom.metrics.k8s.io"].Status.Conditions = nil },
+		link:   "api-service",
+		cause:  "v1beta1.custom.metrics.k8s.io has no condition Available yet",
+		remedy: "wait for the API server, or see kubectl describe apiservice v1beta1.custom.metrics.k8s.io",
+	},
+	"no adapter at all": {
+		values: "prometheusAdapter: {enabled: false}",
+		wrong:  func(*testing.T, *cluster) {},
+		link:   "api-service",
+		cause:  "none is registered of v1beta1.custom.metrics.k8s.io, v1beta2.custom.metrics.k8s.io",
+		remedy: "install an adapter or set prometheusAdapter.enabled; the chart prometheus-adapter registers none while rules.default is false and rules.custom is empty",
+	},
+	"group not served": {
+		wrong:  func(_ *testing.T, c *cluster) { c.versions = nil },
+		link:   "discovery",
+		cause:  "custom.metrics.k8s.io is not served: the server could not find the requested resource",
+		remedy: "see whether its APIServices are Available: kubectl get apiservices",
+	},
+	"version not served": {
+		wrong:  func(_ *testing.T, c *cluster) { c.unserved = true },
+		link:   "discovery",
+		cause:  "custom.metrics.k8s.io/v1beta2 does not answer: the server is currently unable to handle the request",
+		remedy: "see what is wrong with it: kubectl describe apiservice v1beta2.custom.metrics.k8s.io",
+	},
+	"not listed": {
+		wrong: func(_ *testing.T, c *cluster) { delete(c.values, "holograph_demand") },
+		link:  "discovery",
+		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_demand; it lists pods/holograph_frames_over_budget_total",
+		remedy: "wait for the adapter's next look, every 30s; where that changes nothing, read its log: " +
+			"kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
+	},
+	"not listed by the only version": {
+		wrong: func(_ *testing.T, c *cluster) { c.versions, c.values = []string{"v1beta1"}, nil },
+		link:  "discovery",
+		cause: "custom.metrics.k8s.io/v1beta1 does not list pods/holograph_frames_over_budget_total; it lists nothing at all",
+		remedy: "wait for the adapter's next look, every 30s; where that changes nothing, read its log: " +
+			"kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
+	},
+	"rule put back without a restart": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.values = nil
+			later := metav1.NewTime(started.Add(time.Hour))
+			c.configMap("holograph-prometheus-adapter").ManagedFields[0].Time = &later
+		},
+		link: "discovery",
+		cause: "the adapter's pod holograph-prometheus-adapter-0 started before ConfigMap holograph/holograph-prometheus-adapter was last changed, " +
+			"and it reads its rules only when it starts",
+		remedy: "restart it: kubectl --namespace holograph rollout restart deployment holograph-prometheus-adapter",
+	},
+	"not listed by another adapter": {
+		values: "prometheusAdapter: {enabled: false}",
+		wrong: func(t *testing.T, c *cluster) {
+			c.apiServices = healthy(t, "").apiServices
+			c.values = map[string]map[string]string{"requests": nil}
+		},
+		link:  "discovery",
+		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_frames_over_budget_total; it lists pods/requests",
+		remedy: "give your adapter the rules that the installation notes print (helm get notes holograph), and restart it: " +
+			"it reads its rules only when it starts",
+	},
+	"no value of a pod": {
+		wrong: func(_ *testing.T, c *cluster) {
+			delete(c.values["holograph_frames_over_budget_total"], "holograph-renderer-1")
+		},
+		link:   "values",
+		cause:  "there is no value of holograph_frames_over_budget_total for pod holograph-renderer-1, and one for 1 others",
+		remedy: "wait for two scrapes of the pod, which a rate takes",
+	},
+	"no demand of a pod": {
+		wrong: func(_ *testing.T, c *cluster) { delete(c.values["holograph_demand"], "holograph-renderer-0") },
+		link:  "values",
+		cause: "there is no value of holograph_demand for pod holograph-renderer-0, and one for 1 others",
+		remedy: "wait for two scrapes of the pod, which a rate takes; where that changes nothing, " +
+			"see that holograph_cpu_capacity_cores is above 0 and no more than a number can say",
+	},
+	"adapter that cannot ask": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.valuesError = &metav1.Status{Code: http.StatusInternalServerError, Message: "unable to fetch metrics"}
+		},
+		link:   "values",
+		cause:  "holograph_frames_over_budget_total: unable to fetch metrics",
+		remedy: "read the adapter's log: kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
+	},
+	"adapter that may not list pods": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.valuesError = &metav1.Status{Code: http.StatusInternalServerError, Message: `Internal error occurred: pods is forbidden: ` +
+				`User "system:serviceaccount:holograph:holograph-prometheus-adapter" cannot list resource "pods" in API group "" in the namespace "holograph"`}
+		},
+		link:  "values",
+		cause: "a permission is missing: ServiceAccount holograph/holograph-prometheus-adapter may not list pods in namespace holograph",
+		remedy: `bind ServiceAccount holograph/holograph-prometheus-adapter to a Role in namespace holograph with the rule ` +
+			`{apiGroups: [""], resources: ["pods"], verbs: ["list"]}; helm upgrade renders those of this chart`,
+	},
+	"no HPA": {
+		wrong:  func(_ *testing.T, c *cluster) { c.hpas = nil },
+		link:   "autoscaler",
+		cause:  "namespace holograph has no HorizontalPodAutoscaler holograph-renderer",
+		remedy: "run " + upgrade,
+	},
+	"HPA that asks for something else": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.hpas["holograph-renderer"].Spec.Metrics[0].Pods.Metric.Name = "frames"
+		},
+		link:   "autoscaler",
+		cause:  "HPA holograph-renderer asks for frames, holograph_demand, and not for holograph_frames_over_budget_total, which is served",
+		remedy: "run " + upgrade,
+	},
+	"HPA without a target": {
+		wrong:  hpaCondition(autoscalingv2.AbleToScale, corev1.ConditionFalse, "FailedGetScale", "deployments.apps not found"),
+		link:   "autoscaler",
+		cause:  "HPA holograph-renderer: AbleToScale is False: FailedGetScale: deployments.apps not found",
+		remedy: "see kubectl --namespace holograph describe hpa holograph-renderer",
+	},
+	"HPA without metrics": {
+		wrong: hpaCondition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "no metrics returned"),
+		link:  "autoscaler",
+		cause: "HPA holograph-renderer: ScalingActive is False: FailedGetPodsMetric: no metrics returned",
+		remedy: "the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, " +
+			"see kubectl --namespace holograph describe hpa holograph-renderer",
+	},
+	"HPA that nobody looked at": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.hpas["holograph-renderer"].Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
+		},
+		link:   "autoscaler",
+		cause:  "HPA holograph-renderer has no condition ScalingActive yet",
+		remedy: "wait for its first look, or see that the controller manager runs",
+	},
+	"HPA that lacks one metric": {
+		wrong: func(_ *testing.T, c *cluster) {
+			status := &c.hpas["holograph-renderer"].Status
+			status.CurrentMetrics[1] = autoscalingv2.MetricStatus{}
+		},
+		link:   "autoscaler",
+		cause:  "HPA holograph-renderer has no current value of holograph_demand",
+		remedy: "wait for its next look; where that changes nothing, see kubectl --namespace holograph describe hpa holograph-renderer",
+	},
+	"pinned at the maximum": {
+		wrong:  hpaCondition(autoscalingv2.ScalingLimited, corev1.ConditionTrue, "TooManyReplicas", "the desired replica count is more than the maximum replica count"),
+		link:   "headroom",
+		cause:  "HPA holograph-renderer is pinned at its maximum of 10 pods: the desired replica count is more than the maximum replica count",
+		remedy: "write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
+	},
+	"doctor without its Role": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/deployments/"] = `deployments.apps "holograph-renderer" is forbidden: User "system:serviceaccount:holograph:holograph-doctor" ` +
+				`cannot get resource "deployments" in API group "apps" in the namespace "holograph"`
+		},
+		link:  "renderer-pods",
+		cause: "a permission is missing: ServiceAccount holograph/holograph-doctor may not get deployments of apps in namespace holograph",
+		remedy: `bind ServiceAccount holograph/holograph-doctor to a Role in namespace holograph with the rule ` +
+			`{apiGroups: ["apps"], resources: ["deployments"], verbs: ["get"]}; helm upgrade renders those of this chart`,
+	},
+	"doctor without its ClusterRole": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/apiservices/"] = `apiservices.apiregistration.k8s.io "v1beta1.custom.metrics.k8s.io" is forbidden: User "jo" ` +
+				`cannot get resource "apiservices" in API group "apiregistration.k8s.io" at the cluster scope`
+		},
+		link:  "api-service",
+		cause: "a permission is missing: user jo may not get apiservices of apiregistration.k8s.io",
+		remedy: `bind user jo to a ClusterRole with the rule {apiGroups: ["apiregistration.k8s.io"], resources: ["apiservices"], verbs: ["get"]}; ` +
+			`helm upgrade renders those of this chart`,
+	},
+	"guest of another release's adapter, which is away": {
+		values: "prometheusAdapter: {enabled: false}",
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/apiservices/"] = `apiservices.apiregistration.k8s.io "v1beta1.custom.metrics.k8s.io" is forbidden: User "jo" ` +
+				`cannot get resource "apiservices" in API group "apiregistration.k8s.io" at the cluster scope`
+			c.unserved = true
+		},
+		link:   "discovery",
+		cause:  "custom.metrics.k8s.io/v1beta2 does not answer: the server is currently unable to handle the request",
+		remedy: "see what is wrong with it: kubectl describe apiservice v1beta2.custom.metrics.k8s.io",
+	},
+	"person who may not use the proxy": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/services/http:"] = `services "http:holograph-prometheus:9090" is forbidden: User "jo" ` +
+				`cannot create resource "services/proxy" in API group "" in the namespace "holograph"`
+		},
+		link:  "prometheus",
+		cause: "a permission is missing: user jo may not create services/proxy in namespace holograph",
+		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["services/proxy"], verbs: ["create"]}; ` +
+			`helm upgrade renders those of this chart`,
+	},
+	"person who may not read the description": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/configmaps"] = `configmaps is forbidden: User "jo" cannot list resource "configmaps" in API group "" in the namespace "holograph"`
+		},
+		link:  "description",
+		cause: "a permission is missing: user jo may not list configmaps in namespace holograph",
+		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["configmaps"], verbs: ["list"]}; ` +
+			`helm upgrade renders those of this chart`,
+	},
+	"no such release": {
+		wrong: func(_ *testing.T, c *cluster) { c.configMaps = nil },
+		link:  "description",
+		cause: "namespace holograph holds no ConfigMap that describes a release holograph",
+		remedy: "name the release and the namespace that its objects are in (--release, --namespace); " +
+			"the chart writes the description where doctor.enabled is true",
+	},
+	"description of another version": {
+		wrong:  func(_ *testing.T, c *cluster) { c.configMap("holograph-doctor").Data[path.File] += "\nfuture: true\n" },
+		link:   "description",
+		cause:  `doctor.yaml is not one that this doctor knows: error unmarshaling JSON: while decoding JSON: json: unknown field "future"`,
+		remedy: "see whether the API server answers (kubectl version), and take the doctor of the version that the release was installed from",
+	},
+}
+
+// Whatever is wrong, the doctor names the link, the cause and the remedy; what
+// comes before holds, and what comes after is not looked at.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for title, fault := range faults {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			c := healthy(t, fault.values)
+			fault.wrong(t, c)
+			fault.found(t, examine(t, c))
+		})
+	}
+}
+
+// found checks that a report names the fault and no other.
+func (f fault) found(t *testing.T, found report.Report) {
+	t.Helper()
+	broken := found.Broken()
+	require.NotNil(t, broken, "the doctor finds nothing wrong:\n%s", found.Text())
+	assert.Equal(t, f.link, broken.Name)
+	assert.Equal(t, f.cause, broken.Cause)
+	assert.Equal(t, f.remedy, broken.Remedy)
+	assert.False(t, found.Healthy)
+	onlyBroken(t, found, f.link)
+}
+
+// onlyBroken checks that a report names one link.
+func onlyBroken(t *testing.T, found report.Report, name string) {
+	t.Helper()
+	want := report.OK
+	for _, link := range found.Links {
+		status := want
+		if link.Name == name {
+			status, want = report.Broken, report.NotChecked
+		}
+		assert.Equal(t, status, link.Status, "%s", link.Name)
+	}
+}
+
+// examine walks the path of the release on a cluster.
+func examine(t *testing.T, c *cluster) report.Report {
+	t.Helper()
+	s := settings{release: chart.DefaultRelease}
+	return s.examine(t.Context(), c.client(t), namespace)
+}
+
+// A release that KEDA scales has KEDA's links in place of the adapter's.
+func TestFaultsUnderKEDA(t *testing.T) {
+	t.Parallel()
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		found := examine(t, healthyUnderKEDA(t))
+		require.True(t, found.Healthy, found.Text())
+		var names []string
+		for _, link := range found.Links {
+			names = append(names, link.Name)
+		}
+		assert.Equal(t, []string{"description", "renderer-pods", "renderer-metrics", "prometheus", "targets", "series",
+			"scaled-object", "api-service", "values", "autoscaler", "headroom"}, names)
+	})
+	for title, fault := range kedaFaults {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			c := healthyUnderKEDA(t)
+			fault.wrong(t, c)
+			fault.found(t, examine(t, c))
+		})
+	}
+}
+
+// healthyUnderKEDA is healthy with KEDA's objects in place of the chart's HPA and
+// adapter.
+func healthyUnderKEDA(t *testing.T) *cluster {
+	t.Helper()
+	c := healthy(t, "")
+	description := c.configMap("holograph-doctor")
+	p, err := path.Decode([]byte(description.Data[path.File]))
+	require.NoError(t, err)
+	p.Adapter, p.APIServices = nil, []string{"v1beta1.external.metrics.k8s.io"}
+	p.Autoscaler.ScaledObject = "holograph-renderer"
+	text, err := yaml.Marshal(p)
+	require.NoError(t, err)
+	description.Data[path.File] = string(text)
+
+	external := c.apiServices["v1beta1.custom.metrics.k8s.io"]
+	external.Name = "v1beta1.external.metrics.k8s.io"
+	external.Spec.Service.Namespace, external.Spec.Service.Name = "keda", "keda-operator-metrics-apiserver"
+	c.apiServices = map[string]*apiregistrationv1.APIService{external.Name: external}
+	c.versions = nil
+	c.totals["s0-prometheus"] = "62m"
+	c.scaledObject = map[string]any{"status": map[string]any{
+		"hpaName": "holograph-renderer",
+		"conditions": []any{
+			map[string]any{"type": "Ready", "status": "True", "reason": "ScaledObjectReady"},
+			map[string]any{"type": "Active", "status": "True"},
+			map[string]any{"type": "Fallback", "status": "False"},
+			map[string]any{"type": "Paused", "status": "Unknown"},
+		},
+	}}
+	hpa := c.hpas["holograph-renderer"]
+	target := hpa.Spec.Metrics[0].Pods.Target
+	identifier := autoscalingv2.MetricIdentifier{
+		Name:     "s0-prometheus",
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"scaledobject.keda.sh/name": "holograph-renderer"}},
+	}
+	hpa.Spec.Metrics = []autoscalingv2.MetricSpec{{
+		Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{Metric: identifier, Target: target},
+	}}
+	hpa.Status.CurrentMetrics = []autoscalingv2.MetricStatus{{
+		Type: autoscalingv2.ExternalMetricSourceType,
+		External: &autoscalingv2.ExternalMetricStatus{
+			Metric: identifier, Current: autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)},
+		},
+	}}
+	return c
+}
+
+// scaledObject changes a condition of KEDA's object.
+func scaledObject(kind, status, reason, message string) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		conditions := c.scaledObject["status"].(map[string]any)["conditions"].([]any)
+		for i, condition := range conditions {
+			if condition.(map[string]any)["type"] == kind {
+				conditions[i] = map[string]any{"type": kind, "status": status, "reason": reason, "message": message}
+			}
+		}
+	}
+}
+
+var kedaFaults = map[string]fault{
+	"no KEDA": {
+		wrong:  func(_ *testing.T, c *cluster) { c.scaledObject = nil },
+		link:   "scaled-object",
+		cause:  "namespace holograph has no ScaledObject holograph-renderer",
+		remedy: "install KEDA where the cluster has none, and run " + upgrade,
+	},
+	"KEDA that takes no notice": {
+		wrong:  func(_ *testing.T, c *cluster) { c.scaledObject["status"] = nil },
+		link:   "scaled-object",
+		cause:  "ScaledObject holograph-renderer has no condition Ready yet",
+		remedy: "see that KEDA's operator runs and watches namespace holograph",
+	},
+	"not Ready": {
+		wrong:  scaledObject("Ready", "False", "ScaledObjectCheckFailed", "Failed to ensure HPA is correctly created for ScaledObject"),
+		link:   "scaled-object",
+		cause:  "ScaledObject holograph-renderer is not Ready: ScaledObjectCheckFailed: Failed to ensure HPA is correctly created for ScaledObject",
+		remedy: "mend what it says; KEDA's operator logs the rest",
+	},
+	"paused": {
+		wrong:  scaledObject("Paused", "True", "ScaledObjectPaused", "ScaledObject is paused"),
+		link:   "scaled-object",
+		cause:  "ScaledObject holograph-renderer is paused: ScaledObject is paused",
+		remedy: "remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",
+	},
+	"fallback": {
+		wrong:  scaledObject("Fallback", "True", "FallbackExists", "At least one trigger is falling back on this scaled object"),
+		link:   "scaled-object",
+		cause:  "ScaledObject holograph-renderer holds its fallback replicas, because a trigger fails: At least one trigger is falling back on this scaled object",
+		remedy: "see that KEDA's operator reaches Prometheus; its log says what it got",
+	},
+	"external metrics not registered": {
+		wrong:  func(_ *testing.T, c *cluster) { c.apiServices = nil },
+		link:   "api-service",
+		cause:  "none is registered of v1beta1.external.metrics.k8s.io",
+		remedy: "install KEDA, which serves external.metrics.k8s.io",
+	},
+	"no total": {
+		wrong:  func(_ *testing.T, c *cluster) { c.totals = nil },
+		link:   "values",
+		cause:  "there is no value of s0-prometheus",
+		remedy: "read the log of KEDA's operator, which asks Prometheus",
+	},
+	"no HPA": {
+		wrong:  func(_ *testing.T, c *cluster) { c.hpas = nil },
+		link:   "values",
+		cause:  "namespace holograph has no HorizontalPodAutoscaler holograph-renderer",
+		remedy: "read the log of KEDA's operator, which makes it",
+	},
+	"HPA without metrics": {
+		wrong: hpaCondition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetExternalMetric", "no metrics returned"),
+		link:  "autoscaler",
+		cause: "HPA holograph-renderer: ScalingActive is False: FailedGetExternalMetric: no metrics returned",
+		remedy: "the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, " +
+			"see kubectl --namespace holograph describe hpa holograph-renderer",
+	},
+}
+
+// Every link has a fault that breaks it.
+func TestEveryLinkHasAFault(t *testing.T) {
+	t.Parallel()
+	covered := map[string]bool{}
+	for _, fault := range faults {
+		covered[fault.link] = true
+	}
+	for _, fault := range kedaFaults {
+		covered[fault.link] = true
+	}
+	assert.True(t, covered[report.Description])
+	for _, link := range check.All() {
+		assert.True(t, covered[link.Name], "no fault breaks %s", link.Name)
+	}
+}

@@ -1,0 +1,191 @@
+// Doctor walks the path of a Holograph release, from a late frame to a new pod,
+// and names the first broken link with its cause and its remedy. The chart runs
+// it as its `helm test`; from a laptop it is
+//
+//	go run ./test/doctor --release holograph --namespace holograph
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"holograph/test/doctor/path"
+	"holograph/test/doctor/report"
+	"holograph/test/kube"
+)
+
+// The exit codes.
+const (
+	exitHealthy = 0
+	exitBroken  = 1
+	exitUsage   = 2
+)
+
+// interval is between two walks of one run.
+const interval = 2 * time.Second
+
+// version is set with -ldflags "-X main.version=...".
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// settings are the flags.
+type settings struct {
+	release, namespace, kubeconfig, context string
+	file, prometheus, output                string
+	wait                                    time.Duration
+	version                                 bool
+}
+
+// run examines a release and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitHealthy
+	case err != nil:
+		fmt.Fprintln(stderr, "doctor:", err)
+		return exitUsage
+	case s.version:
+		fmt.Fprintln(stdout, version)
+		return exitHealthy
+	}
+	client, namespace, err := s.connect()
+	if err != nil {
+		fmt.Fprintln(stderr, "doctor:", err)
+		return exitUsage
+	}
+	found := s.examine(ctx, client, namespace)
+	if s.output == "json" {
+		fmt.Fprint(stdout, found.JSON())
+	} else {
+		fmt.Fprint(stdout, found.Text())
+	}
+	if !found.Healthy {
+		return exitBroken
+	}
+	return exitHealthy
+}
+
+// examine walks the release's path, again until all of it holds or the time for
+// that is over.
+func (s settings) examine(ctx context.Context, client *kube.Client, namespace string) report.Report {
+	deadline := time.Now().Add(s.wait)
+	for {
+		found := report.Of(ctx, client, namespace, s.release, func(ctx context.Context) (path.Path, error) {
+			return s.read(ctx, client, namespace)
+		})
+		if found.Healthy || !time.Now().Before(deadline) {
+			return found
+		}
+		select {
+		case <-ctx.Done():
+			return found
+		case <-time.After(interval):
+		}
+	}
+}
+
+// parse reads the flags. The error of a wrong use says what to write; what the
+// flag package finds wrong it has said itself.
+func parse(args []string, stderr io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&s.release, "release", "holograph", "Helm's `name` for the release")
+	flags.StringVar(&s.namespace, "namespace", "", "`namespace` that the release's objects are in; the kubeconfig's if empty")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "`file` that says how to reach the cluster; kubectl's if empty")
+	flags.StringVar(&s.context, "context", "", "`context` of the kubeconfig; its current one if empty")
+	flags.StringVar(&s.file, "path", "", "`file` that describes the release's path, in place of the release's ConfigMap")
+	flags.StringVar(&s.prometheus, "prometheus", "", "`URL` at which this machine reaches Prometheus, in place of the release's own")
+	flags.StringVar(&s.output, "output", "text", "`format` of the report: text or json")
+	flags.DurationVar(&s.wait, "wait", 0, "`time` that a broken link is given to come right by itself")
+	flags.BoolVar(&s.version, "version", false, "print the version")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("%q is not expected; name the release with --release", flags.Arg(0))
+	case s.release == "":
+		return s, errors.New("--release is empty; write Helm's name for the release")
+	case s.output != "text" && s.output != "json":
+		return s, fmt.Errorf("--output %q is not known; write text or json", s.output)
+	case s.wait < 0:
+		return s, fmt.Errorf("--wait %s is below zero; write a duration like 2m", s.wait)
+	}
+	return s, nil
+}
+
+// connect returns a client and the namespace to look into. In a pod, unless a
+// kubeconfig is named, it is the cluster's own.
+func (s settings) connect() (*kube.Client, string, error) {
+	if inside, err := rest.InClusterConfig(); err == nil && s.kubeconfig == "" {
+		client, err := kube.New(inside)
+		if err == nil {
+			client.Inside = true
+		}
+		return client, s.namespace, err
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; name the cluster's kubeconfig with --kubeconfig", err)
+	}
+	namespace := s.namespace
+	if namespace == "" {
+		if namespace, _, err = loader.Namespace(); err != nil {
+			return nil, "", err
+		}
+	}
+	client, err := kube.New(config)
+	return client, namespace, err
+}
+
+// read returns the release's path as the flags have it.
+func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (path.Path, error) {
+	var p path.Path
+	if s.file == "" {
+		var err error
+		if p, err = path.Read(ctx, c, namespace, s.release); err != nil {
+			return p, err
+		}
+	} else {
+		text, err := os.ReadFile(s.file)
+		if err != nil {
+			return p, err
+		}
+		if p, err = path.Decode(text); err != nil {
+			return p, err
+		}
+	}
+	if s.prometheus != "" {
+		if p.Prometheus == nil {
+			p.Prometheus = &path.Prometheus{ScrapeInterval: defaultScrapeInterval}
+		}
+		// Whoever opened another way there has let themselves in.
+		p.Prometheus.URL, p.Prometheus.Access = s.prometheus, kube.Access{}
+	}
+	return p, nil
+}
+
+// defaultScrapeInterval is for a Prometheus of which the chart was told nothing:
+// Prometheus' own default.
+const defaultScrapeInterval = "1m"
