@@ -33,6 +33,8 @@ type Needs struct {
 	RootFS bool
 	// C is a C compiler with the libraries that runc links.
 	C bool
+	// Browser is Chromium.
+	Browser bool
 }
 
 // missing is one thing that the machine lacks.
@@ -100,6 +102,11 @@ func check(ctx context.Context, needs Needs) ([]missing, error) {
 			lacks = append(lacks, missing{what: "pkg-config (runc's build asks it for libseccomp)", packages: []string{"pkg-config"}})
 		}
 	}
+	if needs.Browser {
+		if _, err := findBrowser(); err != nil {
+			lacks = append(lacks, noBrowser)
+		}
+	}
 	if needs.Build {
 		path, err := cache.Path()
 		if err != nil {
@@ -113,6 +120,29 @@ func check(ctx context.Context, needs Needs) ([]missing, error) {
 		}
 	}
 	return lacks, nil
+}
+
+// browsers are the names that Chromium goes by.
+var browsers = []string{"chromium", "chromium-browser", "google-chrome"}
+
+var noBrowser = missing{what: "Chromium (a story looks at the status page)", packages: []string{"chromium"}}
+
+// Browser returns the path of Chromium. The error says how to install it.
+func Browser() (string, error) {
+	path, err := findBrowser()
+	if err != nil {
+		err = report([]missing{noBrowser})
+	}
+	return path, err
+}
+
+func findBrowser() (path string, err error) {
+	for _, name := range browsers {
+		if path, err = exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
 }
 
 // freeBytes returns the free space of the file system that path will stand on.

@@ -27,3 +27,14 @@ func TestPlanTellsPackagesFromWhatAPersonMustDo(t *testing.T) {
 	assert.Equal(t, []string{"gcc", "libc6-dev", "podman"}, packages)
 	assert.Equal(t, []missing{{what: "root", remedy: "sudo make images"}}, byHand)
 }
+
+func TestMissingBrowserSaysHowToInstallIt(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := Browser()
+	assert.EqualError(t, err, `this machine is not ready:
+  - missing: Chromium (a story looks at the status page)
+    mend it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends chromium`)
+	lacks, err := check(t.Context(), Needs{Browser: true})
+	assert.NoError(t, err)
+	assert.Equal(t, []missing{noBrowser}, lacks)
+}

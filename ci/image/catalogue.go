@@ -79,15 +79,21 @@ func ofPrometheusOperator(repository, binary string) (Image, error) {
 	}, err
 }
 
-// Set names images that only some clusters run, beside those that all of them do.
+// Set names what only some clusters and their stories need, beside what all of them do.
 type Set string
 
-// Sources is what the stories about ways to serve the metric run.
-const Sources Set = "sources"
+// The sets.
+const (
+	// Sources is what the stories about ways to serve the metric run.
+	Sources Set = "sources"
+	// Browser is no image, but a browser on this machine.
+	Browser Set = "browser"
+)
 
 // sets says what is in each set.
 var sets = map[Set][]func() (Image, error){
 	Sources: {PrometheusOperator, ConfigReloader},
+	Browser: {},
 }
 
 // All returns the images that every cluster runs, the chart's and the load's, and

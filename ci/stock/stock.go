@@ -116,7 +116,7 @@ func settings(sets []image.Set) string {
 
 // survey lists the parts that are not at hand and what getting them needs.
 func survey(ctx context.Context, e engine.Engine, sets []image.Set) ([]part, host.Needs, error) {
-	needs := host.Needs{Engine: true}
+	needs := host.Needs{Engine: true, Browser: slices.Contains(sets, image.Browser)}
 	var parts []part
 	addProgram := func(p program.Program) error {
 		built, err := p.Built()

@@ -38,6 +38,10 @@ func (r Release) ForwardPrometheus(ctx context.Context, port string) (string, er
 			request.Out.URL.Path, request.Out.URL.RawPath = r.prometheusPath()+wanted, ""
 			request.Out.Host = ""
 		},
+		// The browser shows it; without a handler it would be logged beside what `make up` prints.
+		ErrorHandler: func(response http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(response, err.Error(), http.StatusBadGateway)
+		},
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {

@@ -110,6 +110,11 @@ func (n *Node) Walk(visit func(*Node)) {
 	}
 }
 
+// Drop removes a label's matchers from a selector.
+func (n *Node) Drop(label string) {
+	n.Matchers = slices.DeleteFunc(n.Matchers, func(m Matcher) bool { return m.Name == label })
+}
+
 // Metrics returns the names of all series that the expression selects.
 func (n *Node) Metrics() []string {
 	names := map[string]bool{}

@@ -1,0 +1,12 @@
+// Package faults holds the stories about knowing what is wrong: what the alerts,
+// the dashboard and the status page ask is there to be answered.
+package faults
+
+import (
+	"testing"
+
+	"holograph/ci/image"
+	"holograph/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, image.Browser) }
