@@ -118,6 +118,7 @@ prometheusAdapter: {enabled: false}
 kubeStateMetrics: {enabled: false}
 doctor: {enabled: false}
 renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false}}`),
+		"with KEDA":                chart.Parse(t, kedaValues),
 		"with the operator":        chart.Parse(t, withOperator),
 		"with annotations":         chart.Set("scrapeAnnotations.enabled", true),
 		"with an existing adapter": chart.Parse(t, existingAdapter),

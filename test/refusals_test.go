@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of every part of the chart; a part with a file of its own joins here.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA}
 
 var refusals = map[string]refusal{
 	"duration": {

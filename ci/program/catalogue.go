@@ -76,6 +76,17 @@ var (
 		Module:   "go.k6.io/k6",
 		Packages: map[string]string{"k6": "go.k6.io/k6"},
 	}
+	// KEDA scales in place of the autoscaler where keda.enabled says so.
+	KEDA = Program{
+		Name:   "keda",
+		Folder: "ci/modules/keda",
+		Module: "github.com/kedacore/keda/v2",
+		Packages: map[string]string{
+			"operator": "github.com/kedacore/keda/v2/cmd/operator",
+			"adapter":  "github.com/kedacore/keda/v2/cmd/adapter",
+		},
+		LDFlags: "-X github.com/kedacore/keda/v2/version.Version=%s",
+	}
 	// Kubernetes is the cluster itself.
 	Kubernetes = Program{
 		Name:   "kubernetes",
@@ -162,6 +173,6 @@ var (
 func All() []Program {
 	return []Program{
 		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
-		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, K6, Helm, Kind,
+		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, KEDA, K6, Helm, Kind,
 	}
 }

@@ -57,13 +57,21 @@ and scrapes fail when a pod has the most to do.
 {{- end }}
 
 {{/*
+The counter that a signal begins from. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.series" -}}
+{{- $signal := get .context.Values.signals .key }}
+{{- default $signal.name $signal.offeredMetric }}
+{{- end }}
+
+{{/*
 The adapter's rules, one per signal. Each begins from a series of its own and gives a name of its own.
 */}}
 {{- define "holograph.signals.rules" -}}
 {{- $labels := .Values.signals.labels }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $signal := get $.Values.signals $key }}
-{{- $series := default $signal.name $signal.offeredMetric }}
+{{- $series := include "holograph.signals.series" (dict "context" $ "key" $key) }}
 - seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | squote }}
   seriesFilters: []
   resources:

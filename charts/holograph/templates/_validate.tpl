@@ -7,6 +7,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.durations" . }}
 {{- include "holograph.validate.signals" . }}
 {{- include "holograph.validate.autoscaling" . }}
+{{- include "holograph.validate.keda" . }}
 {{- include "holograph.validate.names" . }}
 {{- include "holograph.validate.renderer" . }}
 {{- include "holograph.validate.pods" . }}
@@ -111,7 +112,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.autoscaling" -}}
 {{- with .Values.autoscaling }}
-{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- if and (or .enabled $.Values.keda.enabled) (gt (int .minReplicas) (int .maxReplicas)) }}
 {{- fail (printf "autoscaling.minReplicas (%v) is above autoscaling.maxReplicas (%v): write a minimum that is at most the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
@@ -119,6 +120,31 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $tolerance := (default dict $rules).tolerance }}
 {{- if and (not (kindIs "invalid" $tolerance)) (semverCompare "<1.35.0-0" $.Capabilities.KubeVersion.Version) }}
 {{- fail (printf "autoscaling.behavior.%s.tolerance (%v) is a field of Kubernetes 1.35 and later, and this cluster is %s: remove it." $direction $tolerance $.Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.keda" -}}
+{{- $keda := .Values.keda }}
+{{- if $keda.enabled }}
+{{- if .Values.autoscaling.enabled }}
+{{- fail "keda.enabled and autoscaling.enabled are both true, and two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior hold for KEDA too." }}
+{{- end }}
+{{- if .Values.prometheusAdapter.enabled }}
+{{- fail "prometheusAdapter.enabled is true with keda.enabled, and nothing would ask that adapter, as KEDA asks Prometheus itself: write prometheusAdapter.enabled: false." }}
+{{- end }}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- if and $access.ca (not (include "holograph.keda.authModes" .)) }}
+{{- fail "prometheus.tls names an authority and prometheus.auth no credentials, and KEDA looks at an authority only beside credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the authority to KEDA's operator and leave it out here." }}
+{{- end }}
+{{- range $name, $value := $access.headers }}
+{{- if contains "," $value }}
+{{- fail (printf "prometheus.headers.%s (%s) has a comma, with which KEDA separates headers: write a value without one." $name $value) }}
+{{- end }}
+{{- end }}
+{{- $replicas := int $keda.fallback.replicas }}
+{{- if or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas)) }}
+{{- fail (printf "keda.fallback.replicas (%d) is not between autoscaling.minReplicas (%v) and autoscaling.maxReplicas (%v), so that KEDA could not scale to it: write a number between them." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -141,8 +167,9 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if eq $hasMin $hasMax }}
 {{- fail (printf "renderer.podDisruptionBudget has %s maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null." (ternary "both" "neither of" $hasMin)) }}
 {{- end }}
-{{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" .Values.autoscaling.enabled }}
-{{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount .Values.autoscaling.enabled | int }}
+{{- $scaled := or .Values.autoscaling.enabled .Values.keda.enabled }}
+{{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" $scaled }}
+{{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount $scaled | int }}
 {{- if and $hasMax (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) }}
 {{- fail (printf "renderer.podDisruptionBudget.maxUnavailable (%v) forbids every eviction, so that no node could ever be drained: write 1 or more." $budget.maxUnavailable) }}
 {{- end }}

@@ -2,7 +2,7 @@
 APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing asks for any.
 */}}
 {{- define "holograph.doctor.apiServices" -}}
-{{- if (default dict .Values.keda).enabled }}
+{{- if .Values.keda.enabled }}
 {{- list "v1beta1.external.metrics.k8s.io" | toYaml }}
 {{- else if or .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
 {{- list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" | toYaml }}
@@ -17,7 +17,7 @@ none that the autoscaler's metrics come from.
 */}}
 {{- define "holograph.doctor.rules" -}}
 {{- $existing := .Values.prometheusAdapter.existing }}
-{{- if (default dict .Values.keda).enabled }}
+{{- if .Values.keda.enabled }}
 {{- dict | toYaml }}
 {{- else if .Values.prometheusAdapter.enabled }}
 {{- dict "namespace" (include "holograph.namespace" .) "name" (include "holograph.prometheusAdapter.name" .) | toYaml }}
@@ -105,7 +105,7 @@ adapter:
 {{- end }}
 apiServices:
   {{- include "holograph.doctor.apiServices" . | nindent 2 }}
-{{- if (default dict .Values.keda).enabled }}
+{{- if .Values.keda.enabled }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . }}
   scaledObject: {{ include "holograph.renderer.name" . }}

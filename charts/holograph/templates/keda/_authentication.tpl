@@ -1,0 +1,55 @@
+{{/*
+How KEDA shows itself to Prometheus, in the words of a TriggerAuthentication: nothing where Prometheus asks for nothing.
+Secrets are named, never copied.
+*/}}
+{{- define "holograph.keda.authentication" -}}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- $secrets := list }}
+{{- $configMaps := list }}
+{{- with $access.ca }}
+{{- $ca := dict "parameter" "ca" "name" .name "key" .key }}
+{{- if eq .kind "Secret" }}
+{{- $secrets = append $secrets $ca }}
+{{- else }}
+{{- $configMaps = append $configMaps $ca }}
+{{- end }}
+{{- end }}
+{{- with $access.clientSecret }}
+{{- $secrets = append $secrets (dict "parameter" "cert" "name" . "key" "tls.crt") }}
+{{- $secrets = append $secrets (dict "parameter" "key" "name" . "key" "tls.key") }}
+{{- end }}
+{{- with $access.bearerToken }}
+{{- $secrets = append $secrets (dict "parameter" "bearerToken" "name" .name "key" .key) }}
+{{- end }}
+{{- with $access.basicAuth }}
+{{- $secrets = append $secrets (dict "parameter" "username" "name" . "key" "username") }}
+{{- $secrets = append $secrets (dict "parameter" "password" "name" . "key" "password") }}
+{{- end }}
+{{- with $secrets }}
+secretTargetRef:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $configMaps }}
+configMapTargetRef:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+The `authModes` that go with it, as KEDA lists them: comma-separated. KEDA looks at the authority only beside one of
+them, so that an authority alone is refused (holograph.validate.keda).
+*/}}
+{{- define "holograph.keda.authModes" -}}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- $modes := list }}
+{{- if $access.clientSecret }}
+{{- $modes = append $modes "tls" }}
+{{- end }}
+{{- if $access.bearerToken }}
+{{- $modes = append $modes "bearer" }}
+{{- end }}
+{{- if $access.basicAuth }}
+{{- $modes = append $modes "basic" }}
+{{- end }}
+{{- join "," $modes }}
+{{- end }}

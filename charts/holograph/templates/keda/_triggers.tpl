@@ -1,0 +1,55 @@
+{{/*
+What KEDA asks Prometheus for one signal: the adapter's own query, expanded for the pods of this release's
+Deployment and added up. KEDA wants one number, and divides it by the target and so by the pods, as the
+autoscaler does with the mean of a Pods metric. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.keda.query" -}}
+{{- $signal := get .context.Values.signals .key }}
+{{- $labels := .context.Values.signals.labels }}
+{{- $pods := printf "%s-[a-z0-9]+-[a-z0-9]+" (include "holograph.renderer.name" .context) }}
+{{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .context) $labels.pod $pods }}
+{{- $query := include (printf "holograph.signals.%s.query" .key) .context }}
+{{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
+{{- /* One line: the text of a trigger is a string, in which a line break says nothing. */}}
+{{- printf "sum(%s)" ($query | replace "\n" " ") }}
+{{- end }}
+
+{{/*
+One prometheus trigger a signal.
+*/}}
+{{- define "holograph.keda.triggers" -}}
+{{- $headers := list }}
+{{- range $name, $value := (include "holograph.prometheus.access" . | fromYaml).headers }}
+{{- $headers = append $headers (printf "%s=%s" $name $value) }}
+{{- end }}
+{{- $modes := include "holograph.keda.authModes" . }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- $signal := get $.Values.signals $key }}
+- type: prometheus
+  name: {{ $key }}
+  metricType: AverageValue
+  metadata:
+    serverAddress: {{ include "holograph.prometheus.url" $ | quote }}
+    query: {{ include "holograph.keda.query" (dict "context" $ "key" $key) | quote }}
+    threshold: {{ include "holograph.keda.threshold" $signal.target | quote }}
+    # No value is no knowledge. KEDA's default reads it as 0, and lets pods go when Prometheus is what fails.
+    ignoreNullValues: "false"
+    {{- with $headers }}
+    customHeaders: {{ join "," . | quote }}
+    {{- end }}
+    {{- with $modes }}
+    authModes: {{ . | quote }}
+  authenticationRef:
+    name: {{ include "holograph.renderer.name" $ }}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A quantity (750m, 0.1, 2k) as the plain number that KEDA parses.
+*/}}
+{{- define "holograph.keda.threshold" -}}
+{{- $number := regexFind "^[0-9.]+" (toString .) | float64 }}
+{{- $factor := get (dict "m" 0.001 "" 1.0 "k" 1000.0) (regexFind "[a-z]*$" (toString .)) }}
+{{- mulf $number $factor }}
+{{- end }}
