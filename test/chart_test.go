@@ -437,7 +437,7 @@ frame: {budget: 41ms}`))
 	assert.Contains(t, rendered.Notes, "/pods/*/odd_demand")
 	assert.Contains(t, rendered.Notes, "0.37 late frames per second and pod and at a demand of 0.61")
 	for _, label := range []string{"odd_namespace", "odd_pod", "odd_container"} {
-		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], "target_label: "+label)
+		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], fmt.Sprintf("target_label: %q", label))
 	}
 	for _, name := range []string{"frames_total", "frames_over_budget_total", "demand", "offered_cpu_seconds_total", "cpu_capacity_cores"} {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_"+name)

@@ -1,7 +1,7 @@
 package test
 
 import (
-	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -179,7 +179,7 @@ networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: stranger
 				"renderer elsewhere": {"games", labels.Set{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": "game", "app.kubernetes.io/component": "renderer"}},
 			}
 			for _, component := range []chart.Component{renderer, prometheus, adapter, kubeStateMetrics} {
-				if !hasComponent(rendered, component) {
+				if !slices.Contains(components(rendered), string(component)) {
 					continue
 				}
 				ends[string(component)] = end{"holograph", rendered.Deployment(t, component).Spec.Template.Labels}
@@ -207,14 +207,4 @@ networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: stranger
 		})
 	}
 	assert.Empty(t, chart.Of[*networkingv1.NetworkPolicy](t, chart.Render(t)), "off by default")
-}
-
-// hasComponent reports whether a component is installed.
-func hasComponent(rendered *chart.Rendered, component chart.Component) bool {
-	for _, name := range components(rendered) {
-		if name == fmt.Sprint(component) {
-			return true
-		}
-	}
-	return false
 }

@@ -64,8 +64,8 @@ Labels that select the pods of one component. Never change: a Deployment's selec
 Takes dict "context" $ "component" name.
 */}}
 {{- define "holograph.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "holograph.name" .context }}
-app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/name: {{ include "holograph.name" .context | quote }}
+app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -87,9 +87,9 @@ Takes dict "context" $ "component" name "name" name, optionally "annotations" an
 "namespace": another than the release's, or "-" for a cluster-scoped object.
 */}}
 {{- define "holograph.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 {{- if ne (default "" .namespace) "-" }}
-namespace: {{ default (include "holograph.namespace" .context) .namespace }}
+namespace: {{ default (include "holograph.namespace" .context) .namespace | quote }}
 {{- end }}
 labels:
   {{- include "holograph.labels" . | nindent 2 }}
@@ -132,11 +132,11 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: {{ $role.name }}
+  name: {{ $role.name | quote }}
 subjects:
   - kind: ServiceAccount
-    name: {{ $.name }}
-    namespace: {{ $own }}
+    name: {{ $.name | quote }}
+    namespace: {{ $own | quote }}
 {{- end }}
 {{- end }}
 

@@ -77,9 +77,9 @@ The adapter's rules, one per signal. Each begins from a series of its own and gi
   resources:
     # Exactly these two: a template would also turn `job`, `service` or `node` labels into Kubernetes resources.
     overrides:
-      {{ $labels.namespace }}:
+      {{ $labels.namespace | quote }}:
         resource: namespace
-      {{ $labels.pod }}:
+      {{ $labels.pod | quote }}:
         resource: pod
   name:
     matches: {{ printf "^%s$" $series | squote }}

@@ -64,14 +64,14 @@ Those files as `projected.sources` of a volume; empty where there are none.
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
 {{- with $access.ca }}
 - {{ ternary "configMap" "secret" (eq .kind "ConfigMap") }}:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
       - key: {{ .key }}
         path: ca.crt
 {{- end }}
 {{- with $access.clientSecret }}
 - secret:
-    name: {{ . }}
+    name: {{ . | quote }}
     items:
       - key: tls.crt
         path: tls.crt
@@ -80,7 +80,7 @@ Those files as `projected.sources` of a volume; empty where there are none.
 {{- end }}
 {{- with $access.bearerToken }}
 - secret:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
       - key: {{ .key }}
         path: token

@@ -31,7 +31,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: Frames in {{ $where }} are late {{ ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast") }}.
         description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." $.Values.slo.objective $.Values.slo.window (subf 100 $.Values.slo.objective) | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) | quote }}
     {{- end }}
     {{- end }}
     {{- $scaling := list $signals.overruns.name }}
@@ -47,7 +47,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: Prometheus has no {{ $name }} of any renderer in {{ include "holograph.namespace" $ }}.
         description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
     {{- end }}
     {{- if include "holograph.scope.objects" . }}
     {{- if .Values.autoscaling.enabled }}
@@ -58,7 +58,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: kube-state-metrics shows no autoscaler of the renderers in {{ include "holograph.namespace" $ }}.
         description: It is gone, or nobody sees it. No other alert on the autoscaler can fire.
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") | quote }}
     # Scaled to 0 by hand, an autoscaler rests by intention.
     - alert: HolographAutoscalerInactive
       expr: |-
@@ -70,7 +70,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: The autoscaler {{ $who }} does not scale.
         description: {{ "Its condition {{ $labels.condition }} is False: the replicas stay as they are, whatever the load." | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") | quote }}
     # Where the two limits are one, the maximum is all there is.
     - alert: HolographAutoscalerAtMaximum
       expr: |-
@@ -82,14 +82,14 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: The autoscaler {{ $who }} has been at its maximum for {{ $alerts.autoscalerAtMaximum.for }}.
         description: {{ "It wants {{ $value }} replicas and may not have more, so that more load means late frames." | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") | quote }}
     - alert: HolographAutoscalerFlapping
       expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $alerts.autoscalerFlapping.window }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: The autoscaler {{ $who }} keeps changing its mind.
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal ends pods that are wanted again shortly after." $alerts.autoscalerFlapping.window | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") | quote }}
     {{- if .Values.prometheusAdapter.enabled }}
     - alert: HolographAdapterUnavailable
       expr: max by (namespace, deployment) (kube_deployment_status_replicas_available{namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}}) < 1
@@ -98,7 +98,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: No pod of {{ include "holograph.prometheusAdapter.name" . }} in {{ include "holograph.namespace" . }} is available.
         description: The custom metrics API of the whole cluster has nobody to answer it, and what scales on it stays as it is.
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") | quote }}
     {{- end }}
     {{- end }}
     {{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
@@ -112,7 +112,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       annotations:
         summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}
         description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: more replicas are no more capacity." $alerts.replicasMismatch.for | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") | quote }}
     {{- end }}
 {{- end }}
 

@@ -21,7 +21,7 @@ kubernetes_sd_configs:
   - role: pod
     namespaces:
       names:
-        - {{ include "holograph.namespace" .context }}
+        - {{ include "holograph.namespace" .context | quote }}
     selectors:
       - role: pod
         label: {{ include "holograph.selectorLabels" . | fromYaml | include "holograph.prometheus.selector" | squote }}
@@ -45,11 +45,11 @@ relabel_configs:
     action: keep
   {{- if not .honorLabels }}
   - source_labels: [__meta_kubernetes_namespace]
-    target_label: {{ $labels.namespace }}
+    target_label: {{ $labels.namespace | quote }}
   - source_labels: [__meta_kubernetes_pod_name]
-    target_label: {{ $labels.pod }}
+    target_label: {{ $labels.pod | quote }}
   - source_labels: [__meta_kubernetes_pod_container_name]
-    target_label: {{ $labels.container }}
+    target_label: {{ $labels.container | quote }}
   {{- end }}
 {{- end }}
 
