@@ -5,8 +5,10 @@ most of it when the release is half installed; the rest would start and then not
 */}}
 {{- define "holograph.validate.pods" -}}
 {{- include "holograph.validate.images" . }}
-{{- range $component := list "renderer" "prometheus" "prometheusAdapter" "kubeStateMetrics" }}
-{{- include "holograph.validate.resources" (dict "context" $ "key" $component "container" (get $.Values $component)) }}
+{{- range $component, $values := .Values }}
+{{- if kindIs "map" $values }}
+{{- include "holograph.validate.resources" (dict "context" $ "key" $component "container" $values) }}
+{{- end }}
 {{- end }}
 {{- $containers := include "holograph.validate.ownContainers" . | fromYaml }}
 {{- range $key, $container := $containers }}
