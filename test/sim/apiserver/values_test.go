@@ -1,0 +1,237 @@
+package apiserver_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/sim/apiserver"
+	"holograph/test/sim/values"
+)
+
+func TestMain(m *testing.M) {
+	// Helm tells there of every value that it drops.
+	log.SetOutput(io.Discard)
+	os.Exit(m.Run())
+}
+
+// shipped is the chart, with its schema compiled once: Helm compiles it for each rendering, which takes longer
+// than all the rest.
+type shipped struct {
+	chart  *chart.Chart
+	text   map[string]any
+	schema *jsonschema.Schema
+}
+
+func load(t testing.TB) shipped {
+	t.Helper()
+	loaded, err := loader.Load("../../../charts/holograph")
+	require.NoError(t, err)
+	text := map[string]any{}
+	require.NoError(t, json.Unmarshal(loaded.Schema, &text))
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(loaded.Schema))
+	require.NoError(t, err)
+	compiler := jsonschema.NewCompiler()
+	require.NoError(t, compiler.AddResource("file:///values.schema.json", document))
+	schema, err := compiler.Compile("file:///values.schema.json")
+	require.NoError(t, err)
+	return shipped{loaded, text, schema}
+}
+
+// outcome is what became of one set of values.
+type outcome int
+
+const (
+	refusedBySchema outcome = iota
+	refusedBySentence
+	rendered
+)
+
+// sentence is what the chart's own checks say, as Helm reports it: one line that ends a `fail`.
+var sentence = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.]$`)
+
+// judge renders values and reports everything that is wrong with the outcome.
+func (s shipped) judge(release string, overrides map[string]any) (outcome, []string) {
+	release = strings.ToLower(release)
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = chartutil.KubeVersion{Version: "v1.37.0", Major: "1", Minor: "37"}
+	all, err := chartutil.ToRenderValuesWithSchemaValidation(s.chart, overrides, chartutil.ReleaseOptions{Name: release, Namespace: "film", IsInstall: true, Revision: 1}, capabilities, true)
+	if err != nil {
+		return refusedBySchema, []string{"Helm cannot lay the values over the defaults: " + err.Error()}
+	}
+	text, err := json.Marshal(all["Values"])
+	if err != nil {
+		return refusedBySchema, []string{err.Error()}
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return refusedBySchema, []string{err.Error()}
+	}
+	if s.schema.Validate(instance) != nil {
+		return refusedBySchema, nil
+	}
+	files, err := engine.Render(s.chart, all)
+	if err != nil {
+		if sentence.MatchString(strings.TrimSpace(err.Error())) {
+			return refusedBySentence, nil
+		}
+		return refusedBySentence, []string{"the schema takes it, and it fails without a sentence: " + err.Error()}
+	}
+	var problems []string
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(files[name], -1) {
+			var object map[string]any
+			if err := yaml.UnmarshalStrict([]byte(document), &object); err != nil {
+				problems = append(problems, name+" is not YAML: "+err.Error()+"\n"+document)
+				continue
+			}
+			if len(object) == 0 {
+				continue
+			}
+			if err := apiserver.Refusal([]byte(document)); err != nil && !strings.HasSuffix(name, "extraobjects.yaml") {
+				problems = append(problems, err.Error())
+			}
+			metadata, _ := object["metadata"].(map[string]any)
+			identity := strings.Join([]string{asText(object["apiVersion"]), asText(object["kind"]), asText(metadata["namespace"]), asText(metadata["name"])}, " ")
+			if seen[identity] && !strings.HasSuffix(name, "extraobjects.yaml") {
+				problems = append(problems, identity+" is rendered twice")
+			}
+			seen[identity] = true
+			data, _ := object["data"].(map[string]any)
+			if object["kind"] == "ConfigMap" && !strings.HasSuffix(name, "extraobjects.yaml") {
+				problems = append(problems, queries(data)...)
+			}
+		}
+	}
+	return rendered, problems
+}
+
+func asText(value any) string {
+	text, _ := value.(string)
+	return text
+}
+
+// adapterTemplate gives prometheus-adapter's placeholders values.
+var adapterTemplate = strings.NewReplacer("<<.Series>>", "series", "<<.LabelMatchers>>", `pod="a"`, "<<.GroupBy>>", "pod")
+
+// queries parses every PromQL expression below a ConfigMap's files.
+func queries(data map[string]any) []string {
+	var problems []string
+	for file, content := range data {
+		if !strings.HasSuffix(file, ".yaml") {
+			continue
+		}
+		var document any
+		if err := yaml.UnmarshalStrict([]byte(asText(content)), &document); err != nil {
+			problems = append(problems, file+" is not YAML: "+err.Error())
+			continue
+		}
+		var walk func(value any)
+		walk = func(value any) {
+			switch v := value.(type) {
+			case []any:
+				for _, item := range v {
+					walk(item)
+				}
+			case map[string]any:
+				for key, item := range v {
+					query, isText := item.(string)
+					if isText && (key == "expr" || key == "metricsQuery" || key == "seriesQuery") {
+						if _, err := parser.NewParser(parser.Options{}).ParseExpr(adapterTemplate.Replace(query)); err != nil {
+							problems = append(problems, file+": "+key+": "+err.Error()+": "+query)
+						}
+					}
+					walk(item)
+				}
+			}
+		}
+		walk(document)
+	}
+	return problems
+}
+
+// releases are names that Helm takes.
+var releases = []string{"holograph", "a", "my.release", "1up", strings.Repeat("r", 53), "a-" + strings.Repeat("b", 41) + "-c"}
+
+// attempt draws values from a source of chance and judges them.
+func (s shipped) attempt(t testing.TB, source rand.Source) outcome {
+	t.Helper()
+	drawn := values.New(s.text, source).Draw()
+	release := releases[rand.New(source).IntN(len(releases))]
+	result, problems := s.judge(release, drawn)
+	if len(problems) > 0 {
+		text, _ := yaml.Marshal(drawn)
+		assert.Fail(t, "the schema takes values that do not work", "release %s\n%s\n%s", release, text, strings.Join(problems, "\n"))
+	}
+	return result
+}
+
+// TestNoValuesRenderWhatKubernetesRefuses draws values from the schema: whatever the schema takes either renders
+// objects that the API server creates, or is refused with one of the chart's sentences.
+func TestNoValuesRenderWhatKubernetesRefuses(t *testing.T) {
+	s := load(t)
+	counts := map[outcome]int{}
+	const draws = 150
+	for seed := range uint64(draws) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { counts[s.attempt(t, rand.NewPCG(seed, 0))]++ })
+	}
+	t.Logf("of %d: %d refused by the schema, %d by a sentence, %d rendered", draws, counts[refusedBySchema], counts[refusedBySentence], counts[rendered])
+	// A drawer that the schema always refuses, or that sets nothing, would find nothing.
+	assert.Greater(t, counts[rendered], draws/5)
+	assert.Greater(t, counts[refusedBySentence], draws/20)
+}
+
+// chance lets the bytes of a fuzzer be a source of chance: when they end, so do the surprises.
+type chance struct{ bytes []byte }
+
+// Uint64 implements rand.Source.
+func (c *chance) Uint64() uint64 {
+	var n uint64
+	for range 8 {
+		n <<= 8
+		if len(c.bytes) > 0 {
+			n |= uint64(c.bytes[0])
+			c.bytes = c.bytes[1:]
+		}
+	}
+	return n
+}
+
+// FuzzValues searches on from where the seeds end: go -C test/sim test -fuzz Values ./apiserver
+func FuzzValues(f *testing.F) {
+	s := load(f)
+	for seed := range uint64(16) {
+		source, text := rand.NewPCG(seed, 1), []byte{}
+		for range 64 {
+			n := source.Uint64()
+			for shift := range 8 {
+				text = append(text, byte(n>>(8*shift)))
+			}
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) { s.attempt(t, &chance{text}) })
+}

@@ -1,0 +1,104 @@
+package values
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+)
+
+// likely are texts that values of a pod share or that something takes for more than a text.
+var likely = []string{"", "a", "http", "renderer", "cpu", "memory", "nvidia.com/gpu", "true", "null", "0", "1e3", "~", "0x1", "a: b", "- a", "{{ . }}", "'", `"`, "\n", "#", "%", "é", "1Gi", "15s", "10m", "1h", "5m"}
+
+// text draws a string: one of the likely ones where the schema takes it, else one made from the pattern.
+func (d *Drawer) text(schema map[string]any) string {
+	pattern, patterned := schema["pattern"].(string)
+	if !patterned {
+		text := likely[d.rand.IntN(len(likely))]
+		if least, _ := number(schema["minLength"]); text == "" && least > 0 {
+			return "a"
+		}
+		return text
+	}
+	if d.rand.IntN(3) > 0 {
+		var fitting []string
+		for _, text := range likely {
+			if matches(pattern, text) {
+				fitting = append(fitting, text)
+			}
+		}
+		if len(fitting) > 0 {
+			return fitting[d.rand.IntN(len(fitting))]
+		}
+	}
+	text := d.matching(pattern)
+	if most, found := number(schema["maxLength"]); found && len(text) > int(most) {
+		text = strings.TrimRight(text[:int(most)], "-._")
+	}
+	return text
+}
+
+// matching makes a text that a pattern matches.
+func (d *Drawer) matching(pattern string) string {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return ""
+	}
+	var out strings.Builder
+	d.make(&out, parsed)
+	return out.String()
+}
+
+func (d *Drawer) make(out *strings.Builder, node *syntax.Regexp) {
+	switch node.Op {
+	case syntax.OpLiteral:
+		out.WriteString(string(node.Rune))
+	case syntax.OpCharClass:
+		pair := 2 * d.rand.IntN(len(node.Rune)/2)
+		// Of a class of all but a few characters, the printable ones.
+		low, high := node.Rune[pair], min(node.Rune[pair+1], 0x17f)
+		if low > high {
+			low, high = 'a', 'z'
+		}
+		out.WriteRune(low + d.rand.Int32N(high-low+1))
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		out.WriteRune(' ' + d.rand.Int32N('~'-' '))
+	case syntax.OpCapture, syntax.OpConcat:
+		for _, part := range node.Sub {
+			d.make(out, part)
+		}
+	case syntax.OpAlternate:
+		d.make(out, node.Sub[d.rand.IntN(len(node.Sub))])
+	case syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpRepeat:
+		least, most := node.Min, node.Max
+		switch node.Op {
+		case syntax.OpStar:
+			least, most = 0, -1
+		case syntax.OpPlus:
+			least, most = 1, -1
+		case syntax.OpQuest:
+			least, most = 0, 1
+		}
+		count := least
+		switch {
+		case most < 0:
+			count += []int{0, 1, 3, 70}[d.rand.IntN(4)]
+		case most > least:
+			count += []int{0, 1, most - least, d.rand.IntN(most - least + 1)}[d.rand.IntN(4)]
+		}
+		for range count {
+			d.make(out, node.Sub[0])
+		}
+	}
+}
+
+// patterns are those compiled so far.
+var patterns sync.Map
+
+func matches(pattern, text string) bool {
+	compiled, found := patterns.Load(pattern)
+	if !found {
+		compiled, _ = patterns.LoadOrStore(pattern, regexp.MustCompile(pattern))
+	}
+	return compiled.(*regexp.Regexp).MatchString(text)
+}
