@@ -79,6 +79,12 @@ func ofPrometheusOperator(repository, binary string) (Image, error) {
 	}, err
 }
 
+// Front returns the image of what stands before a platform team's Prometheus.
+func Front() (Image, error) {
+	version, err := repo.AppVersion()
+	return Image{Ref: "localhost/holograph-front:" + version, Program: program.Front, Binary: "front", Path: "/front", Local: true}, err
+}
+
 // Set names what only some clusters and their stories need, beside what all of them do.
 type Set string
 
@@ -92,7 +98,7 @@ const (
 
 // sets says what is in each set.
 var sets = map[Set][]func() (Image, error){
-	Sources: {PrometheusOperator, ConfigReloader},
+	Sources: {PrometheusOperator, ConfigReloader, Front},
 	Browser: {},
 }
 

@@ -17,6 +17,13 @@ var (
 		LDFlags:  "-X main.version=%s",
 		Sources:  []string{"test/doctor", "test/kube"},
 	}
+	// Front is what a platform team puts before its Prometheus, for the stories about
+	// one that asks for certificates, credentials and tenants.
+	Front = Program{
+		Name:     "front",
+		Packages: map[string]string{"front": "./test/sources/front"},
+		Sources:  []string{"test/sources/front"},
+	}
 	// Helm installs the chart; the tests render with the same version's library.
 	Helm = Program{
 		Name:     "helm",

@@ -64,15 +64,6 @@ func start() {
 	if shared.err = stock.Check(ctx, shared.sets...); shared.err != nil {
 		return
 	}
-	helm, err := program.Helm.Binary(ctx, "helm")
-	if err != nil {
-		shared.err = err
-		return
-	}
-	// Terratest runs the helm that it finds on PATH: let that be the pinned one.
-	if shared.err = os.Setenv("PATH", filepath.Dir(helm)+string(os.PathListSeparator)+os.Getenv("PATH")); shared.err != nil {
-		return
-	}
 	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, clusterName(), keep(), shared.sets...); shared.err != nil {
 		return
 	}
@@ -108,11 +99,16 @@ type Story struct {
 	*testing.T
 	// Release is the installed chart.
 	Release kube.Release
+	// Chart is what Install installs: this checkout's chart, unless the story names
+	// another folder, a package or a registry's reference.
+	Chart string
 	// Artifacts is the folder of this test's evidence: data, pictures and, where
 	// it fails, diagnostics.
 	Artifacts string
 
 	cluster *cluster.Cluster
+	// others are the further releases of At.
+	others []*Story
 }
 
 // releaseName is the name that the README installs under.
@@ -127,6 +123,8 @@ func New(t *testing.T) *Story {
 	}
 	shared.Do(start)
 	require.NoError(t, shared.err)
+	chart, err := repo.Path("charts", "holograph")
+	require.NoError(t, err)
 	artifacts, err := repo.Path(".artifacts", t.Name())
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(artifacts))
@@ -134,15 +132,39 @@ func New(t *testing.T) *Story {
 	s := &Story{
 		T:         t,
 		Release:   kube.Release{Client: shared.client, Namespace: releaseName, Name: releaseName},
+		Chart:     chart,
 		Artifacts: artifacts,
 		cluster:   shared.cluster,
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.diagnose()
-		}
-	})
+	s.UseHelm(program.Helm)
+	t.Cleanup(s.end)
 	return s
+}
+
+// At returns the story of another release beside this one, which the story may
+// install and which is removed at its end.
+func (s *Story) At(namespace, name string) *Story {
+	other := *s
+	other.Release.Namespace, other.Release.Name = namespace, name
+	other.Artifacts = s.Artifact(name)
+	s.others = append(s.others, &other)
+	return &other
+}
+
+// end keeps what the cluster knows about a failure, and then removes what the next
+// story does not expect.
+func (s *Story) end() {
+	for _, story := range append([]*Story{s}, s.others...) {
+		if s.Failed() {
+			story.diagnose()
+		}
+	}
+	// Not s.Context(): that ended before the cleanups.
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	for _, other := range s.others {
+		other.uninstall(ctx)
+	}
 }
 
 // Step logs the beginning of a part of the story, with the time since the

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
@@ -9,6 +11,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/logger"
 	"github.com/stretchr/testify/require"
 
+	"holograph/ci/program"
 	"holograph/ci/repo"
 )
 
@@ -16,30 +19,59 @@ import (
 // in the node takes 20 s.
 const helmTimeout = 3 * time.Minute
 
-// Install installs or upgrades the release to the chart of this checkout with
-// values files of values-examples/, and waits until all of it is ready. A story
-// that finds the release as it wants it costs one unchanged upgrade.
+// UseHelm has the rest of the story use the helm of that program; a story begins
+// with Helm 3's.
+func (s *Story) UseHelm(p program.Program) {
+	s.Helper()
+	binary, err := p.Binary(s.Context(), "helm")
+	require.NoError(s, err)
+	// Terratest runs the helm that it finds on PATH.
+	s.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// Upgrade says what to bring the release to.
+type Upgrade struct {
+	// Examples are values files of values-examples/.
+	Examples []string
+	// Values are paths of further values files.
+	Values []string
+	// Set holds single values on top.
+	Set map[string]string
+	// Flags are given to `helm upgrade` besides.
+	Flags []string
+}
+
+// Install installs or upgrades the release to the story's chart with values files
+// of values-examples/, and waits until all of it is ready. A story that finds the
+// release as it wants it costs one unchanged upgrade.
 func (s *Story) Install(examples ...string) {
 	s.Helper()
-	s.UpgradeWith(nil, examples...)
+	require.NoError(s, s.Upgrade(Upgrade{Examples: examples}))
 }
 
 // UpgradeWith is Install with single values set on top.
 func (s *Story) UpgradeWith(set map[string]string, examples ...string) {
 	s.Helper()
+	require.NoError(s, s.Upgrade(Upgrade{Examples: examples, Set: set}))
+}
+
+// Upgrade is Install for stories that give more than values, or that want the
+// error.
+func (s *Story) Upgrade(u Upgrade) error {
+	s.Helper()
 	options := s.helmOptions()
-	options.SetValues = set
-	for _, example := range examples {
+	options.SetValues = u.Set
+	for _, example := range u.Examples {
 		path, err := repo.Path("values-examples", example)
 		require.NoError(s, err)
 		options.ValuesFiles = append(options.ValuesFiles, path)
 	}
-	chart, err := repo.Path("charts", "holograph")
-	require.NoError(s, err)
+	options.ValuesFiles = append(options.ValuesFiles, u.Values...)
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
 	defer cancel()
-	options.ExtraArgs = map[string][]string{"upgrade": {"--install", "--create-namespace", "--reset-values", "--wait", "--timeout", helmTimeout.String()}}
-	require.NoError(s, helm.UpgradeContextE(s, ctx, options, chart, s.Release.Name))
+	options.ExtraArgs = map[string][]string{"upgrade": append(u.Flags,
+		"--install", "--create-namespace", "--reset-values", "--wait", "--timeout", helmTimeout.String())}
+	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 
 // Rollback takes the release back to its previous revision and waits.
@@ -53,12 +85,28 @@ func (s *Story) Rollback() {
 	require.NoError(s, helm.RollbackContextE(s, ctx, options, s.Release.Name, "0"))
 }
 
-// Uninstall removes the release and waits until its objects are gone.
-func (s *Story) Uninstall(ctx context.Context) {
+// Uninstall removes the release, where there is one, and waits until its objects
+// are gone.
+func (s *Story) Uninstall() {
+	s.Helper()
+	ctx, cancel := s.Within(helmTimeout + time.Minute)
+	defer cancel()
+	s.uninstall(ctx)
+}
+
+func (s *Story) uninstall(ctx context.Context) {
 	s.Helper()
 	options := s.helmOptions()
-	options.ExtraArgs = map[string][]string{"delete": {"--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
+	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found", "--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
 	require.NoError(s, helm.DeleteContextE(s, ctx, options, s.Release.Name, true))
+}
+
+// Helm runs the story's helm and returns what it printed.
+func (s *Story) Helm(command string, args ...string) (string, error) {
+	s.Helper()
+	ctx, cancel := s.Within(helmTimeout + time.Minute)
+	defer cancel()
+	return helm.RunHelmCommandAndGetOutputContextE(s, ctx, s.helmOptions(), command, args...)
 }
 
 func (s *Story) helmOptions() *helm.Options {
