@@ -105,9 +105,7 @@ func TestUninstall(t *testing.T) {
 	require.Contains(t, strings.Join(before, "\n"), "APIService", "the survey must see cluster-scoped objects")
 
 	s.Step("uninstall")
-	ctx, cancel := s.Within(2 * time.Minute)
-	defer cancel()
-	s.Uninstall(ctx)
+	s.Uninstall()
 
 	s.WaitFor(time.Minute, wait.Condition{Name: "nothing of the release to be left", Unmet: func(context.Context) error {
 		if left := belongings(s); len(left) > 0 {

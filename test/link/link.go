@@ -16,11 +16,17 @@ import (
 
 // Chain returns all links, from the renderer's pods to the autoscaler. Which of
 // them a release has, and which metrics must arrive, the release says itself.
-func Chain(r kube.Release) []wait.Condition {
+func Chain(r kube.Release) []wait.Condition { return From(r, check.RendererPods) }
+
+// From returns the links of Chain from one on, for a release whose earlier ones
+// cannot be looked at from here.
+func From(r kube.Release, first check.Link) []wait.Condition {
 	var chain []wait.Condition
+	reached := false
 	for _, link := range check.All() {
+		reached = reached || link.Name == first.Name
 		// An autoscaler at its maximum is no broken loop.
-		if link.Name != check.Headroom.Name {
+		if reached && link.Name != check.Headroom.Name {
 			chain = append(chain, condition(r, link))
 		}
 	}

@@ -5,7 +5,6 @@ package sources
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 
 	"holograph/ci/image"
 	"holograph/ci/program"
+	"holograph/test/doctor/check"
 	"holograph/test/harness"
 	"holograph/test/kube"
 	"holograph/test/link"
@@ -73,25 +72,12 @@ func TestExistingAdapter(t *testing.T) {
 // otherTeamServed is met when the metric of another team has a value: that of the
 // release's Prometheus pod.
 func otherTeamServed(r kube.Release) wait.Condition {
-	const metric = "queries_of_another_team"
 	return wait.Condition{Name: "another team's metric to be served", Unmet: func(ctx context.Context) error {
-		version, err := r.MetricsVersion(ctx)
-		if err != nil {
-			return err
+		values, err := r.MetricOfPods(ctx, r.Namespace, selector(r, "prometheus"), "queries_of_another_team")
+		if err == nil && len(values) != 1 {
+			err = fmt.Errorf("%d pods have a value, want one", len(values))
 		}
-		raw, err := r.Discovery().RESTClient().Get().AbsPath("/apis", kube.Group, version, "namespaces", r.Namespace, "pods", "*", metric).
-			Param("labelSelector", "app.kubernetes.io/component=prometheus").DoRaw(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, raw)
-		}
-		var list custommetrics.MetricValueList
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return err
-		}
-		if len(list.Items) != 1 {
-			return fmt.Errorf("%d values of %s, want that of one pod", len(list.Items), metric)
-		}
-		return nil
+		return err
 	}}
 }
 
@@ -115,7 +101,7 @@ func TestTwoReleases(t *testing.T) {
 
 	s.Step("both scale by the same adapter")
 	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
-	s.WaitFor(2*time.Minute, served(guest.Release)...)
+	s.WaitFor(2*time.Minute, link.Chain(guest.Release)...)
 	s.WaitFor(time.Minute, recorded(s.Release, s.Release), recorded(s.Release, guest.Release))
 }
 
@@ -151,7 +137,13 @@ func TestPlatformPrometheus(t *testing.T) {
 	for _, way := range []string{"token", "login"} {
 		s.Step("ask it with a %s", way)
 		require.NoError(t, s.Upgrade(withLocal(way)))
-		s.WaitFor(2*time.Minute, append([]wait.Condition{onePod(s.Release, "prometheus-adapter")}, served(s.Release)...)...)
+		s.WaitFor(time.Minute, link.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
+		// This Prometheus answers nobody who asks through the API server; the doctor's pod
+		// has the credentials.
+		s.WaitFor(2*time.Minute, link.From(s.Release, check.AdapterRule)...)
+		s.Step("the doctor asks it too")
+		said, err := s.Helm("test", s.Release.Name, "--timeout=1m")
+		require.NoError(t, err, "%s", said)
 		log := adapterLog(s)
 		assert.NotContains(t, log, token)
 		assert.NotContains(t, log, password)
@@ -178,7 +170,7 @@ func TestPrometheusOperator(t *testing.T) {
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
 	require.NoError(t, s.Upgrade(withLocal("operated")))
-	s.WaitFor(3*time.Minute, served(s.Release)...)
+	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
 
 	s.Step("its rules are followed there")
 	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack"}
@@ -189,11 +181,6 @@ func TestPrometheusOperator(t *testing.T) {
 // testdata on top.
 func withLocal(name string) harness.Upgrade {
 	return harness.Upgrade{Examples: []string{"local.yaml"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
-}
-
-// served are the links of a release whose Prometheus is elsewhere: those behind it.
-func served(r kube.Release) []wait.Condition {
-	return []wait.Condition{link.PodsReady(r), link.APIServicesAvailable(r), link.Listed(r), link.ValueForEveryPod(r), link.Active(r)}
 }
 
 // recorded is met when a Prometheus records what the release's autoscaler wants.
