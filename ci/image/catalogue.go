@@ -94,12 +94,24 @@ const (
 	Sources Set = "sources"
 	// Browser is no image, but a browser on this machine.
 	Browser Set = "browser"
+	// Bench holds what `make bench` compares the chart's policy with.
+	Bench Set = "bench"
 )
 
 // sets says what is in each set.
 var sets = map[Set][]func() (Image, error){
 	Sources: {PrometheusOperator, ConfigReloader, Front},
 	Browser: {},
+	Bench:   {MetricsServer},
+}
+
+// MetricsServer returns the image that serves pods' CPU use to the autoscaler.
+func MetricsServer() (Image, error) {
+	version, err := program.MetricsServer.Version()
+	return Image{
+		Ref:     "registry.k8s.io/metrics-server/metrics-server:" + version,
+		Program: program.MetricsServer, Binary: "metrics-server", Path: "/metrics-server",
+	}, err
 }
 
 // All returns the images that every cluster runs, the chart's and the load's, and

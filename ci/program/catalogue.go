@@ -76,6 +76,13 @@ var (
 		},
 		LDFlags: "-X github.com/prometheus/common/version.Version=%s",
 	}
+	// MetricsServer serves pods' CPU use, for the comparison with a policy that scales on it.
+	MetricsServer = Program{
+		Name:     "metrics-server",
+		Folder:   "ci/modules/metrics-server",
+		Module:   "sigs.k8s.io/metrics-server",
+		Packages: map[string]string{"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+	}
 	// K6 drives the load.
 	K6 = Program{
 		Name:     "k6",
@@ -180,6 +187,6 @@ var (
 func All() []Program {
 	return []Program{
 		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
-		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, KEDA, K6, Helm, Kind,
+		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, KEDA, MetricsServer, K6, Helm, Kind,
 	}
 }
