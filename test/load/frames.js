@@ -16,7 +16,7 @@
 
 import exec from 'k6/execution';
 import http from 'k6/http';
-import { Counter, Trend } from 'k6/metrics';
+import { Counter, Gauge, Trend } from 'k6/metrics';
 
 // setting reads one environment variable; valid says whether what parse made of it is meant.
 function setting(name, parse, valid, example) {
@@ -39,6 +39,11 @@ const budget = setting('FRAMES_BUDGET_MS', Number, positive, 'milliseconds such 
 const timeout = setting('FRAMES_TIMEOUT_MS', Number, positive, 'milliseconds such as 2000');
 const vus = setting('FRAMES_VUS', Number, positive, 'the greatest number of frames under way at once such as 100');
 
+// Counts are also kept by slice of the load, of so many milliseconds each; 0 keeps none.
+const slice = setting('FRAMES_SLICE_MS', Number, (n) => n >= 0, 'milliseconds such as 5000, or 0');
+// The first frame out of budget is looked for from here on, in milliseconds from the start.
+const mark = setting('FRAMES_MARK_MS', Number, (n) => n >= 0, 'milliseconds such as 60000, or 0');
+
 // The executor takes whole numbers as targets. Per thousand seconds, 2.5 frames per second are one.
 const unit = 1000;
 
@@ -55,8 +60,18 @@ function seconds(duration) {
   return Array.from(duration.matchAll(/([\d.]+)(ms|h|m|s)/g), ([, n, u]) => n * factor[u]).reduce((a, b) => a + b, 0);
 }
 
+const length = stages.reduce((sum, stage) => sum + 1000 * seconds(stage.duration), 0);
+const slices = slice > 0 ? Math.ceil(length / slice) : 0;
+const sliced = (name, n) => `${name}{slice:${n}}`;
+
 export const options = {
   discardResponseBodies: true,
+  // k6 counts by tag what a threshold asks for, so one that always holds stands for each slice.
+  thresholds: Object.fromEntries(
+    Array.from({ length: slices }, (_, n) => [sliced('frames_sent', n), sliced('frames_in_budget', n)])
+      .flat()
+      .map((name) => [name, ['count>=0']]),
+  ),
   // Every frame has an address of its own; without this each would be a time series of its own too.
   systemTags: ['error_code'],
   summaryTrendStats: ['min', 'p(50)', 'p(95)', 'p(99)', 'max'],
@@ -87,6 +102,8 @@ const outcomes = {
 const lateAtClient = new Counter('frames_late_at_client');
 const latency = new Trend('frame_latency');
 const startDelay = new Trend('frame_start_delay');
+const outAfterMark = new Trend('frame_out_of_budget_after_mark');
+const start = new Gauge('frames_start');
 
 // arrival is the time in seconds from the start at which the stages' area reaches n: cal()'s own formula,
 // written so that it holds for level stages too.
@@ -119,14 +136,18 @@ function outcome(response) {
 
 export default function () {
   const due = Date.now();
-  startDelay.add(due - exec.scenario.startTime - 1000 * arrival(exec.scenario.iterationInTest + 1));
+  const sinceStart = due - exec.scenario.startTime;
+  const tags = slice > 0 ? { slice: String(Math.min(slices - 1, Math.floor(sinceStart / slice))) } : {};
+  start.add(exec.scenario.startTime);
+  startDelay.add(sinceStart - 1000 * arrival(exec.scenario.iterationInTest + 1));
 
-  sent.add(1);
+  sent.add(1, tags);
   const response = http.get(`${url}/frame?scheduled=${due * 1000}`, { timeout: timeout, tags: { name: 'frame' } });
   const took = Date.now() - due;
 
   const result = outcome(response);
-  outcomes[result].add(1);
+  outcomes[result].add(1, tags);
+  if (result !== 'in_budget' && sinceStart >= mark) outAfterMark.add(sinceStart);
   if (result === 'in_budget' || result === 'late') {
     latency.add(took);
     if (took > budget) lateAtClient.add(1);
@@ -151,6 +172,11 @@ export function handleSummary(data) {
     late_at_client: count('frames_late_at_client'),
     latency_ms: spread('frame_latency', 0),
     start_delay_ms: spread('frame_start_delay'),
+    start_ms: data.metrics.frames_start ? data.metrics.frames_start.values.value : null,
+    first_out_of_budget_after_mark_ms: data.metrics.frame_out_of_budget_after_mark
+      ? data.metrics.frame_out_of_budget_after_mark.values.min
+      : null,
+    slices: Array.from({ length: slices }, (_, n) => [count(sliced('frames_sent', n)), count(sliced('frames_in_budget', n))]),
   };
   return { stdout: `holograph-load-summary: ${JSON.stringify(summary)}\n` };
 }

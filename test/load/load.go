@@ -74,6 +74,8 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 		{Name: "FRAMES_BUDGET_MS", Value: milliseconds(p.Budget)},
 		{Name: "FRAMES_TIMEOUT_MS", Value: milliseconds(p.Timeout())},
 		{Name: "FRAMES_VUS", Value: strconv.Itoa(p.VUs())},
+		{Name: "FRAMES_SLICE_MS", Value: milliseconds(p.Slice)},
+		{Name: "FRAMES_MARK_MS", Value: milliseconds(p.Mark)},
 		// k6 asks for its configuration below HOME and goes on without one.
 		{Name: "HOME", Value: "/"},
 		{Name: "K6_NO_USAGE_REPORT", Value: "true"},

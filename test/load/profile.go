@@ -29,6 +29,11 @@ type Profile struct {
 	// Budget is the time from a frame's scheduled time until its answer has reached the client. It is
 	// what late_at_client is counted by; whether a frame was in budget is for the renderer to say.
 	Budget time.Duration
+	// Slice is the length of the parts of the load by which frames are counted too, to a millisecond; 0
+	// counts them in all only.
+	Slice time.Duration
+	// Mark is the time from which the first frame out of budget is looked for.
+	Mark time.Duration
 }
 
 // Spike is a load that steps from Base up to Peak and back. Rates are in frames per second.
@@ -62,6 +67,11 @@ func (p Profile) Validate() error {
 	if p.Budget <= 0 {
 		return fmt.Errorf("the load has the budget %v; write the renderer's frame budget such as 33ms", p.Budget)
 	}
+	for name, d := range map[string]time.Duration{"slice": p.Slice, "mark": p.Mark} {
+		if d < 0 || d%time.Millisecond != 0 {
+			return fmt.Errorf("the load has the %s %v; write whole milliseconds from 0 up", name, d)
+		}
+	}
 	return nil
 }
 
@@ -92,11 +102,18 @@ func (p Profile) FramesPerSecondAt(t time.Duration) float64 {
 
 // Frames is the number of frames offered in all: the area below the line through the stages. k6 starts as
 // many whole frames.
-func (p Profile) Frames() float64 {
+func (p Profile) Frames() float64 { return p.FramesBy(p.Duration()) }
+
+// FramesBy is the number of frames offered until the time t after the start.
+func (p Profile) FramesBy(t time.Duration) float64 {
 	from, frames := 0.0, 0.0
 	for _, s := range p.Stages {
-		frames += (from + s.FramesPerSecond) / 2 * s.Duration.Seconds()
-		from = s.FramesPerSecond
+		if s.Duration > 0 && t > 0 {
+			told := min(t, s.Duration)
+			to := from + (s.FramesPerSecond-from)*float64(told)/float64(s.Duration)
+			frames += (from + to) / 2 * told.Seconds()
+		}
+		from, t = s.FramesPerSecond, t-s.Duration
 	}
 	return frames
 }

@@ -41,6 +41,7 @@ func TestProfile(t *testing.T) {
 			// The midpoint rule is exact for straight lines; steps fall between the slices.
 			sum, slice := 0.0, 100*time.Millisecond
 			for at := slice / 2; at < test.duration; at += slice {
+				assert.InDelta(t, sum, p.FramesBy(at-slice/2), 1e-6, "the frames by %v", at-slice/2)
 				sum += p.FramesPerSecondAt(at) * slice.Seconds()
 			}
 			assert.InDelta(t, test.frames, sum, 1e-6, "the frames are the integral of the rate")
@@ -72,6 +73,8 @@ func TestValidate(t *testing.T) {
 		"rate infinite":   {profile: Profile{Stages: []Stage{{math.Inf(1), 0}}}, wantErr: "stage 1 of the load has the rate +Inf; write frames per second from 0 up"},
 		"time negative":   {profile: Profile{Stages: []Stage{{1, -time.Second}}}, wantErr: "stage 1 of the load has the duration -1s; write whole milliseconds from 0 up"},
 		"time too finely": {profile: Profile{Stages: []Stage{{1, time.Microsecond}}}, wantErr: "stage 1 of the load has the duration 1µs; write whole milliseconds from 0 up"},
+		"slice too fine":  {profile: Profile{Stages: level, Budget: time.Second, Slice: time.Microsecond}, wantErr: "the load has the slice 1µs; write whole milliseconds from 0 up"},
+		"mark negative":   {profile: Profile{Stages: level, Budget: time.Second, Mark: -time.Second}, wantErr: "the load has the mark -1s; write whole milliseconds from 0 up"},
 		"no budget":       {profile: Profile{Stages: level}, wantErr: "the load has the budget 0s; write the renderer's frame budget such as 33ms"},
 	}
 	for name, test := range tests {

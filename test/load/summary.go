@@ -28,9 +28,22 @@ type Summary struct {
 	// Latency is the time from a rendered frame's scheduled time until the answer has reached k6; nil if
 	// none was rendered.
 	Latency *Spread
+	// Start is when the profile began, by k6's clock; zero if no frame was sent.
+	Start time.Time
+	// FirstOutOfBudget is when the first frame was due that was not in budget, from the profile's mark on,
+	// since Start; nil if there was none.
+	FirstOutOfBudget *time.Duration
+	// Slices are the counts by the profile's slices, from Start on.
+	Slices []Slice
+
 	// StartDelay is how late k6 itself sent the frames; nil if it sent none. Where it is not small against
 	// the budget, k6 was short of CPU and the load was not that of the profile.
 	StartDelay *Spread
+}
+
+// Slice counts the frames that were due in one part of the load.
+type Slice struct {
+	Sent, InBudget int
 }
 
 // Spread holds percentiles of a time, to a millisecond.
@@ -65,6 +78,10 @@ type line struct {
 	LateAtClient *int    `json:"late_at_client"`
 	Latency      *spread `json:"latency_ms"`
 	StartDelay   *spread `json:"start_delay_ms"`
+
+	Start            *float64 `json:"start_ms"`
+	FirstOutOfBudget *float64 `json:"first_out_of_budget_after_mark_ms"`
+	Slices           [][2]int `json:"slices"`
 }
 
 type spread struct{ P50, P95, P99, Max float64 }
@@ -133,11 +150,30 @@ func parseLine(encoded string) (Summary, error) {
 			return Summary{}, fmt.Errorf("has %v as %s", *s, name)
 		}
 	}
-	return Summary{
+	summary := Summary{
 		Sent: *l.Sent, InBudget: *l.InBudget, Late: *l.Late, Refused: *l.Refused, Failed: *l.Failed,
 		NeverStarted: *l.NeverStarted, LateAtClient: *l.LateAtClient,
 		Latency: l.Latency.durations(), StartDelay: l.StartDelay.durations(),
-	}, nil
+	}
+	if l.Start != nil {
+		summary.Start = time.UnixMilli(int64(*l.Start))
+	}
+	if l.FirstOutOfBudget != nil {
+		summary.FirstOutOfBudget = new(time.Duration(*l.FirstOutOfBudget) * time.Millisecond)
+	}
+	sliced := 0
+	for i, counts := range l.Slices {
+		slice := Slice{Sent: counts[0], InBudget: counts[1]}
+		if slice.InBudget < 0 || slice.Sent < slice.InBudget {
+			return Summary{}, fmt.Errorf("has more frames in budget (%d) than sent (%d) in slice %d", slice.InBudget, slice.Sent, i)
+		}
+		summary.Slices = append(summary.Slices, slice)
+		sliced += slice.Sent
+	}
+	if len(l.Slices) > 0 && sliced != *l.Sent {
+		return Summary{}, fmt.Errorf("has %d frames in its slices and %d sent", sliced, *l.Sent)
+	}
+	return summary, nil
 }
 
 func (s *spread) durations() *Spread {
