@@ -28,6 +28,8 @@ const usage = `Simulates a chart's HorizontalPodAutoscaler under a load, on virt
   --trace spike.csv --csv out.csv --svg out.svg   a trace of your own, timeline and picture
   --svg out.svg --compare a.yaml b.yaml           policies over one another
   --trace all --values my.yaml                    one policy, all standard traces up to 10 pods
+  --measured a.csv --measured b.csv --svg out.svg runs that were recorded on a cluster, over one another
+  --measured a.csv --trace load.csv               such a run, and what is simulated for its load
   --tune --pod-hours 1.4 --out tuned.yaml         the best policy for all standard traces
   --report ../../docs/simulation                  the pages and pictures of the docs
 
@@ -37,6 +39,8 @@ Flags:
 type options struct {
 	chart, valuesFile, trace string
 	csv, svg, out            string
+	json, heading            string
+	measured                 []string
 	report, examples         string
 	compare, tune            bool
 	seeds, tries             int
@@ -64,6 +68,12 @@ func Main(files fs.FS, args []string, out, progress io.Writer) error {
 	set.StringVar(&o.trace, "trace", "flash-crowd", "name of a standard trace ("+strings.Join(names(), ", ")+"), all for those of up to 10 pods, a CSV file (seconds,load[,capacity]), or a folder of CSV files for --tune, for which the default is all standard traces up to 10 pods")
 	set.StringVar(&o.csv, "csv", "", "write the first seed's timeline to this file")
 	set.StringVar(&o.svg, "svg", "", "draw load, replicas and overruns of the first seed into this file")
+	set.StringVar(&o.heading, "title", "", "heading of the picture; the trace's name if empty")
+	set.StringVar(&o.json, "json", "", "write the figures to this file")
+	set.Func("measured", "a run recorded on a cluster, in the form that --csv writes; may be given several times, and is simulated too where --trace is given", func(file string) error {
+		o.measured = append(o.measured, file)
+		return nil
+	})
 	set.BoolVar(&o.compare, "compare", false, "compare the values files that follow the flags")
 	set.BoolVar(&o.tune, "tune", false, "search targets, windows, behavior, min replicas and headroom")
 	set.Float64Var(&o.goal.PodHours, "pod-hours", 0, "--tune: the most that the policy may cost, as a multiple of the oracle's pod-hours")
@@ -102,6 +112,10 @@ func Main(files fs.FS, args []string, out, progress io.Writer) error {
 		return writeReport(o, files, chart, out)
 	case o.tune:
 		return o.runTune(chart, given["trace"], out, progress)
+	case len(o.measured) > 0 && !given["trace"] && (o.compare || given["values"]):
+		return errors.New("--measured is simulated beside a run only for that run's load; write --trace load.csv too")
+	case len(o.measured) > 0 && !given["trace"]:
+		return o.runPolicies(chart, nil, out)
 	case o.compare:
 		if set.NArg() < 2 {
 			return errors.New("--compare wants two or more values files after the flags")
@@ -227,65 +241,126 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 	if o.trace == "all" {
 		return o.runAll(chart, files, out)
 	}
-	t, err := findTrace(o.trace)
-	if err != nil {
-		return err
+	var rows []report.Row
+	var lines []picture.Line
+	add := func(name string, summary sim.Summary, result sim.Result) {
+		rows = append(rows, report.Row{Name: name, Summary: summary})
+		lines = append(lines, picture.Line{Name: name, Note: report.Note(summary), Result: result})
 	}
-	cases := make([]sim.Case, len(files))
-	objectives := make([]float64, len(files))
+	title, seconds := "Measured", 0
+	for _, file := range o.measured {
+		result, err := o.judge(file)
+		if err != nil {
+			return err
+		}
+		name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".csv"), "-", " ")
+		if len(files) > 0 {
+			name += ", measured"
+		}
+		add(name, result.Summary, result)
+		seconds = len(result.Rows)
+	}
+	if len(files) > 0 {
+		t, err := findTrace(o.trace)
+		if err != nil {
+			return err
+		}
+		title, seconds = t.Name, int(t.Duration())
+		cases := make([]sim.Case, len(files))
+		for i, file := range files {
+			v, err := o.values(file)
+			if err != nil {
+				return err
+			}
+			m, config, err := o.render(chart, v)
+			if err != nil {
+				return err
+			}
+			cases[i] = sim.Case{Manifest: m, Trace: t, Fleet: config}
+			if peak := t.Peak(); peak > float64(m.HPA.Spec.MaxReplicas) {
+				fmt.Fprintf(out, "Note: %s needs %.0f pods at its peak, but autoscaling.maxReplicas of %s is %d; --max-replicas raises it.\n", t.Name, peak, label(file), m.HPA.Spec.MaxReplicas)
+			}
+		}
+		results := make([]sim.Result, len(files))
+		runs, err := sim.Seeds(cases, o.seeds, func(c int, r sim.Result) { results[c] = r })
+		if err != nil {
+			return err
+		}
+		for i, file := range files {
+			name := label(file)
+			if len(o.measured) > 0 {
+				name += ", simulated"
+			}
+			add(name, sim.Mean(runs[i]), results[i])
+		}
+	}
+	fmt.Fprintf(out, "%s, %d minutes", title, seconds/60)
+	if len(files) > 0 {
+		fmt.Fprintf(out, ", means of %d seeds", o.seeds)
+	}
+	fmt.Fprint(out, "\n\n")
+	report.Table(out, rows)
+	fmt.Fprintln(out)
+	simulated := len(rows) - len(files)
 	for i, file := range files {
 		v, err := o.values(file)
 		if err != nil {
 			return err
 		}
-		m, config, err := o.render(chart, v)
-		if err != nil {
-			return err
-		}
-		cases[i] = sim.Case{Manifest: m, Trace: t, Fleet: config}
-		objectives[i], _ = chart.Float(v, "slo", "objective")
-		if peak := t.Peak(); peak > float64(m.HPA.Spec.MaxReplicas) {
-			fmt.Fprintf(out, "Note: %s needs %.0f pods at its peak, but autoscaling.maxReplicas of %s is %d; --max-replicas raises it.\n", t.Name, peak, label(file), m.HPA.Spec.MaxReplicas)
-		}
-	}
-	results := make([]sim.Result, len(files))
-	runs, err := sim.Seeds(cases, o.seeds, func(c int, r sim.Result) { results[c] = r })
-	if err != nil {
-		return err
-	}
-	rows := make([]report.Row, len(files))
-	lines := make([]picture.Line, len(files))
-	for i, file := range files {
-		rows[i] = report.Row{Name: label(file), Summary: sim.Mean(runs[i])}
-		lines[i] = picture.Line{Name: label(file), Note: report.Note(rows[i].Summary), Result: results[i]}
-	}
-	fmt.Fprintf(out, "%s, %d minutes, means of %d seeds\n\n", t.Name, t.Duration()/60, o.seeds)
-	report.Table(out, rows)
-	fmt.Fprintln(out)
-	for i, r := range rows {
-		if objectives[i] > 0 {
+		if objective, found := chart.Float(v, "slo", "objective"); found && objective > 0 {
 			verdict := "kept"
-			if 100*r.InBudget() < objectives[i] {
+			if 100*rows[simulated+i].InBudget() < objective {
 				verdict = "missed"
 			}
-			fmt.Fprintf(out, "%s: slo.objective of %v %% %s on this trace\n", r.Name, objectives[i], verdict)
+			fmt.Fprintf(out, "%s: slo.objective of %v %% %s on this trace\n", rows[simulated+i].Name, objective, verdict)
+		}
+	}
+	if o.json != "" {
+		timelines := make([]sim.Result, len(lines))
+		for i, l := range lines {
+			timelines[i] = l.Result
+		}
+		if err := write(o.json, func(w io.Writer) error { return report.JSON(w, rows, timelines) }); err != nil {
+			return err
 		}
 	}
 	if o.csv != "" {
-		for i := range results {
+		for i, l := range lines[simulated:] {
 			name := o.csv
-			if len(results) > 1 {
-				name = strings.TrimSuffix(o.csv, ".csv") + "-" + rows[i].Name + ".csv"
+			if len(files) > 1 {
+				name = strings.TrimSuffix(o.csv, ".csv") + "-" + rows[simulated+i].Name + ".csv"
 			}
-			if err := write(name, func(w io.Writer) error { return report.Timeline(w, results[i]) }); err != nil {
+			if err := write(name, func(w io.Writer) error { return report.Timeline(w, l.Result) }); err != nil {
 				return err
 			}
 		}
 	}
 	if o.svg != "" {
-		return write(o.svg, func(w io.Writer) error { return picture.Write(w, t.Name, lines) })
+		return write(o.svg, func(w io.Writer) error { return picture.Write(w, o.title(title), lines) })
 	}
 	return nil
+}
+
+// judge reads a recorded run and gives it the figures that simulated ones have.
+func (o options) judge(name string) (sim.Result, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return sim.Result{}, fmt.Errorf("--measured: %w", err)
+	}
+	defer file.Close()
+	rows, err := report.ReadTimeline(name, file)
+	if err != nil {
+		return sim.Result{}, err
+	}
+	return sim.Judge(rows, fleet.Defaults()), nil
+}
+
+// title is the picture's heading: --title, or what is shown.
+func (o options) title(shown string) string {
+	if o.heading != "" {
+		return o.heading
+	}
+	return shown
 }
 
 func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress io.Writer) error {

@@ -3,11 +3,17 @@ package report
 
 import (
 	"bufio"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"holograph/test/sim/fleet"
 	"holograph/test/sim/sim"
 )
 
@@ -77,10 +83,83 @@ func Markdown(w io.Writer, header []string, rows [][]string) {
 	}
 }
 
+// timelineHeader is the first line of a timeline.
+const timelineHeader = "seconds,load,capacity,replicas,ready,pods,oracle,frames,late"
+
+// ReadTimeline reads the rows of what [Timeline] writes, or of a recording in that form. The oracle's column is not
+// read: the reader's own model says what would have been enough. The error names the line.
+func ReadTimeline(name string, r io.Reader) ([]fleet.Row, error) {
+	reader := csv.NewReader(r)
+	lines, err := reader.ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(lines) < 2 || strings.Join(lines[0], ",") != timelineHeader {
+		return nil, fmt.Errorf("%s: line 1: a timeline begins with %s, and one row a second follows", name, timelineHeader)
+	}
+	var rows []fleet.Row
+	for i, line := range lines[1:] {
+		var v [9]float64
+		for j, text := range line {
+			if v[j], err = strconv.ParseFloat(text, 64); err != nil && j != 6 || math.IsNaN(v[j]) || v[j] < 0 {
+				return nil, fmt.Errorf("%s: line %d, column %d: %q is no number of %s", name, i+2, j+1, text, lines[0][j])
+			}
+		}
+		if v[0] != float64(i) {
+			return nil, fmt.Errorf("%s: line %d, column 1: second %v follows second %d; write one row a second, from 0 on", name, i+2, v[0], i-1)
+		}
+		if v[2] == 0 || v[8] > v[7] {
+			return nil, fmt.Errorf("%s: line %d: a capacity of 0, or more frames late than offered", name, i+2)
+		}
+		rows = append(rows, fleet.Row{Load: v[1], Capacity: v[2], Spec: int(v[3]), Ready: int(v[4]), Pods: int(v[5]), Frames: v[7], Late: v[8]})
+	}
+	return rows, nil
+}
+
+// Figures is a summary for other programs, in Prometheus' base units.
+type Figures struct {
+	Name                 string  `json:"name"`
+	Frames               float64 `json:"frames"`
+	BadFrames            float64 `json:"bad_frames"`
+	WorstMinuteRatio     float64 `json:"worst_minute_ratio"`
+	RecoverySeconds      float64 `json:"recovery_seconds"`
+	Reversals            float64 `json:"reversals"`
+	PodSeconds           float64 `json:"pod_seconds"`
+	OraclePodSeconds     float64 `json:"oracle_pod_seconds"`
+	OraclePeakPods       int     `json:"oracle_peak_pods"`
+	MeanReplicaDeviation float64 `json:"mean_replica_deviation"`
+}
+
+// JSON writes the rows' figures as a list, with the timelines of the first seed: their oracle's peak, and how far
+// their replicas lie from those of the first timeline, on average and in pods.
+func JSON(w io.Writer, rows []Row, timelines []sim.Result) error {
+	list := make([]Figures, len(rows))
+	for i, r := range rows {
+		list[i] = Figures{
+			Name: r.Name, Frames: r.Frames, BadFrames: r.Late, WorstMinuteRatio: r.WorstMinute, RecoverySeconds: r.Recovery.Seconds(),
+			Reversals: r.Reversals, PodSeconds: 3600 * r.PodHours, OraclePodSeconds: 3600 * r.OracleHours,
+			OraclePeakPods: slices.Max(timelines[i].Oracle.Pods), MeanReplicaDeviation: Deviation(timelines[0].Rows, timelines[i].Rows),
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(list)
+}
+
+// Deviation is the mean over time of how far the replicas of two runs lie apart, in pods.
+func Deviation(a, b []fleet.Row) float64 {
+	n := min(len(a), len(b))
+	sum := 0.0
+	for i := range n {
+		sum += math.Abs(float64(a[i].Spec - b[i].Spec))
+	}
+	return sum / float64(n)
+}
+
 // Timeline writes a run as CSV, one row a second.
 func Timeline(w io.Writer, r sim.Result) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintln(out, "seconds,load,capacity,replicas,ready,pods,oracle,frames,late")
+	fmt.Fprintln(out, timelineHeader)
 	for s, row := range r.Rows {
 		fmt.Fprintf(out, "%d,%.4g,%.4g,%d,%d,%d,%d,%.2f,%.2f\n", s, row.Load, row.Capacity, row.Spec, row.Ready, row.Pods, r.Oracle.Pods[s], row.Frames, row.Late)
 	}

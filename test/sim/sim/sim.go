@@ -78,6 +78,16 @@ func Run(m *manifest.Manifest, t trace.Trace, options Options) (Result, error) {
 	return result, err
 }
 
+// Judge gives rows that were recorded on a cluster the same oracle and figures as simulated ones.
+func Judge(rows []fleet.Row, config fleet.Config) Result {
+	load, capacity := make([]float64, len(rows)), make([]float64, len(rows))
+	for i, row := range rows {
+		load[i], capacity[i] = row.Load, row.Capacity
+	}
+	o := oracle.Of(config, load, capacity)
+	return Result{Rows: rows, Oracle: o, Summary: summarize(rows, o)}
+}
+
 func run(m *manifest.Manifest, load, capacity []float64, options Options, result *Result) error {
 	config := options.Fleet
 	pod := labels.FromStrings("namespace", m.Pods.Namespace, "pod", "pod", "container", m.Pods.Container)
