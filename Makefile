@@ -72,6 +72,11 @@ simulate: simulator ## The HPA on virtual time: make simulate ARGS="--values my.
 report: simulator ## Rewrite docs/simulation from what the simulator gives now
 	@$(SIMULATOR) --chart charts/holograph --examples values-examples --report docs/simulation
 
+.PHONY: bench
+bench: SETS := bench
+bench: images simulator ## One spike against three policies on a cluster, measured beside the simulator: half an hour
+	@go run ./test/bench $(ARGS)
+
 .PHONY: simulator
 simulator:
 	@go -C test/sim build -o $(CURDIR)/$(SIMULATOR) .

@@ -32,6 +32,8 @@ const (
 	// Tests begins the names of the tests' clusters, one a package, apart so that they
 	// leave a person's alone.
 	Tests = "holograph-test"
+	// Bench is the cluster of `make bench`.
+	Bench = "holograph-bench"
 )
 
 const (
@@ -88,7 +90,7 @@ func Start(ctx context.Context, out io.Writer, name string, reuse bool, sets ...
 	return c, c.load(ctx, out, sets)
 }
 
-// All lists the project's clusters on this machine, those of `make up` and of the tests.
+// All lists the project's clusters on this machine: those of `make up`, of the tests and of `make bench`.
 func All(ctx context.Context) ([]string, error) {
 	c, err := find(ctx, Shown)
 	if err != nil {
@@ -96,7 +98,7 @@ func All(ctx context.Context) ([]string, error) {
 	}
 	names, err := c.list(ctx)
 	return slices.DeleteFunc(names, func(name string) bool {
-		return name != Shown && !strings.HasPrefix(name, Tests)
+		return name != Shown && name != Bench && !strings.HasPrefix(name, Tests)
 	}), err
 }
 

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/cluster"
+	"holograph/ci/command"
+	"holograph/ci/image"
+	"holograph/ci/program"
+	"holograph/ci/stock"
+	"holograph/test/bench/observe"
+	"holograph/test/bench/record"
+	"holograph/test/drive"
+	"holograph/test/kube"
+	"holograph/test/link"
+	"holograph/test/load"
+	"holograph/test/wait"
+	"holograph/test/watch"
+)
+
+const (
+	// release is the name of the chart in each fleet's namespace.
+	release = "holograph"
+	// loadName is the load that each fleet is sent.
+	loadName = "spike"
+	// keepVariable keeps the cluster after the run, and uses it again.
+	keepVariable = "KEEP_CLUSTER"
+	// syncPeriod is the time between two decisions of Kubernetes' autoscaler, at its default.
+	syncPeriod = 15 * time.Second
+	// readyBudget is for every link of every fleet to carry, from installation on: two relists and two scrapes.
+	readyBudget = 4 * time.Minute
+	// reactionTime is how long after the step the way from an overrun to a decision is watched closely.
+	reactionTime = 5 * time.Minute
+)
+
+// fleet is one policy's release.
+type fleet struct {
+	policy
+	kube.Release
+}
+
+// measure starts a cluster with a fleet for each policy, sends all of them the spike, and returns what was seen.
+func measure(ctx context.Context, out io.Writer, spike record.Spike) (record.Run, error) {
+	run := record.Run{Date: time.Now().Format("2006-01-02"), Cores: runtime.NumCPU(), Spike: spike, SyncPeriod: syncPeriod.Seconds()}
+	var err error
+	if run.ScrapeInterval, err = scrapeInterval(); err != nil {
+		return run, err
+	}
+	if _, err := os.Stat(simulator); err != nil {
+		return run, fmt.Errorf("%w; run: make simulator", err)
+	}
+	if err := stock.Check(ctx, image.Bench); err != nil {
+		return run, err
+	}
+	keep := os.Getenv(keepVariable) != ""
+	c, err := cluster.Start(ctx, out, cluster.Bench, keep, image.Bench)
+	if err != nil {
+		return run, err
+	}
+	if !keep {
+		defer func() {
+			// ctx may be what ended the run.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+			defer cancel()
+			if err := c.Delete(ctx); err != nil {
+				fmt.Fprintln(out, "The cluster could not be removed:", err)
+			}
+		}()
+	}
+	fleets, err := install(ctx, out, c)
+	if err != nil {
+		return run, err
+	}
+	if err := waitFor(ctx, out, fleets); err != nil {
+		return run, err
+	}
+	host := fleets[len(fleets)-1]
+	pod, err := watch.MeasurePod(ctx, host.Release)
+	if err != nil {
+		return run, err
+	}
+	run.Pod = record.Pod{Cores: pod.Cores, Budget: pod.Budget.Seconds(), FramesPerSecond: pod.FramesPerSecond()}
+	fmt.Fprintf(out, "A frame costs %.1f ms of CPU: a pod of %.0f millicores renders %.1f a second.\n", 1000*pod.FrameCost, 1000*pod.Cores, run.Pod.FramesPerSecond)
+	return run, offer(ctx, out, fleets, &run)
+}
+
+// install brings metrics-server and all fleets.
+func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, error) {
+	begun := time.Now()
+	client, err := kube.Connect(c.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	var fleets []fleet
+	var guests []string
+	for i, policy := range policies {
+		r := kube.Release{Client: client, Namespace: "bench-" + policy.name, Name: release}
+		fleets = append(fleets, fleet{policy, r})
+		if i < len(policies)-1 {
+			guests = append(guests, r.Namespace)
+		}
+		// The last fleet's release sets up who may read in the others' namespaces.
+		_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.Namespace}}, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return nil, err
+		}
+	}
+	helm, err := program.Helm.Binary(ctx, "helm")
+	if err != nil {
+		return nil, err
+	}
+	run := func(name, chart, namespace string, extra ...string) error {
+		return command.Command{Log: "bench", Args: append([]string{
+			helm, "upgrade", "--install", name, chart, "--namespace", namespace, "--kubeconfig", c.Kubeconfig, "--wait", "--timeout", "3m",
+		}, extra...)}.Run(ctx)
+	}
+	fmt.Fprintln(out, "Installing a fleet for each policy.")
+	var group errgroup.Group
+	for i, f := range fleets {
+		group.Go(func() error {
+			extra := []string{"--values", "test/bench/values/pods.yaml"}
+			for _, file := range f.values {
+				extra = append(extra, "--values", file)
+			}
+			if i == len(fleets)-1 {
+				extra = append(extra, "--set", "servedNamespaces={"+strings.Join(guests, ",")+"}")
+			}
+			return run(f.Release.Name, "charts/holograph", f.Namespace, extra...)
+		})
+	}
+	group.Go(func() error {
+		server, err := image.MetricsServer()
+		if err != nil {
+			return err
+		}
+		return run("metrics-server", "test/bench/chart", "bench-cpu", "--set", "image="+server.Ref, "--set", "target="+fleets[0].Renderer())
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "They are ready after %s.\n", time.Since(begun).Round(time.Second))
+	return fleets, nil
+}
+
+// waitFor waits until each autoscaler has its metrics.
+func waitFor(ctx context.Context, out io.Writer, fleets []fleet) error {
+	begun := time.Now()
+	for i, f := range fleets {
+		conditions := []wait.Condition{link.PodsReady(f.Release), active(f.Release)}
+		if i == len(fleets)-1 {
+			conditions = link.Chain(f.Release)
+		}
+		if err := wait.For(ctx, readyBudget, conditions...); err != nil {
+			return fmt.Errorf("%s: %w", f.policy.name, err)
+		}
+	}
+	fmt.Fprintf(out, "Every autoscaler has its metrics after %s.\n", time.Since(begun).Round(time.Second))
+	return nil
+}
+
+// active is met when the release's autoscaler computes replicas from its metrics, of whatever type.
+func active(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "the autoscaler to be ScalingActive", Unmet: func(ctx context.Context) error {
+		hpa, err := r.HPA(ctx)
+		if err != nil {
+			return err
+		}
+		for _, condition := range hpa.Status.Conditions {
+			if condition.Type != autoscalingv2.ScalingActive {
+				continue
+			}
+			if condition.Status != corev1.ConditionTrue {
+				return fmt.Errorf("it is %s: %s: %s", condition.Status, condition.Reason, condition.Message)
+			}
+			return nil
+		}
+		return fmt.Errorf("it has no such condition yet")
+	}}
+}
+
+// seen is what was noted of one fleet.
+type seen struct {
+	pods   *observe.Fleet
+	signal *observe.Signal
+	drive  *drive.Drive
+	load   load.Summary
+}
+
+// offer sends every fleet the spike and writes what was seen into the run.
+func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) error {
+	until, stop := context.WithCancel(ctx)
+	defer stop()
+	profile := run.Profile()
+	notes := make([]seen, len(fleets))
+	var group errgroup.Group
+	for i, f := range fleets {
+		group.Go(func() (err error) {
+			if notes[i].pods, err = observe.Watch(until, f.Release); err != nil {
+				return err
+			}
+			notes[i].drive, err = drive.Start(ctx, f.Release, loadName, profile)
+			return err
+		})
+	}
+	machine := make(chan *observe.Machine, 1)
+	go func() { machine <- observe.FollowMachine(until) }()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s  Asking each fleet for %.0f frames a second, then for %.0f: %s in all.\n", time.Now().Format(time.TimeOnly),
+		run.Spike.Base*run.Pod.FramesPerSecond, run.Spike.Peak*run.Pod.FramesPerSecond, profile.Duration())
+
+	step := notes[0].drive.Begun.Add(profile.Mark)
+	closely := min(reactionTime, profile.Duration()-profile.Mark)
+	for i, f := range fleets {
+		group.Go(func() error {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(time.Until(step)):
+			}
+			ctx, cancel := context.WithDeadline(ctx, step.Add(closely))
+			defer cancel()
+			notes[i].signal = observe.Follow(ctx, f.Release)
+			return nil
+		})
+		group.Go(func() (err error) {
+			notes[i].load, err = notes[i].drive.Wait(ctx)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	stop()
+	busy := <-machine
+	return collect(ctx, fleets, notes, busy, run)
+}
+
+// collect asks Prometheus for its part of the run, and puts all of it together.
+func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Machine, run *record.Run) error {
+	first := notes[0].load.Start
+	for _, n := range notes {
+		if n.load.Start.Before(first) {
+			first = n.load.Start
+		}
+	}
+	host, profile := fleets[len(fleets)-1].Release, run.Profile()
+	peakEnd := first.Add(profile.Mark + time.Duration(run.Spike.During*float64(time.Second)))
+	for i, f := range fleets {
+		n := notes[i]
+		entry := record.Fleet{
+			Name: f.policy.name, Started: observe.Seconds(n.load.Start.Sub(first)),
+			Late: n.load.Late, Refused: n.load.Refused, Failed: n.load.Failed, NeverStarted: n.load.NeverStarted,
+		}
+		for _, slice := range n.load.Slices {
+			entry.Sent, entry.InBudget = append(entry.Sent, slice.Sent), append(entry.InBudget, slice.InBudget)
+		}
+		if n.load.FirstOutOfBudget != nil {
+			entry.FirstBad = new(observe.Seconds(*n.load.FirstOutOfBudget))
+		}
+		if n.load.StartDelay != nil {
+			entry.StartDelay = n.load.StartDelay.P99.Seconds()
+		}
+		n.pods.Record(n.load.Start, &entry)
+		n.signal.Record(n.load.Start, &entry)
+		hpa, err := f.HPA(ctx)
+		if err != nil {
+			return err
+		}
+		if hpa.Spec.Metrics[0].Type == autoscalingv2.PodsMetricSourceType {
+			step := n.load.Start.Add(profile.Mark)
+			times, err := observe.Overruns(ctx, host, f.Namespace, step.Add(min(reactionTime, profile.Duration()-profile.Mark)), reactionTime)
+			if err != nil {
+				return err
+			}
+			for _, at := range times {
+				entry.Scraped = append(entry.Scraped, observe.Seconds(at.Sub(n.load.Start)))
+			}
+		}
+		if entry.LoadSpread, err = observe.LoadSpread(ctx, host, f.Namespace, peakEnd); err != nil {
+			return err
+		}
+		run.Fleets = append(run.Fleets, entry)
+	}
+	cost, err := observe.FrameCost(ctx, host, peakEnd, time.Duration(run.Spike.During*float64(time.Second)))
+	if err != nil {
+		return err
+	}
+	run.Pod.LoadedFramesPerSecond = run.Pod.Cores / cost
+	run.Busy = busy.Since(first)
+	return nil
+}
+
+// scrapeInterval is the chart's own, in seconds.
+func scrapeInterval() (float64, error) {
+	data, err := os.ReadFile("charts/holograph/values.yaml")
+	if err != nil {
+		return 0, err
+	}
+	var values struct {
+		Prometheus struct{ ScrapeInterval string }
+	}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return 0, err
+	}
+	interval, err := time.ParseDuration(values.Prometheus.ScrapeInterval)
+	return interval.Seconds(), err
+}

@@ -1,0 +1,146 @@
+// Package observe watches releases on a cluster from moment to moment, for the comparison of their policies.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"holograph/test/bench/record"
+	"holograph/test/kube"
+)
+
+// Fleet notes when a release's Deployment wants other replicas, and when its pods come, are Ready, leave and
+// are gone: by the moment at which a watch tells, which is milliseconds after the fact. The objects' own
+// times are whole seconds.
+type Fleet struct {
+	mu       sync.Mutex
+	replicas []change
+	pods     map[string]*life
+}
+
+type change struct {
+	at       time.Time
+	replicas int
+}
+
+type life struct {
+	created              time.Time
+	ready, leaving, gone *time.Time
+}
+
+// Watch begins to watch the release, until ctx ends.
+func Watch(ctx context.Context, r kube.Release) (*Fleet, error) {
+	config := rest.CopyConfig(r.Config)
+	config.Timeout = 0 // it would end a watch
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{pods: map[string]*life{}}
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(r.Namespace),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = r.RendererSelector() }))
+	_, err = factory.Apps().V1().Deployments().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { f.deployment(time.Now(), object.(*appsv1.Deployment)) },
+		UpdateFunc: func(_, object any) { f.deployment(time.Now(), object.(*appsv1.Deployment)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(object any, initial bool) {
+			pod, at := object.(*corev1.Pod), time.Now()
+			if initial {
+				// It was there before: nobody saw it come.
+				at = pod.CreationTimestamp.Time
+			}
+			f.pod(at, pod)
+		},
+		UpdateFunc: func(_, object any) { f.pod(time.Now(), object.(*corev1.Pod)) },
+		DeleteFunc: func(object any) { f.deleted(time.Now(), object) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	factory.Start(ctx.Done())
+	for kind, synced := range factory.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return nil, fmt.Errorf("the %v of %s could not be watched", kind, r.Namespace)
+		}
+	}
+	return f, nil
+}
+
+func (f *Fleet) deployment(at time.Time, d *appsv1.Deployment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := int(*d.Spec.Replicas)
+	if last := len(f.replicas) - 1; last < 0 || f.replicas[last].replicas != n {
+		f.replicas = append(f.replicas, change{at, n})
+	}
+}
+
+func (f *Fleet) pod(at time.Time, pod *corev1.Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pods[pod.Name]
+	if p == nil {
+		p = &life{created: at}
+		f.pods[pod.Name] = p
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && p.ready == nil {
+			p.ready = &at
+		}
+	}
+	if pod.DeletionTimestamp != nil && p.leaving == nil {
+		p.leaving = &at
+	}
+}
+
+func (f *Fleet) deleted(at time.Time, object any) {
+	if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.pods[pod.Name]; p != nil {
+		p.gone = &at
+	}
+}
+
+// Record writes what was seen so far into the fleet's record, in seconds from start.
+func (f *Fleet) Record(start time.Time, into *record.Fleet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	since := func(at *time.Time) *float64 {
+		if at == nil {
+			return nil
+		}
+		return new(Seconds(at.Sub(start)))
+	}
+	into.Replicas, into.Pods = nil, nil
+	for _, c := range f.replicas {
+		into.Replicas = append(into.Replicas, record.Change{At: Seconds(c.at.Sub(start)), Replicas: c.replicas})
+	}
+	for _, p := range f.pods {
+		into.Pods = append(into.Pods, record.PodLife{Created: *since(&p.created), Ready: since(p.ready), Leaving: since(p.leaving), Gone: since(p.gone)})
+	}
+	record.SortPods(into.Pods)
+}
+
+// Seconds is a duration to a millisecond.
+func Seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -1,0 +1,176 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"holograph/test/bench/record"
+)
+
+// titles name the policies for a reader.
+var titles = map[string]string{
+	Specified: "as specified", CPU: "CPU 70 %", Default: "**default**",
+}
+
+// Write writes the page of the docs.
+func (r Result) Write(w io.Writer) error {
+	var out strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
+	spike, pod := r.Run.Spike, r.Run.Pod
+
+	p("# The comparison on a cluster")
+	p("")
+	p("One spike, at the same time, against three fleets side by side on one kind cluster:")
+	p("the policy as specified (`values-examples/as-specified.yaml`), CPU utilization 70 %% (`test/bench/chart`), and the chart's default.")
+	p("")
+	p("![Load, replicas and bad frames of the three policies over one another](spike.svg)")
+	p("")
+	p("`%s` wrote this page, the pictures and the timelines, on %s, on a machine with %d cores.", r.Run.Command, r.Run.Date, r.Run.Cores)
+	p("It writes into `.artifacts/bench`; this folder is a copy.")
+	p("")
+	p("- **Load**: %.4g pods' worth for %s, %.4g for %s, %.4g for %s. k6 asks for each frame when it is due, whatever became of the ones before.",
+		spike.Base, minutes(spike.Before), spike.Peak, minutes(spike.During), spike.Base, minutes(spike.After))
+	p("- **Pods**: %.0f millicores each, so that three fleets of ten fit the machine, and a frame budget of %.0f ms. A pod's worth is %.1f frames a second; at the peak a pod could do %.0f %% of that.",
+		1000*pod.Cores, 1000*pod.Budget, pod.FramesPerSecond, 100*pod.Capacity())
+	p("- **Bad frames** are late, refused, without an answer, or never started. The other figures are [defined](../simulation/README.md#what-the-figures-mean) once, for measured and simulated runs alike.")
+	mean, worst := r.Run.BusyBetween(spike.Before, spike.Before+spike.During)
+	if math.IsNaN(mean) {
+		p("- **Machine**: how busy it was is not known.")
+	} else {
+		p("- **Machine**: %.0f %% busy on average while the peak lasted, %.0f %% in the busiest minute, cluster, load and all. k6 sent 99 of 100 frames at most %.0f ms after they were due.",
+			100*mean, 100*worst, 1000*r.startDelay())
+	}
+	p("")
+
+	p("## What came of it")
+	p("")
+	p("| | in budget | bad frames | worst minute | recovery | reversals | pod-seconds | × oracle |")
+	p("| --- | --: | --: | --: | --: | --: | --: | --: |")
+	for _, f := range r.Run.Fleets {
+		m := r.Measured[f.Name]
+		p("| %s | %.2f %% | %.0f of %.0f | %.1f %% | %.0f s | %.0f | %.0f | %.2f |", titles[f.Name], 100*(1-m.Bad()), m.BadFrames, m.Frames,
+			100*m.WorstMinuteRatio, m.RecoverySeconds, m.Reversals, m.PodSeconds, m.PodSeconds/m.OraclePodSeconds)
+	}
+	p("")
+	for _, f := range r.Run.Fleets {
+		p("- %s: %d late, %d refused, %d without an answer, %d never started.", titles[f.Name], f.Late, f.Refused, f.Failed, f.NeverStarted)
+	}
+	p("")
+
+	p("## How long the reaction took")
+	p("")
+	p("From the first frame out of budget after the step, in seconds, and each link's share of the whole. Enough pods are those that the oracle has at the peak: %d.", r.Measured[Default].OraclePeakPods)
+	p("")
+	r.reactions(p)
+	p("")
+	p("The floor is half a scrape (%.3g s), half a sync of the autoscaler (%.3g s) and a pod's start as measured in this run.", r.Run.ScrapeInterval/2, r.Run.SyncPeriod/2)
+	p("Overruns and the end of them are told by k6; scrapes by the samples' own times; what is served by a look a second at the API; replicas and pods by a watch.")
+	p("")
+
+	p("## Goals")
+	p("")
+	for _, g := range r.Goals() {
+		p("- %s.", g)
+	}
+	p("")
+
+	p("## Prediction and measurement")
+	p("")
+	p("The simulator ran each policy under the load that was recorded, with pods that start as fast as they did (means of five seeds).")
+	p("A prediction holds if pod-seconds differ by no more than %.0f %%, bad frames by no more than %.0f %% of all frames, and reversals by no more than %.0f.",
+		100*podSecondsTolerance, 100*badTolerance, reversalsTolerance)
+	p("")
+	p("| | bad frames: measured, simulated | pod-seconds | reversals | replicas differ by, on average | |")
+	p("| --- | --: | --: | --: | --: | --- |")
+	for _, f := range r.Run.Fleets {
+		prediction := Prediction{f.Name, r.Measured[f.Name], r.Simulated[f.Name]}
+		m, s, verdict := prediction.Measured, prediction.Simulated, "holds"
+		if off := prediction.Off(); len(off) > 0 {
+			verdict = "off: " + strings.Join(off, ", ")
+		}
+		p("| [%s](%s.svg) | %.2f %%, %.2f %% | %.0f, %.0f | %.0f, %.1f | %.1f pods | %s |", titles[f.Name], f.Name, 100*m.Bad(), 100*s.Bad(),
+			m.PodSeconds, s.PodSeconds, m.Reversals, s.Reversals, s.MeanReplicaDeviation, verdict)
+	}
+	p("")
+
+	p("## Data")
+	p("")
+	var files []string
+	for _, f := range r.Run.Fleets {
+		files = append(files, fmt.Sprintf("[%s.csv](%s.csv)", f.Name, f.Name))
+	}
+	p("%s: one row a second, in the columns of the simulator's timelines. [run.json](run.json): all that was recorded, from which", strings.Join(files, ", "))
+	p("`go run ./test/bench --from docs/bench/run.json` writes the page anew.")
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// reactions prints a row for each link and a column for each policy.
+func (r Result) reactions(p func(format string, args ...any)) {
+	header, rule := "|", "| ---"
+	reactions := make([]record.Reaction, len(r.Run.Fleets))
+	for i, f := range r.Run.Fleets {
+		reactions[i] = r.Reaction(f.Name)
+		header += " | " + titles[f.Name]
+		rule += " | --:"
+	}
+	p("%s |", header)
+	p("%s |", rule)
+	for i := 1; i < len(record.Links); i++ {
+		row := "| → " + record.Links[i]
+		for _, reaction := range reactions {
+			row += " | " + link(reaction, i)
+		}
+		p("%s |", row)
+	}
+	row, starts, floors, ratios := "| **in all**", "| pod start", "| floor", "| in all, × floor"
+	for _, reaction := range reactions {
+		row += " | " + seconds(reaction.Total(), "**%.1f**")
+		starts += " | " + seconds(reaction.PodStart, "%.1f")
+		floors += " | " + seconds(reaction.Floor, "%.1f")
+		ratios += " | " + seconds(reaction.Total()/reaction.Floor, "%.2f")
+	}
+	for _, line := range []string{row, starts, floors, ratios} {
+		p("%s |", line)
+	}
+}
+
+// link is the time that a link took, from the last one before it that was done, and its share.
+func link(reaction record.Reaction, i int) string {
+	at, from := reaction.Links[i].At, math.NaN()
+	for j := i - 1; j >= 0 && math.IsNaN(from); j-- {
+		from = reaction.Links[j].At
+	}
+	switch {
+	case math.IsNaN(at):
+		return "–"
+	case math.IsNaN(reaction.Total()):
+		return fmt.Sprintf("%.1f", at-from)
+	}
+	return fmt.Sprintf("%.1f (%.0f %%)", at-from, 100*(at-from)/reaction.Total())
+}
+
+func seconds(value float64, format string) string {
+	if math.IsNaN(value) {
+		return "–"
+	}
+	return fmt.Sprintf(format, value)
+}
+
+// startDelay is the largest of the loads'.
+func (r Result) startDelay() float64 {
+	worst := 0.0
+	for _, f := range r.Run.Fleets {
+		worst = max(worst, f.StartDelay)
+	}
+	return worst
+}
+
+func minutes(seconds float64) string {
+	if seconds < 120 {
+		return fmt.Sprintf("%.0f s", seconds)
+	}
+	return fmt.Sprintf("%.3g minutes", seconds/60)
+}

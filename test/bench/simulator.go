@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"holograph/ci/command"
+	"holograph/test/bench/page"
+	"holograph/test/bench/record"
+)
+
+// simulator is the binary that `make simulator` builds. It is a module of its own, so that what a run's figures
+// mean is asked of it rather than written down twice.
+const simulator = ".artifacts/simulator"
+
+// judge writes each fleet's timeline, has the simulator give the figures and predict the run, and draws both.
+func judge(ctx context.Context, run record.Run, folder string) (page.Result, error) {
+	result := page.Result{Run: run, Measured: map[string]page.Figures{}, Simulated: map[string]page.Figures{}}
+	scratch, err := os.MkdirTemp("", "holograph-bench-")
+	if err != nil {
+		return result, err
+	}
+	defer os.RemoveAll(scratch)
+
+	start, pods := run.PodStart()
+	if pods == 0 {
+		return result, fmt.Errorf("no pod started after the step, so how fast pods start is not known")
+	}
+	all := []string{"--title", "The same spike, measured", "--svg", filepath.Join(folder, "spike.svg")}
+	for _, policy := range policies {
+		fleet, found := find(run, policy.name)
+		if !found {
+			return result, fmt.Errorf("the run has no fleet %s", policy.name)
+		}
+		rows := run.Timeline(fleet)
+		timeline, trace := filepath.Join(folder, policy.name+".csv"), filepath.Join(scratch, policy.name+"-load.csv")
+		if err := write(timeline, func(w io.Writer) error { return record.WriteTimeline(w, rows) }); err != nil {
+			return result, err
+		}
+		if err := write(trace, func(w io.Writer) error { return record.WriteTrace(w, rows) }); err != nil {
+			return result, err
+		}
+		figures, err := simulate(ctx, scratch,
+			"--chart", policy.chart, "--values", policy.simulated, "--measured", timeline, "--trace", trace,
+			"--pod-start", fmt.Sprintf("%.1fs", start), "--frame-rate", fmt.Sprintf("%.2f", run.Pod.FramesPerSecond),
+			"--title", "Measured and simulated: "+policy.name, "--svg", filepath.Join(folder, policy.name+".svg"))
+		if err != nil {
+			return result, err
+		}
+		if len(figures) != 2 {
+			return result, fmt.Errorf("the simulator gave %d rows of figures for %s, not those measured and those simulated", len(figures), policy.name)
+		}
+		result.Measured[policy.name], result.Simulated[policy.name] = figures[0], figures[1]
+		all = append(all, "--measured", timeline)
+	}
+	_, err = simulate(ctx, scratch, append([]string{"--chart", "charts/holograph"}, all...)...)
+	return result, err
+}
+
+// simulate runs the simulator and returns its figures.
+func simulate(ctx context.Context, scratch string, args ...string) ([]page.Figures, error) {
+	file := filepath.Join(scratch, "figures.json")
+	err := command.Command{Log: "bench", Args: append([]string{"./" + simulator, "--json", file}, args...)}.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var figures []page.Figures
+	return figures, json.Unmarshal(data, &figures)
+}
+
+func find(run record.Run, name string) (record.Fleet, bool) {
+	for _, fleet := range run.Fleets {
+		if fleet.Name == name {
+			return fleet, true
+		}
+	}
+	return record.Fleet{}, false
+}
+
+func write(name string, f func(io.Writer) error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := f(file); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
