@@ -19,7 +19,7 @@ const simulator = ".artifacts/simulator"
 
 // judge writes each fleet's timeline, has the simulator give the figures and predict the run, and draws both.
 func judge(ctx context.Context, run record.Run, folder string) (page.Result, error) {
-	result := page.Result{Run: run, Measured: map[string]page.Figures{}, Simulated: map[string]page.Figures{}}
+	result := page.Result{Run: run, Measured: map[string]page.Figures{}, Simulated: map[string]page.Figures{}, Spread: map[string]page.Figures{}}
 	scratch, err := os.MkdirTemp("", "holograph-bench-")
 	if err != nil {
 		return result, err
@@ -44,17 +44,27 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 		if err := write(trace, func(w io.Writer) error { return record.WriteTrace(w, rows) }); err != nil {
 			return result, err
 		}
-		figures, err := simulate(ctx, scratch,
-			"--chart", policy.chart, "--values", policy.simulated, "--measured", timeline, "--trace", trace,
-			"--pod-start", fmt.Sprintf("%.1fs", start), "--frame-rate", fmt.Sprintf("%.2f", run.Pod.FramesPerSecond),
+		predict := func(extra ...string) (measured, simulated page.Figures, err error) {
+			figures, err := simulate(ctx, scratch, append([]string{
+				"--chart", policy.chart, "--values", policy.simulated, "--measured", timeline, "--trace", trace,
+				"--pod-start", fmt.Sprintf("%.1fs", start), "--frame-rate", fmt.Sprintf("%.2f", run.Pod.FramesPerSecond),
+			}, extra...)...)
+			if err == nil && len(figures) != 2 {
+				err = fmt.Errorf("the simulator gave %d rows of figures for %s, not those measured and those simulated", len(figures), policy.name)
+			}
+			if err != nil {
+				return measured, simulated, err
+			}
+			return figures[0], figures[1], nil
+		}
+		result.Measured[policy.name], result.Simulated[policy.name], err = predict(
 			"--title", "Measured and simulated: "+policy.name, "--svg", filepath.Join(folder, policy.name+".svg"))
 		if err != nil {
 			return result, err
 		}
-		if len(figures) != 2 {
-			return result, fmt.Errorf("the simulator gave %d rows of figures for %s, not those measured and those simulated", len(figures), policy.name)
+		if _, result.Spread[policy.name], err = predict("--load-noise", fmt.Sprintf("%.3f", fleet.LoadSpread)); err != nil {
+			return result, err
 		}
-		result.Measured[policy.name], result.Simulated[policy.name] = figures[0], figures[1]
 		all = append(all, "--measured", timeline)
 	}
 	_, err = simulate(ctx, scratch, append([]string{"--chart", "charts/holograph"}, all...)...)

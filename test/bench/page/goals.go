@@ -27,7 +27,6 @@ type Figures struct {
 	Reversals            float64 `json:"reversals"`
 	PodSeconds           float64 `json:"pod_seconds"`
 	OraclePodSeconds     float64 `json:"oracle_pod_seconds"`
-	OraclePeakPods       int     `json:"oracle_peak_pods"`
 	MeanReplicaDeviation float64 `json:"mean_replica_deviation"`
 }
 
@@ -36,9 +35,12 @@ func (f Figures) Bad() float64 { return f.BadFrames / f.Frames }
 
 // Result is a run with its figures, by policy.
 type Result struct {
-	Run       record.Run         `json:"-"`
-	Measured  map[string]Figures `json:"measured"`
+	Run      record.Run         `json:"-"`
+	Measured map[string]Figures `json:"measured"`
+	// Simulated is what the model says as it stands.
 	Simulated map[string]Figures `json:"simulated"`
+	// Spread is simulated with the measured spread of the load over the pods, in place of the model's own.
+	Spread map[string]Figures `json:"spread"`
 }
 
 // Goal is something that the run should show.
@@ -66,6 +68,9 @@ func (g Goal) String() string {
 	return fmt.Sprintf("%s: %s, at most %.4g %s: %s", g.What, got, g.Limit, g.Unit, verdict)
 }
 
+// saturation is the share of the machine's CPU time from which on frames want for the machine, not for pods.
+const saturation = 0.85
+
 // reactionLimit is how many times the floor a reaction may take.
 const reactionLimit = 1.5
 
@@ -88,7 +93,7 @@ func (r Result) Goals() []Goal {
 func (r Result) Reaction(policy string) record.Reaction {
 	for _, fleet := range r.Run.Fleets {
 		if fleet.Name == policy {
-			return r.Run.React(fleet, r.Measured[policy].OraclePeakPods)
+			return r.Run.React(fleet)
 		}
 	}
 	return record.Reaction{}

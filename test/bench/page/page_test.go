@@ -18,14 +18,14 @@ func result() Result {
 	run := record.Run{
 		Date: "2026-01-02", Cores: 2, Command: "make bench", ScrapeInterval: 15, SyncPeriod: 15,
 		Spike: record.Spike{Base: 1.2, Peak: 4.5, Before: 60, During: 120, After: 60},
-		Pod:   record.Pod{Cores: 0.05, Budget: 0.66, FramesPerSecond: 10, LoadedFramesPerSecond: 9},
+		Pod:   record.Pod{Cores: 0.05, Budget: 0.66, FramesPerSecond: 10, LoadedFramesPerSecond: 10},
 	}
 	for range 240 {
 		run.Busy = append(run.Busy, 0.5)
 	}
 	for _, name := range []string{Specified, CPU, Default} {
 		f := record.Fleet{
-			Name: name, FirstBad: at(61), Refused: 3, StartDelay: 0.004, Scraped: []float64{65}, Served: []record.Reading{{At: 66, Ratio: 8}},
+			Name: name, FirstBad: at(61), Refused: 3, LoadSpread: 0.15, StartDelay: 0.004, Scraped: []float64{65}, Served: []record.Reading{{At: 66, Ratio: 8}},
 			Replicas: []record.Change{{At: -5, Replicas: 2}, {At: 72, Replicas: 5}}, Pods: []record.PodLife{{Created: -5, Ready: at(-4)}, {Created: -5, Ready: at(-4)}},
 		}
 		for range 3 {
@@ -41,12 +41,13 @@ func result() Result {
 		run.Fleets = append(run.Fleets, f)
 	}
 	figures := func(bad, reversals, podSeconds float64) Figures {
-		return Figures{Frames: 10000, BadFrames: bad, WorstMinuteRatio: 0.7, RecoverySeconds: 22, Reversals: reversals, PodSeconds: podSeconds, OraclePodSeconds: 1000, OraclePeakPods: 5}
+		return Figures{Frames: 10000, BadFrames: bad, WorstMinuteRatio: 0.7, RecoverySeconds: 22, Reversals: reversals, PodSeconds: podSeconds, OraclePodSeconds: 1000}
 	}
 	return Result{
 		Run:       run,
 		Measured:  map[string]Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
 		Simulated: map[string]Figures{Specified: figures(850, 4, 2150), CPU: figures(300, 0, 1500), Default: figures(301, 2.5, 1700)},
+		Spread:    map[string]Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
 	}
 }
 
@@ -119,12 +120,26 @@ func TestPage(t *testing.T) {
 		"| **in all** | **22.0** | **22.0** | **22.0** |",
 		"| in all, × floor | 1.10 | 1.10 | 1.10 |",
 		"- reversals, against a quarter of those of the policy as specified: 1, at most 1 reversals: met.",
-		"| [**default**](default.svg) | 2.00 %, 3.01 % | 1500, 1700 | 1, 2.5 | 0.0 pods | off: pod-seconds, bad frames, reversals |",
+		"| [**default**](default.svg) | measured | 2.00 % | 1500 | 1 | | |",
+		"| | predicted | 3.01 % | 1700 | 2.5 | 0.0 pods | off: pod-seconds, bad frames, reversals |",
+		"| | with a spread of 15 % | 2.00 % | 1500 | 1.0 | 0.0 pods | within |",
 	} {
 		assert.Contains(t, out.String(), line+"\n")
 	}
 	assert.NotContains(t, out.String(), "%!")
 	assert.NotContains(t, out.String(), "NaN")
+}
+
+func TestPageSaysWhenTheMachineWasSaturated(t *testing.T) {
+	r := result()
+	var calm, busy strings.Builder
+	require.NoError(t, r.Write(&calm))
+	assert.NotContains(t, calm.String(), "saturated")
+	for s := 60; s < 120; s++ {
+		r.Run.Busy[s] = 0.95
+	}
+	require.NoError(t, r.Write(&busy))
+	assert.Contains(t, busy.String(), "**The machine was saturated for a part of the peak.**")
 }
 
 func TestPageOfOverrunsThatStay(t *testing.T) {

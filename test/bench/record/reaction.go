@@ -29,8 +29,6 @@ type Reaction struct {
 	// Links are in order, the first one being the first frame out of budget. Each one's share of the whole is
 	// from the one before.
 	Links []Link
-	// Need is how many pods are enough.
-	Need int
 	// PodStart is the mean time from the creation of a pod until it is Ready, over those made after the step.
 	PodStart float64
 	// Floor is half a scrape, half a sync and a pod's start: what a policy that needs no second thought takes
@@ -41,17 +39,21 @@ type Reaction struct {
 // Total is the time from the first frame out of budget until overruns are gone; NaN where they stayed.
 func (r Reaction) Total() float64 { return r.Links[len(r.Links)-1].At - r.Links[0].At }
 
-// React finds when each link of a fleet's reaction was done. Need is how many pods the peak needs.
+// Need is the fewest pods that can do more than the peak asks for.
+func (r Run) Need() int { return int(r.Spike.Peak/r.Pod.Capacity()) + 1 }
+
+// React finds when each link of a fleet's reaction was done.
 //
 // Where a link's own time is coarser than the next one's (what is served is looked at once a second, the
 // autoscaler may look between), it is no later than the next one's.
-func (r Run) React(f Fleet, need int) Reaction {
+func (r Run) React(f Fleet) Reaction {
+	need := r.Need()
 	end := r.Spike.Before + r.Spike.During
 	times := make([]float64, len(Links))
 	for i := range times {
 		times[i] = math.NaN()
 	}
-	reaction := Reaction{Need: need}
+	reaction := Reaction{}
 	reaction.PodStart, _ = f.PodStart(r.Spike.Before)
 	reaction.Floor = r.ScrapeInterval/2 + r.SyncPeriod/2 + reaction.PodStart
 	if f.FirstBad != nil && *f.FirstBad < end {

@@ -155,7 +155,7 @@ func TestReact(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r, f := reacting(test.change)
-			reaction := r.React(f, 5)
+			reaction := r.React(f)
 			require.Len(t, reaction.Links, len(test.want))
 			for i, link := range reaction.Links {
 				assert.Equal(t, Links[i], link.Name)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,19 +125,18 @@ type Figures struct {
 	Reversals            float64 `json:"reversals"`
 	PodSeconds           float64 `json:"pod_seconds"`
 	OraclePodSeconds     float64 `json:"oracle_pod_seconds"`
-	OraclePeakPods       int     `json:"oracle_peak_pods"`
 	MeanReplicaDeviation float64 `json:"mean_replica_deviation"`
 }
 
-// JSON writes the rows' figures as a list, with the timelines of the first seed: their oracle's peak, and how far
-// their replicas lie from those of the first timeline, on average and in pods.
+// JSON writes the rows' figures as a list, with how far the replicas of the first
+// seed's timelines lie from those of the first one, on average and in pods.
 func JSON(w io.Writer, rows []Row, timelines []sim.Result) error {
 	list := make([]Figures, len(rows))
 	for i, r := range rows {
 		list[i] = Figures{
 			Name: r.Name, Frames: r.Frames, BadFrames: r.Late, WorstMinuteRatio: r.WorstMinute, RecoverySeconds: r.Recovery.Seconds(),
 			Reversals: r.Reversals, PodSeconds: 3600 * r.PodHours, OraclePodSeconds: 3600 * r.OracleHours,
-			OraclePeakPods: slices.Max(timelines[i].Oracle.Pods), MeanReplicaDeviation: Deviation(timelines[0].Rows, timelines[i].Rows),
+			MeanReplicaDeviation: Deviation(timelines[0].Rows, timelines[i].Rows),
 		}
 	}
 	encoder := json.NewEncoder(w)
