@@ -150,6 +150,9 @@ var refusals = map[string]refusal{
 	"certificate without authority": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
 		`prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (mine): write the PEM of the authority that signed it.`},
+	"dashboard of nothing": {
+		`{prometheus: {enabled: false, url: http://prometheus.example}, dashboard: {enabled: true}}`,
+		`dashboard.enabled shows what the recording rules record, and no Prometheus is given them: set prometheusRule.enabled to true, or dashboard.enabled to false.`},
 	"alert that outlasts its cause": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 60m}]}}`,
 		`alerts.errorBudgetBurn.fast[0].short (60m) is not shorter than its long (1h), so that the alert would outlast what it tells of: write a twelfth of it, as 5m is of 1h.`},

@@ -294,6 +294,9 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- end }}
 
 {{- define "holograph.validate.alerts" -}}
+{{- if and .Values.dashboard.enabled (not .Values.prometheus.enabled) (not .Values.prometheusRule.enabled) }}
+{{- fail "dashboard.enabled shows what the recording rules record, and no Prometheus is given them: set prometheusRule.enabled to true, or dashboard.enabled to false." }}
+{{- end }}
 {{- if .Values.alerts.enabled }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
 {{- range $index, $burn := $burns }}

@@ -62,13 +62,13 @@ links between them. Made of dicts and printed as JSON, so that no name can break
 {{- if $objects }}
 {{- $panels = append $panels (dict "type" "row" "title" "Replicas" "y" 23) }}
 {{- $replicas := list (dict "expr" (printf "max by (namespace, deployment) (kube_deployment_status_replicas_ready%s)" $deployment) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
-{{- if .Values.autoscaling.enabled }}
+{{- if include "holograph.scope.autoscaled" . }}
 {{- range $series, $color := dict "current" "blue" "desired" "orange" "min" "#808080" "max" "#808080" }}
 {{- $replicas = append $replicas (dict "expr" (printf "holograph:hpa_replicas:%s%s" $series $autoscaler) "legend" (printf "%s, {{namespace}}" $series) "color" $color "dash" (has $series (list "min" "max"))) }}
 {{- end }}
 {{- end }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Replicas" "x" 0 "y" 24 "w" 16 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true "targets" $replicas) }}
-{{- if .Values.autoscaling.enabled }}
+{{- if include "holograph.scope.autoscaled" . }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Scalings within an hour" "x" 16 "y" 24 "w" 8 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true
   "targets" (list
     (dict "expr" (printf "increase(holograph:hpa_scale_up_events:total%s[1h])" $autoscaler) "legend" "up, {{namespace}}" "color" "orange")
@@ -86,7 +86,7 @@ links between them. Made of dicts and printed as JSON, so that no name can break
   "description" "Each link in the order in which a late frame's news travels. The first that is broken is the one to mend.") }}
 
 {{- $annotations := list }}
-{{- if and $objects .Values.autoscaling.enabled }}
+{{- if and $objects (include "holograph.scope.autoscaled" .) }}
 {{- range $direction, $color := dict "up" "orange" "down" "blue" }}
 {{- $annotations = append $annotations (dict "name" (printf "Scaled %s" $direction) "datasource" (include "holograph.dashboard.datasource" $ | fromJson) "enable" true "iconColor" $color
   "expr" (printf "changes(holograph:hpa_scale_%s_events:total%s[1m]) > 0" $direction $autoscaler) "step" "60s" "titleFormat" (printf "Scaled %s" $direction) "textFormat" "{{horizontalpodautoscaler}}" "tagKeys" "namespace" "useValueForTime" false) }}

@@ -50,7 +50,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
     {{- end }}
     {{- if include "holograph.scope.objects" . }}
-    {{- if .Values.autoscaling.enabled }}
+    {{- if include "holograph.scope.autoscaled" . }}
     - alert: HolographAutoscalerUnseen
       expr: absent(kube_horizontalpodautoscaler_status_desired_replicas{{ $autoscaler }})
       for: {{ $alerts.autoscalerUnseen.for }}

@@ -15,7 +15,7 @@ as <<name>> and is put in here; what only some releases have stands between <<if
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
 {{- end }}
-{{- $scales := and .Values.autoscaling.enabled (include "holograph.scope.objects" . | eq "true") }}
+{{- $scales := and (include "holograph.scope.autoscaled" .) (include "holograph.scope.objects" .) | eq "true" }}
 {{- $page := .Files.Get "files/console.html" }}
 {{- range $name, $has := dict "scales" $scales "demand" $signals.demand.enabled }}
 {{- $page = regexReplaceAll (printf "(?s)<<if %s>>(.*?)<<end %s>>\\n?" $name $name) $page (ternary "${1}" "" $has) }}

@@ -17,13 +17,13 @@ whose newest sample says when it was last heard of.
     "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods .Values.signals.overruns.name) (printf $pods "up"))
     "series" (printf "%s%s" .Values.signals.overruns.name $frames)) }}
 {{- if include "holograph.scope.objects" . }}
-{{- if and .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
+{{- if and (include "holograph.scope.autoscaled" .) .Values.prometheusAdapter.enabled }}
 {{- $adapter := printf "kube_deployment_status_replicas_available{namespace=%q,deployment=%q}" (include "holograph.namespace" .) (include "holograph.prometheusAdapter.name" .) }}
 {{- $links = append $links (dict "name" "The adapter is available"
     "expr" (printf "max(%s) > bool 0" $adapter)
     "series" $adapter) }}
 {{- end }}
-{{- if .Values.autoscaling.enabled }}
+{{- if include "holograph.scope.autoscaled" . }}
 {{- $conditions := printf "holograph:hpa_condition:status{%s,condition=~\"AbleToScale|ScalingActive\",status=\"true\"}" $autoscaler }}
 {{- $links = append $links (dict "name" "The autoscaler can scale"
     "expr" (printf "min(%s)" $conditions)

@@ -71,6 +71,13 @@ a cluster's own is taken to have the cluster's own.
 {{- end }}
 
 {{/*
+Whether an autoscaler changes the replicas: the chart's own, or the one that KEDA makes of the same name.
+*/}}
+{{- define "holograph.scope.autoscaled" -}}
+{{- if or .Values.autoscaling.enabled (default dict .Values.keda).enabled }}true{{ end }}
+{{- end }}
+
+{{/*
 This release's alerts in one state. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
 Takes dict "context" $ "state" firing or pending.
 */}}
