@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,4 +84,29 @@ func TestAProgramOfThisRepositoryFollowsItsSources(t *testing.T) {
 	key, err := other.Key()
 	require.NoError(t, err)
 	assert.NotEqual(t, base, key)
+}
+
+// What a program of this repository is built from is below its Sources, else a
+// change of it would leave an old binary in use.
+func TestSourcesAreAllThatIsBuilt(t *testing.T) {
+	root, err := repo.Root()
+	require.NoError(t, err)
+	for _, p := range []Program{Renderer, Doctor} {
+		for _, built := range p.Packages {
+			list := exec.Command("go", "list", "-deps", "-f", "{{.Dir}}", built)
+			list.Dir = root
+			out, err := list.Output()
+			require.NoError(t, err)
+			for _, folder := range strings.Fields(string(out)) {
+				own, err := filepath.Rel(root, folder)
+				require.NoError(t, err)
+				if strings.HasPrefix(own, "..") {
+					continue
+				}
+				assert.True(t, slices.ContainsFunc(p.Sources, func(source string) bool {
+					return own == source || strings.HasPrefix(own, source+"/")
+				}), "%s is built from %s, which is not among its Sources", p.Name, own)
+			}
+		}
+	}
 }

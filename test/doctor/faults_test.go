@@ -85,8 +85,8 @@ var faults = map[string]fault{
 	"scaled to nothing": {
 		wrong:  scaledToNothing("holograph-renderer"),
 		link:   "renderer-pods",
-		cause:  "Deployment holograph-renderer is scaled to 0 pods, where an autoscaler leaves it",
-		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
+		cause:  "Deployment holograph-renderer is scaled to 0 pods",
+		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
 	},
 	"controller manager away": {
 		wrong:  func(_ *testing.T, c *cluster) { c.deployments["holograph-renderer"].Generation = 2 },
@@ -173,8 +173,8 @@ var faults = map[string]fault{
 	"Prometheus scaled to nothing": {
 		wrong:  scaledToNothing("holograph-prometheus"),
 		link:   "prometheus",
-		cause:  "Deployment holograph-prometheus is scaled to 0 pods, where an autoscaler leaves it",
-		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-prometheus --replicas=1",
+		cause:  "Deployment holograph-prometheus is scaled to 0 pods",
+		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-prometheus --replicas=1",
 	},
 	"Prometheus without endpoints": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -307,8 +307,8 @@ var faults = map[string]fault{
 	"adapter scaled to nothing": {
 		wrong:  scaledToNothing("holograph-prometheus-adapter"),
 		link:   "adapter-pods",
-		cause:  "Deployment holograph-prometheus-adapter is scaled to 0 pods, where an autoscaler leaves it",
-		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=1",
+		cause:  "Deployment holograph-prometheus-adapter is scaled to 0 pods",
+		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=1",
 	},
 	"adapter with an older configuration": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -445,13 +445,13 @@ var faults = map[string]fault{
 	},
 	"adapter that may not list pods": {
 		wrong: func(_ *testing.T, c *cluster) {
-			c.valuesError = &metav1.Status{Code: http.StatusInternalServerError, Message: `Internal error occurred: pods is forbidden: ` +
-				`User "system:serviceaccount:holograph:holograph-prometheus-adapter" cannot list resource "pods" in API group "" in the namespace "holograph"`}
+			c.valuesError = &metav1.Status{Code: http.StatusInternalServerError, Message: "Internal error occurred: unable to list matching resources"}
 		},
-		link:  "values",
-		cause: "a permission is missing: ServiceAccount holograph/holograph-prometheus-adapter may not list pods in namespace holograph",
-		remedy: `bind ServiceAccount holograph/holograph-prometheus-adapter to a Role in namespace holograph with the rule ` +
-			`{apiGroups: [""], resources: ["pods"], verbs: ["list"]}; helm upgrade renders those of this chart`,
+		link: "values",
+		cause: "holograph_frames_over_budget_total: Internal error occurred: unable to list matching resources, " +
+			"which the adapter says when it may not list pods in namespace holograph",
+		remedy: `bind the adapter's ServiceAccount to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["pods"], verbs: ["list"]}; ` +
+			`helm upgrade renders that of this chart's adapter; its log has the reason: kubectl --namespace holograph logs deployment/holograph-prometheus-adapter`,
 	},
 	"no HPA": {
 		wrong:  func(_ *testing.T, c *cluster) { c.hpas = nil },

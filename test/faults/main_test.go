@@ -1,5 +1,6 @@
 // Package faults holds the stories about knowing what is wrong: what the alerts,
-// the dashboard and the status page ask is there to be answered.
+// the dashboard and the status page ask is there to be answered, and the doctor
+// names the link that is broken.
 package faults
 
 import (

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/doctor/path"
 	"holograph/test/doctor/report"
 	"holograph/test/kube"
 )
@@ -61,9 +60,7 @@ func (s *Story) write(name, content string) {
 
 // doctorReport names the first broken link.
 func doctorReport(ctx context.Context, r kube.Release) (string, error) {
-	return report.Of(ctx, r.Client, r.Namespace, r.Name, func(ctx context.Context) (path.Path, error) {
-		return path.Read(ctx, r.Client, r.Namespace, r.Name)
-	}).Text(), nil
+	return report.OfRelease(ctx, r).Text(), nil
 }
 
 func events(ctx context.Context, r kube.Release) (string, error) {

@@ -74,6 +74,15 @@ func (s *Story) Upgrade(u Upgrade) error {
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 
+// HelmTest runs the release's tests and returns what Helm printed; the error says
+// that one failed.
+func (s *Story) HelmTest() (string, error) {
+	s.Helper()
+	ctx, cancel := s.Within(helmTimeout)
+	defer cancel()
+	return helm.RunHelmCommandAndGetOutputContextE(s, ctx, s.helmOptions(), "test", s.Release.Name, "--timeout", helmTimeout.String())
+}
+
 // Rollback takes the release back to its previous revision and waits.
 func (s *Story) Rollback() {
 	s.Helper()

@@ -183,7 +183,7 @@ var Values = Link{
 		for _, metric := range s.wantedMetrics() {
 			values, err := s.MetricOfPods(ctx, s.Namespace, s.Renderer.Selector, metric)
 			if err != nil {
-				return "", orForbidden(err, broken("read the adapter's log"+s.adapterLog(), "%v", err))
+				return "", s.noValues(err)
 			}
 			for _, pod := range pods {
 				if _, has := values[pod.Name]; !has {
@@ -194,6 +194,20 @@ var Values = Link{
 		}
 		return strings.Join(found, ", "), nil
 	},
+}
+
+// cannotList is what prometheus-adapter says where it could not list pods. The
+// reason is in its log alone.
+const cannotList = "unable to list matching resources"
+
+// noValues says why the adapter has no answer.
+func (s subject) noValues(err error) error {
+	if strings.Contains(err.Error(), cannotList) {
+		return broken(fmt.Sprintf("bind the adapter's ServiceAccount to a Role in namespace %s with the rule %s; helm upgrade renders that of this chart's adapter; its log has the reason%s",
+			s.Namespace, rule("", "pods", "list"), s.adapterLog()),
+			"%v, which the adapter says when it may not list pods in namespace %s", err, s.Namespace)
+	}
+	return orForbidden(err, broken("read the adapter's log"+s.adapterLog(), "%v", err))
 }
 
 func (s subject) adapterLog() string {

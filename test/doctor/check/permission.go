@@ -35,17 +35,21 @@ func forbidden(message string) *Broken {
 	if account, isAccount := strings.CutPrefix(user, "system:serviceaccount:"); isAccount {
 		who = "ServiceAccount " + strings.Replace(account, ":", "/", 1)
 	}
-	rule, scope := "ClusterRole", ""
+	role, scope := "ClusterRole", ""
 	if namespace != "" {
-		rule, scope = "Role in namespace "+namespace, " in namespace "+namespace
+		role, scope = "Role in namespace "+namespace, " in namespace "+namespace
 	}
 	named := resource
 	if group != "" {
 		named += " of " + group
 	}
 	return &Broken{
-		Cause: fmt.Sprintf("a permission is missing: %s may not %s %s%s", who, verb, named, scope),
-		Remedy: fmt.Sprintf("bind %s to a %s with the rule {apiGroups: [%q], resources: [%q], verbs: [%q]}; helm upgrade renders those of this chart",
-			who, rule, group, resource, verb),
+		Cause:  fmt.Sprintf("a permission is missing: %s may not %s %s%s", who, verb, named, scope),
+		Remedy: fmt.Sprintf("bind %s to a %s with the rule %s; helm upgrade renders those of this chart", who, role, rule(group, resource, verb)),
 	}
+}
+
+// rule is a rule of a Role, as YAML in one line.
+func rule(group, resource, verb string) string {
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%q]}", group, resource, verb)
 }

@@ -50,8 +50,8 @@ func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) err
 	look := s.kubectl("describe deployment %s", deployment.Name)
 	switch {
 	case want == 0:
-		return broken("scale it up: "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
-			"Deployment %s is scaled to 0 pods, where an autoscaler leaves it", deployment.Name)
+		return broken("scale it up, which no autoscaler does from 0: "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+			"Deployment %s is scaled to 0 pods", deployment.Name)
 	case status.ObservedGeneration < deployment.Generation:
 		return broken("wait for the controller manager, or see "+look, "Deployment %s: its generation %d is not observed yet", deployment.Name, deployment.Generation)
 	case status.ReadyReplicas == want && status.UpdatedReplicas == want && status.Replicas == want:

@@ -82,6 +82,13 @@ func Of(ctx context.Context, c *kube.Client, namespace, release string, read fun
 	return r
 }
 
+// OfRelease is Of for a release that says itself what its path is.
+func OfRelease(ctx context.Context, r kube.Release) Report {
+	return Of(ctx, r.Client, r.Namespace, r.Name, func(ctx context.Context) (path.Path, error) {
+		return path.Read(ctx, r.Client, r.Namespace, r.Name)
+	})
+}
+
 // undescribed says why a release's path is not known, and what to do.
 func undescribed(err error) (cause, remedy string) {
 	switch {
