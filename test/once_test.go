@@ -17,6 +17,7 @@ var modes = map[string]string{
 	"existing adapter":     `prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`,
 	"another's Prometheus": `prometheus: {enabled: false, url: https://prometheus.example}`,
 	"the operator":         withOperator,
+	"KEDA":                 kedaValues,
 	"annotations":          `scrapeAnnotations: {enabled: true}`,
 	"an adapter unknown":   `prometheusAdapter: {enabled: false}`,
 }
