@@ -29,6 +29,7 @@ extraObjects:
     kind: ConfigMap
     metadata: {name: '{{ include "holograph.renderer.name" . }}-map'}
     data: {port: "{{ .Values.renderer.port }}"}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: blue}}
   - |
     {{- range list "red" "green" }}
     ---
@@ -43,7 +44,7 @@ extraObjects:
 		data[config.Name] = config.Data
 	}
 	assert.Equal(t, map[string]string{"port": "8080"}, data["holograph-renderer-map"])
-	for _, name := range []string{"red", "green"} {
+	for _, name := range []string{"blue", "red", "green"} {
 		_, found := data[name]
 		require.True(t, found, name)
 	}
