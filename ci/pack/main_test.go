@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -39,6 +42,20 @@ func TestTheSameFilesGiveTheSamePackage(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.True(t, bytes.Equal(packages[0], packages[1]), "two packages of one chart differ")
+
+	// Both were made within one second, so that only the times themselves show that they are not today's.
+	unzipped, err := gzip.NewReader(bytes.NewReader(packages[0]))
+	require.NoError(t, err)
+	files := 0
+	for archive := tar.NewReader(unzipped); ; files++ {
+		header, err := archive.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		assert.True(t, header.ModTime.Equal(epoch), "%s is of %s", header.Name, header.ModTime)
+	}
+	require.Positive(t, files)
 
 	loaded, err := loader.LoadArchive(bytes.NewReader(packages[0]))
 	require.NoError(t, err, "Helm must be able to read it")
