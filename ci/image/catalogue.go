@@ -96,13 +96,16 @@ const (
 	Browser Set = "browser"
 	// Bench holds what `make bench` compares the chart's policy with.
 	Bench Set = "bench"
+	// Lifecycle is what the stories of a release's life need: tools, and no image.
+	Lifecycle Set = "lifecycle"
 )
 
 // sets says what is in each set.
 var sets = map[Set][]func() (Image, error){
-	Sources: {PrometheusOperator, ConfigReloader, Front},
-	Browser: {},
-	Bench:   {MetricsServer},
+	Sources:   {PrometheusOperator, ConfigReloader, Front},
+	Browser:   {},
+	Bench:     {MetricsServer},
+	Lifecycle: nil,
 }
 
 // MetricsServer returns the image that serves pods' CPU use to the autoscaler.

@@ -33,6 +33,28 @@ var (
 		LDFlags: "-X helm.sh/helm/v3/internal/version.version=%s" +
 			" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
 	}
+	// Helm4 installs the chart too, by server-side apply.
+	Helm4 = Program{
+		Name:     "helm4",
+		Folder:   "ci/modules/helm4",
+		Module:   "helm.sh/helm/v4",
+		Packages: map[string]string{"helm": "helm.sh/helm/v4/cmd/helm"},
+		LDFlags:  "-X helm.sh/helm/v4/internal/version.version=%s",
+	}
+	// HelmDocs writes the chart's README from its values.
+	HelmDocs = Program{
+		Name:     "helm-docs",
+		Folder:   "ci/modules/helm-docs",
+		Module:   "github.com/norwoodj/helm-docs",
+		Packages: map[string]string{"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"},
+	}
+	// Distribution is an OCI registry, which charts are pushed to and installed from.
+	Distribution = Program{
+		Name:     "distribution",
+		Folder:   "ci/modules/distribution",
+		Module:   "github.com/distribution/distribution/v3",
+		Packages: map[string]string{"registry": "github.com/distribution/distribution/v3/cmd/registry"},
+	}
 	// Kind starts the clusters.
 	Kind = Program{
 		Name:     "kind",
@@ -188,5 +210,6 @@ func All() []Program {
 	return []Program{
 		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
 		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, KEDA, MetricsServer, K6, Helm, Kind,
+		HelmDocs, Helm4, Distribution,
 	}
 }

@@ -28,7 +28,9 @@ const workers = 2
 var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
 
 // setTools are the programs that run on this machine where a set is wanted.
-var setTools = map[image.Set][]program.Program{}
+var setTools = map[image.Set][]program.Program{
+	image.Lifecycle: {program.Helm4, program.Distribution, program.HelmDocs},
+}
 
 // part is one thing to have: how to know that it is here, and how to get it.
 type part struct {
