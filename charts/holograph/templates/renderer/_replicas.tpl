@@ -1,0 +1,37 @@
+{{/*
+The number of renderer pods that the manifest must hold, and nothing where it must hold none: what an autoscaler
+decided is not Helm's to write.
+
+A field that leaves the manifest is reset by Helm, not left alone: Helm 3 patches it with null, and server-side
+apply removes what no one else has set. Kubernetes then puts in its default, one replica. So a release that is
+switched to autoscaling keeps `replicas`, with the number that runs, for as long as Helm could still reset it.
+That ends under server-side apply once the autoscaler has set the number itself, and never under Helm 3.
+*/}}
+{{- define "holograph.renderer.replicas" -}}
+{{- if not (or .Values.autoscaling.enabled .Values.keda.enabled) }}
+{{- .Values.renderer.replicaCount }}
+{{- else }}
+{{- $live := lookup "apps/v1" "Deployment" (include "holograph.namespace" .) (include "holograph.renderer.name" .) }}
+{{- if hasKey (dig "metadata" "annotations" dict $live) (include "holograph.renderer.replicasAnnotation" .) }}
+{{- $applied := false }}
+{{- $othersToo := false }}
+{{- range dig "metadata" "managedFields" list $live }}
+{{- if and (eq .manager "helm") (eq .operation "Apply") }}
+{{- $applied = true }}
+{{- else if hasKey (dig "fieldsV1" "f:spec" dict .) "f:replicas" }}
+{{- $othersToo = true }}
+{{- end }}
+{{- end }}
+{{- if not (and $applied $othersToo) }}
+{{- max (dig "spec" "replicas" 0 $live) .Values.autoscaling.minReplicas }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+Annotation of a Deployment whose manifest holds `replicas`, for the next upgrade to know it by.
+*/}}
+{{- define "holograph.renderer.replicasAnnotation" -}}
+holograph/replicas-in-manifest
+{{- end }}
