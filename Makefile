@@ -8,7 +8,7 @@ SHELL := /bin/bash
 TEST_TIMEOUT ?= 30m
 
 # The packages whose stories take a cluster, one cluster and one package at a time.
-STORIES := ./test ./test/faults ./test/sources
+STORIES := ./test ./test/faults ./test/sources ./test/lifecycle
 
 # What they need beside what every cluster runs; `make up` goes without.
 SETS ?=
@@ -30,7 +30,7 @@ down: ## Remove the clusters of `make up` and of kept tests
 ##@ Test
 
 .PHONY: test
-test: SETS += browser sources
+test: SETS += browser sources lifecycle
 test: images ## Everything: the fast tests, then the stories on a real cluster
 	go vet ./...
 	go test -short ./...

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"holograph/test/kube"
 	"holograph/test/load"
@@ -109,6 +110,19 @@ func (d *Drive) pods(ctx context.Context) ([]corev1.Pod, error) {
 		return nil, err
 	}
 	return list.Items, nil
+}
+
+// Stop ends the load before its time. [Drive.Wait] then returns the counts until here,
+// without the few frames under way.
+func (d *Drive) Stop(ctx context.Context) error {
+	pod, err := d.pod(ctx)
+	if err != nil {
+		return err
+	}
+	// The one way to have the kubelet stop a pod and keep its log: its time is up.
+	_, err = d.release.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType,
+		[]byte(`{"spec": {"activeDeadlineSeconds": 1}}`), metav1.PatchOptions{})
+	return err
 }
 
 // Wait waits until all frames were offered and answered, and returns the counts.

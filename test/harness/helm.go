@@ -27,6 +27,11 @@ func (s *Story) UseHelm(p program.Program) {
 	require.NoError(s, err)
 	// Terratest runs the helm that it finds on PATH.
 	s.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// Not a person's repositories and plugins, nor a cache: Helm 4 keeps a package's
+	// provenance there, and takes it for that of the same package signed again.
+	for _, home := range []string{"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"} {
+		s.Setenv(home, s.TempDir())
+	}
 }
 
 // Upgrade says what to bring the release to.

@@ -53,5 +53,16 @@ func (s *Story) Finish(d *drive.Drive) load.Summary {
 	return summary
 }
 
+// Cut ends the load now and returns its counts. It fails where the load was over
+// already, and so did not cover what the story did meanwhile.
+func (s *Story) Cut(d *drive.Drive) load.Summary {
+	s.Helper()
+	require.Positive(s, time.Until(d.Begun.Add(d.Profile.Duration())), "the load ended by itself")
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	require.NoError(s, d.Stop(ctx))
+	return s.Finish(d)
+}
+
 // Record records what the release's loop does, until it is stopped.
 func (s *Story) Record() *watch.Recording { return watch.Record(s.Context(), s.Release) }

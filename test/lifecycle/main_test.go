@@ -1,0 +1,12 @@
+// Package lifecycle holds the stories of a release's life: how it comes into a
+// cluster, is changed, and goes.
+package lifecycle
+
+import (
+	"testing"
+
+	"holograph/ci/image"
+	"holograph/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, image.Lifecycle) }

@@ -1,0 +1,67 @@
+package lifecycle
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/program"
+	"holograph/ci/repo"
+	"holograph/test/chart"
+	"holograph/test/harness"
+	"holograph/test/link"
+)
+
+// A chart that holds Holograph as a part scales its renderer, shares its global
+// values with it, and can leave it out.
+func TestSubchart(t *testing.T) {
+	s := begin(t, program.Helm4)
+	s.Release = studio(s.Release.Client)
+	s.Chart = umbrella(s)
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	content, err := yaml.Marshal(chart.Values{"holograph": chart.Example(t, "local")})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(values, content, 0o644))
+	ctx, cancel := s.Within(4 * time.Minute)
+	defer cancel()
+
+	s.Step("install a chart that depends on Holograph")
+	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}}))
+	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	deployment, err := s.Release.Deployment(ctx)
+	require.NoError(t, err)
+	require.Len(t, deployment.Spec.Template.Spec.ImagePullSecrets, 1)
+	assert.Equal(t, "studio-registry", deployment.Spec.Template.Spec.ImagePullSecrets[0].Name, "a value of the parent's, given below global")
+
+	s.Step("leave Holograph out")
+	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}, Set: map[string]string{"holograph.enabled": "false"}}))
+	s.WaitFor(time.Minute, s.NothingLeft())
+	_, err = s.Release.CoreV1().ConfigMaps(s.Release.Namespace).Get(ctx, s.Release.Name+"-scenes", metav1.GetOptions{})
+	assert.NoError(t, err, "the parent's own object stays")
+	_, err = s.Release.Deployment(ctx)
+	assert.True(t, apierrors.IsNotFound(err), "%v", err)
+
+	s.Uninstall()
+}
+
+// umbrella makes a copy of the parent chart with its dependency in it, and returns
+// its folder.
+func umbrella(s *harness.Story) string {
+	s.Helper()
+	folder := s.TempDir()
+	holograph, err := repo.Path("charts", "holograph")
+	require.NoError(s, err)
+	require.NoError(s, os.CopyFS(filepath.Join(folder, "holograph"), os.DirFS(holograph)))
+	parent := filepath.Join(folder, "studio")
+	require.NoError(s, os.CopyFS(parent, os.DirFS(filepath.Join("testdata", "umbrella"))))
+	_, err = s.Helm("dependency", "update", parent)
+	require.NoError(s, err)
+	return parent
+}
