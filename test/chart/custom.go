@@ -32,6 +32,29 @@ var definitions = map[string]definition{
 	"monitoring.coreos.com/v1/PrometheusRule": {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
 }
 
+// read returns the CustomResourceDefinition as its project writes it.
+func (d definition) read() ([]byte, error) {
+	directory, err := d.program.ModuleDir(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(directory, filepath.FromSlash(d.file)))
+}
+
+// Definitions returns the CustomResourceDefinitions of all kinds that the chart renders and Kubernetes lacks, in
+// YAML, for a cluster that is to know them.
+func Definitions() ([][]byte, error) {
+	var all [][]byte
+	for _, kind := range slices.Sorted(maps.Keys(definitions)) {
+		text, err := definitions[kind].read()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
+
 var (
 	customModelsMu sync.Mutex
 	customModels   = map[string]*spec.Schema{}
@@ -96,11 +119,7 @@ func customModel(apiVersion, kind string) (*spec.Schema, error) {
 		return schema, nil
 	}
 	where := definitions[key]
-	directory, err := where.program.ModuleDir(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(filepath.Join(directory, filepath.FromSlash(where.file)))
+	text, err := where.read()
 	if err != nil {
 		return nil, err
 	}
