@@ -73,7 +73,7 @@ func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a full build takes about 22 minutes on 2 cores.\n", len(parts))
+	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a build of all that make up runs takes about 22 minutes on 2 cores.\n", len(parts))
 	board := progress.NewBoard(out, len(parts))
 	err = work(ctx, board, parts)
 	took := board.Close()
