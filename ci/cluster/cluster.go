@@ -176,6 +176,10 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// A cluster that somebody removed by hand leaves its marks, and this one holds no image yet.
+	if err := os.RemoveAll(filepath.Dir(c.Kubeconfig)); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Dir(c.Kubeconfig), 0o755); err != nil {
 		return err
 	}
