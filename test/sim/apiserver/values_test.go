@@ -205,10 +205,16 @@ func TestNoValuesRenderWhatKubernetesRefuses(t *testing.T) {
 }
 
 // chance lets the bytes of a fuzzer be a source of chance: when they end, so do the surprises.
+//
+// Then it gives the least that math/rand takes at once, whether it looks at 32 bits or at 64. A zero it may
+// throw away and ask again, for ever.
 type chance struct{ bytes []byte }
 
 // Uint64 implements rand.Source.
 func (c *chance) Uint64() uint64 {
+	if len(c.bytes) == 0 {
+		return 1<<32 | 1
+	}
 	var n uint64
 	for range 8 {
 		n <<= 8
