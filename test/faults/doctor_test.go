@@ -67,10 +67,10 @@ func TestDoctor(t *testing.T) {
 		{"a renderer that does not become Ready", neverReady, "renderer-pods", "container renderer runs and does not pass its readiness probe"},
 		{"a renderer at another port", otherPort, "renderer-metrics", "does not give its metrics at port 8080, path /metrics: "},
 		{"Prometheus scaled to nothing", scaleToNothing(prometheus), "prometheus", "Deployment holograph-prometheus is scaled to 0 pods"},
-		{"scrapes of a port where nobody listens", editScrapes("target_label: namespace\n", "target_label: namespace\n"+
+		{"scrapes of a port where nobody listens", editScrapes("target_label: \"namespace\"\n", "target_label: \"namespace\"\n"+
 			"      - source_labels: [__meta_kubernetes_pod_ip]\n        target_label: __address__\n        replacement: $1:9\n"),
 			"targets", "connection refused"},
-		{"scrapes under other labels", editScrapes("target_label: pod\n", "target_label: kubernetes_pod_name\n"), "series", `kubernetes_pod_name="holograph-renderer-`},
+		{"scrapes under other labels", editScrapes("target_label: \"pod\"\n", "target_label: kubernetes_pod_name\n"), "series", `kubernetes_pod_name="holograph-renderer-`},
 		{"the adapter scaled to nothing", scaleToNothing(adapter), "adapter-pods", "Deployment holograph-prometheus-adapter is scaled to 0 pods"},
 		{"an APIService that points at nothing", misdirect, "api-service", "is not Available: ServiceNotFound"},
 		{"an adapter that may not list pods", unbind(adapter), "values", "may not list pods in namespace holograph"},
