@@ -132,7 +132,17 @@ func (c *Chart) Float(v Values, path ...string) (float64, bool) {
 // Render gives the manifests of a release named holograph in the namespace holograph, as
 // `helm template` prints them, and reads them. Errors name the line and column of the value at
 // fault where one can be told.
+//
+// Of a ScaledObject, KEDA makes a HorizontalPodAutoscaler with the same queries and targets. The chart's own stands
+// for it here.
 func (c *Chart) Render(v Values) (*Manifest, error) {
+	if keda, _ := v.Map["keda"].(map[string]any); keda["enabled"] == true {
+		v = v.Overlay(map[string]any{
+			"keda":              map[string]any{"enabled": false},
+			"autoscaling":       map[string]any{"enabled": true},
+			"prometheusAdapter": map[string]any{"enabled": true},
+		})
+	}
 	release := chartutil.ReleaseOptions{Name: "holograph", Namespace: "holograph", IsInstall: true, Revision: 1}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = chartutil.KubeVersion{Version: "v1.37.0", Major: "1", Minor: "37"}
