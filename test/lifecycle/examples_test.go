@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"holograph/test/chart"
 	"holograph/test/harness"
+	"holograph/test/wait"
 )
 
 // The API server takes every object of every example. It is asked to apply each
@@ -59,11 +61,14 @@ date: {}`))
 	})
 }
 
+// servedTime is for the API server to serve a kind that it has just been taught.
+const servedTime = 30 * time.Second
+
 // dryRun asks the API server what it thinks of objects.
 type dryRun struct {
 	namespace string
 	client    dynamic.Interface
-	mapper    meta.RESTMapper
+	mapper    *restmapper.DeferredDiscoveryRESTMapper
 }
 
 func newDryRun(s *harness.Story) dryRun {
@@ -90,9 +95,21 @@ func (d dryRun) apply(ctx context.Context, object chart.Object) error {
 	if err != nil {
 		return err
 	}
-	mapping, err := d.mapper.RESTMapping(version.WithKind(object.Kind()).GroupKind(), version.Version)
-	if err != nil {
+	var mapping *meta.RESTMapping
+	if err := wait.For(ctx, servedTime, wait.Condition{Name: "the API to serve " + object.Kind(), Unmet: func(context.Context) (err error) {
+		if mapping, err = d.mapper.RESTMapping(version.WithKind(object.Kind()).GroupKind(), version.Version); err != nil {
+			d.mapper.Reset()
+		}
 		return err
+	}}); err != nil {
+		return err
+	}
+	if object.Kind() == "Pod" {
+		// Admission looks the pod's account up, and the dry run before has not made it.
+		object = maps.Clone(object)
+		spec := maps.Clone(object["spec"].(map[string]any))
+		spec["serviceAccountName"] = "default"
+		object["spec"] = spec
 	}
 	body, err := json.Marshal(object)
 	if err != nil {

@@ -52,9 +52,9 @@ func begin(t *testing.T, helm program.Program) *harness.Story {
 // minReplicas is the chart's default autoscaling.minReplicas.
 const minReplicas = 2
 
-// upgradePods is the load of the story in the worth of one pod: what two pods can
-// render, but not with headroom, so that there are three and a reset would be seen.
-const upgradePods = 1.8
+// upgradePods is the load of the story in the worth of one pod: it needs more than the
+// minimum, so that a reset of the replicas would be seen.
+const upgradePods = 2.5
 
 // storyTimeout is how long the load goes on where the story does not end it: it does
 // after 45 s on an idle machine.
