@@ -112,7 +112,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.autoscaling" -}}
 {{- with .Values.autoscaling }}
-{{- if and (or .enabled $.Values.keda.enabled) (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- if and (include "holograph.scope.autoscaled" $) (gt (int .minReplicas) (int .maxReplicas)) }}
 {{- fail (printf "autoscaling.minReplicas (%v) is above autoscaling.maxReplicas (%v): write a minimum that is at most the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
@@ -167,7 +167,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if eq $hasMin $hasMax }}
 {{- fail (printf "renderer.podDisruptionBudget has %s maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null." (ternary "both" "neither of" $hasMin)) }}
 {{- end }}
-{{- $scaled := or .Values.autoscaling.enabled .Values.keda.enabled }}
+{{- $scaled := include "holograph.scope.autoscaled" . | eq "true" }}
 {{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" $scaled }}
 {{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount $scaled | int }}
 {{- if and $hasMax (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) }}

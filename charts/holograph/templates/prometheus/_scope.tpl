@@ -74,7 +74,7 @@ a cluster's own is taken to have the cluster's own.
 Whether an autoscaler changes the replicas: the chart's own, or the one that KEDA makes of the same name.
 */}}
 {{- define "holograph.scope.autoscaled" -}}
-{{- if or .Values.autoscaling.enabled (default dict .Values.keda).enabled }}true{{ end }}
+{{- if or .Values.autoscaling.enabled .Values.keda.enabled }}true{{ end }}
 {{- end }}
 
 {{/*

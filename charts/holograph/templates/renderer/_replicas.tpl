@@ -8,7 +8,7 @@ switched to autoscaling keeps `replicas`, with the number that runs, for as long
 That ends under server-side apply once the autoscaler has set the number itself, and never under Helm 3.
 */}}
 {{- define "holograph.renderer.replicas" -}}
-{{- if not (or .Values.autoscaling.enabled .Values.keda.enabled) }}
+{{- if not (include "holograph.scope.autoscaled" .) }}
 {{- .Values.renderer.replicaCount }}
 {{- else }}
 {{- $live := lookup "apps/v1" "Deployment" (include "holograph.namespace" .) (include "holograph.renderer.name" .) }}
