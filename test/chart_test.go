@@ -307,7 +307,7 @@ func TestDemandOff(t *testing.T) {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
 	}
 	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
-	assert.Contains(t, rendered.Notes, "64.4 reversals instead of 2.0, and 1.55 times the pods of an oracle rather than 1.41")
+	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle rather than 1.31")
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
 	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")
@@ -353,7 +353,7 @@ func TestBehavior(t *testing.T) {
 		},
 	}, behavior.ScaleUp)
 	assert.Equal(t, &autoscalingv2.HPAScalingRules{
-		StabilizationWindowSeconds: new(int32(600)),
+		StabilizationWindowSeconds: new(int32(300)),
 		SelectPolicy:               &most,
 		Policies:                   []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 10, PeriodSeconds: 120}},
 	}, behavior.ScaleDown)

@@ -10,6 +10,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/ci/program"
 	"holograph/ci/repo"
@@ -100,7 +101,7 @@ func (s *Story) Rollback() {
 }
 
 // Uninstall removes the release, where there is one, and waits until its objects
-// are gone.
+// are gone. As the chart's README says, it removes the pod of the last helm test too.
 func (s *Story) Uninstall() {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
@@ -113,6 +114,9 @@ func (s *Story) uninstall(ctx context.Context) {
 	options := s.helmOptions()
 	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found", "--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
 	require.NoError(s, helm.DeleteContextE(s, ctx, options, s.Release.Name, true))
+	// Helm leaves the pods of its tests.
+	require.NoError(s, s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + s.Release.Name}))
 }
 
 // Helm runs the story's helm and returns what it printed.

@@ -37,7 +37,7 @@ func TestWhatTheAPIServerAdds(t *testing.T) {
 	behavior := m.HPA.Spec.Behavior
 	require.NotNil(t, behavior)
 	assert.Len(t, behavior.ScaleUp.Policies, 2)
-	assert.Equal(t, int32(600), *behavior.ScaleDown.StabilizationWindowSeconds)
+	assert.Equal(t, int32(300), *behavior.ScaleDown.StabilizationWindowSeconds)
 	assert.Equal(t, "Max", string(*behavior.ScaleDown.SelectPolicy), "defaulted")
 	assert.Equal(t, int32(2), *m.HPA.Spec.MinReplicas)
 	assert.Len(t, m.HPA.Spec.Metrics, 2)
