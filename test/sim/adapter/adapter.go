@@ -116,7 +116,7 @@ func New(rules Rules, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.S
 				err = fmt.Errorf("the simulator knows no resource %q; use cpu", spec.Resource.Name)
 				break
 			}
-			a.cpu, err = query.Compile(store, "irate(holograph_render_cpu_seconds_total[1m])")
+			a.cpu, err = query.Compile(store, "irate(process_cpu_seconds_total[1m])")
 		default:
 			err = fmt.Errorf("the simulator knows no metrics of type %s", spec.Type)
 		}

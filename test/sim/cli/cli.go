@@ -49,6 +49,7 @@ type options struct {
 	podStart, connections    time.Duration
 	scrape                   time.Duration
 	frameRate, seenDrop      float64
+	idleCPU                  float64
 	scrapeLoss, loadSpread   float64
 }
 
@@ -92,6 +93,7 @@ func Main(files fs.FS, args []string, out, progress io.Writer) error {
 	set.Float64Var(&o.scrapeLoss, "scrape-loss", defaults.ScrapeLoss, "share of scrapes that fail, 0 to 1")
 	set.Float64Var(&o.loadSpread, "load-noise", defaults.LoadNoise, "spread of one pod's load from second to second, as a share")
 	set.Float64Var(&o.seenDrop, "seen-drop", defaults.SeenDrop, "share of a trace's loss of capacity that shows as CPU time per frame, 0 to 1")
+	set.Float64Var(&o.idleCPU, "idle-cpu", defaults.IdleCPU, "share of a pod's CPU that it takes beside frames, 0 to 1")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -219,6 +221,7 @@ func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
 	c := fleet.Defaults()
 	c.PodStart, c.ConnectionMaxAge = o.podStart, o.connections
 	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadNoise = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
+	c.IdleCPU = o.idleCPU
 	switch {
 	case o.scrape > 0:
 		c.ScrapeInterval = o.scrape
@@ -239,6 +242,11 @@ func label(file string) string {
 
 func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Writer) error {
 	if o.trace == "all" {
+		for _, one := range []struct{ flag, value string }{{"csv", o.csv}, {"svg", o.svg}, {"json", o.json}, {"measured", strings.Join(o.measured, " ")}} {
+			if one.value != "" {
+				return fmt.Errorf("--%s is for one trace; write its name in place of --trace all: %s", one.flag, strings.Join(names(), ", "))
+			}
+		}
 		return o.runAll(chart, files, out)
 	}
 	var rows []report.Row

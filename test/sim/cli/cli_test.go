@@ -141,6 +141,8 @@ func TestWrongInput(t *testing.T) {
 		{"--tune wants one goal: --pod-hours 1.4", []string{"--tune"}},
 		{"--tune wants one goal: --pod-hours 1.4", []string{"--tune", "--slo", "99", "--pod-hours", "2"}},
 		{"has no CSV files in it", []string{"--tune", "--trace", empty, "--slo", "99"}},
+		{"--json is for one trace; write its name in place of --trace all: step, ramp,", []string{"--trace", "all", "--json", "figures.json"}},
+		{"--measured is for one trace; write its name in place of --trace all: step, ramp,", []string{"--trace", "all", "--measured", "run.csv"}},
 		{"--seeds is 0; write 1 or more", []string{"--seeds", "0"}},
 		{"--chart none: ", []string{"--chart", "none"}},
 	} {

@@ -48,6 +48,8 @@ type Config struct {
 	// SeenDrop is the share of a trace's loss of capacity that shows as CPU time per frame. A
 	// throttled or stolen core shows as nothing: 0.
 	SeenDrop float64
+	// IdleCPU is the share of a pod's CPU that it takes beside frames: for scrapes, probes and its runtime.
+	IdleCPU float64
 }
 
 // Defaults are the surroundings the goals ask for: 60 frames per second and pod, 15 s until a pod
@@ -80,6 +82,7 @@ type Row struct {
 var Metrics = []string{
 	"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_frames_refused_total",
 	"holograph_render_cpu_seconds_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores",
+	"process_cpu_seconds_total",
 }
 
 const (
@@ -89,6 +92,7 @@ const (
 	renderCPU
 	offeredCPU
 	capacityCores
+	processCPU
 	numMetrics
 )
 
@@ -323,7 +327,7 @@ func (f *Fleet) render(s int) Row {
 			total += p.share
 		}
 	}
-	cost := 1 / f.config.FrameRate / (1 - (1-row.Capacity)*f.config.SeenDrop)
+	cost := (1 - f.config.IdleCPU) / f.config.FrameRate / (1 - (1-row.Capacity)*f.config.SeenDrop)
 	for _, p := range f.pods {
 		if !p.isReady {
 			continue
@@ -337,6 +341,7 @@ func (f *Fleet) render(s int) Row {
 		p.step[refused] = late
 		p.step[renderCPU] = (offered - late) * cost / p.factor
 		p.step[offeredCPU] = offered * cost / p.factor
+		p.step[processCPU] = p.step[renderCPU] + f.config.IdleCPU
 	}
 	return row
 }

@@ -188,6 +188,30 @@ func TestCounters(t *testing.T) {
 	assert.Less(t, (sum(renderCPU)-before[renderCPU])/600, 3.05, "rendering does")
 }
 
+// TestIdleCPU: what a pod takes beside frames leaves less of its CPU to them, and is there without any.
+func TestIdleCPU(t *testing.T) {
+	config := Defaults()
+	config.IdleCPU = 0.1
+	for name, c := range map[string]struct{ load, rendering, process float64 }{
+		"no frames":           {0, 0, 3 * 0.1},
+		"half of what it can": {1.5, 1.5 * 0.9, 1.5*0.9 + 3*0.1},
+		"more than it can":    {6, 3 * 0.9, 3},
+	} {
+		load, capacity := constant(c.load, 600)
+		f, _ := start(t, config, 3, load, capacity)
+		sum := func(m int) (total float64) {
+			for _, p := range f.pods {
+				total += p.counters[m]
+			}
+			return total
+		}
+		rendering, process := sum(renderCPU), sum(processCPU)
+		f.run(600)
+		assert.InDelta(t, c.rendering, (sum(renderCPU)-rendering)/600, 0.1, name)
+		assert.InDelta(t, c.process, (sum(processCPU)-process)/600, 0.1, name)
+	}
+}
+
 func TestUnknownMetric(t *testing.T) {
 	load, capacity := constant(1, 60)
 	_, err := New(Defaults(), identity, epoch, 1, load, capacity, query.NewStore(), []string{"frames_missed"}, time.Minute)

@@ -37,9 +37,22 @@ func Of(config fleet.Config, load, capacity []float64) Oracle {
 	return o
 }
 
-// keep returns for every second the most pods needed from then on for patience seconds.
+// keep returns the pods of an oracle that lets none go which it needs again within patience seconds.
 func keep(pods []int) []int {
+	ahead := most(pods, patience)
 	kept := make([]int, len(pods))
+	for s := range pods {
+		kept[s] = pods[s]
+		if s > 0 {
+			kept[s] = max(pods[s], min(kept[s-1], ahead[s]))
+		}
+	}
+	return kept
+}
+
+// most returns for every second the most pods needed from then on for so many seconds.
+func most(pods []int, seconds int) []int {
+	ahead := make([]int, len(pods))
 	// Seconds of the window ahead whose pods are more than those of any second before them.
 	var peaks []int
 	for s := len(pods) - 1; s >= 0; s-- {
@@ -47,12 +60,12 @@ func keep(pods []int) []int {
 			peaks = peaks[:len(peaks)-1]
 		}
 		peaks = append(peaks, s)
-		if peaks[0] > s+patience {
+		if peaks[0] > s+seconds {
 			peaks = peaks[1:]
 		}
-		kept[s] = pods[peaks[0]]
+		ahead[s] = pods[peaks[0]]
 	}
-	return kept
+	return ahead
 }
 
 // Reversals counts the changes of direction in a sequence of replica counts.

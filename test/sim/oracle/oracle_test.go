@@ -39,6 +39,7 @@ func TestReversals(t *testing.T) {
 	assert.Equal(t, 0, run(at(0, 4), at(600, 4), at(600, 1), at(800, 1), at(800, 4), at(2000, 4)), "a valley of 200 s")
 	assert.Equal(t, 1, run(at(0, 4), at(600, 4), at(600, 1), at(1000, 1), at(1000, 4), at(2000, 4)), "a valley of 400 s")
 	assert.Equal(t, 1, run(at(0, 1), at(600, 1), at(600, 4), at(650, 4), at(650, 1), at(2000, 1)), "a spike")
+	assert.Equal(t, 1, run(at(0, 1), at(60, 1), at(60, 4), at(840, 4), at(840, 1), at(1500, 1)), "a spike soon after the beginning")
 }
 
 func TestReversalsOfASequence(t *testing.T) {
