@@ -25,7 +25,8 @@ type Condition struct {
 // budget they share. The error names the condition that was not, and the last
 // reason.
 func For(ctx context.Context, budget time.Duration, conditions ...Condition) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	deadline := time.Now().Add(budget)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -37,14 +38,21 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 			if now == nil {
 				break
 			}
-			// A look that the deadline cut short says nothing about the condition.
-			if reason == nil || ctx.Err() == nil {
+			// A look that the deadline cut short says nothing about the condition. A client may give up on it a moment
+			// before the context says so.
+			over := ctx.Err() != nil || !time.Now().Before(deadline)
+			if reason == nil || !over {
 				reason = now
 			}
-			select {
-			case <-ctx.Done():
+			if !over {
+				select {
+				case <-ctx.Done():
+					over = true
+				case <-ticker.C:
+				}
+			}
+			if over {
 				return fmt.Errorf("waited %s for %s: %w", time.Since(begun).Round(time.Second), condition.Name, reason)
-			case <-ticker.C:
 			}
 		}
 	}

@@ -42,6 +42,21 @@ func TestForKeepsTheReasonWhenTheDeadlineCutsALookShort(t *testing.T) {
 	})
 }
 
+func TestForKeepsTheReasonWhenALookEndsWithTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		err := For(t.Context(), 2*time.Second, Condition{"an answer", func(context.Context) error {
+			looks++
+			if looks == 1 {
+				return errors.New("no such series")
+			}
+			time.Sleep(1500 * time.Millisecond)
+			return errors.New("no time left")
+		}})
+		assert.EqualError(t, err, "waited 2s for an answer: no such series")
+	})
+}
+
 func TestForEndsAsSoonAsTheConditionIsMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
