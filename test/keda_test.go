@@ -164,3 +164,30 @@ var refusalsOfKEDA = map[string]refusal{
 		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
 		`keda.fallback.replicas (11) is not between autoscaling.minReplicas (2) and autoscaling.maxReplicas (10), so that KEDA could not scale to it: write a number between them.`},
 }
+
+var refusalsOfTakeBack = map[string]refusal{
+	"the autoscaler is KEDA's": {"",
+		"autoscaling.enabled is true, and HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: " +
+			"run kubectl --namespace holograph delete scaledobject holograph-renderer before this, which leaves the pods as they are, or write keda.enabled: true and autoscaling.enabled: false."},
+}
+
+// TestTakeBack: Helm does not count on an autoscaler that goes with KEDA's ScaledObject, and takes any other.
+func TestTakeBack(t *testing.T) {
+	t.Parallel()
+	autoscaler := func(owner string) []chart.Object {
+		return []chart.Object{chart.Object(chart.Parse(t, `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+owner+`]}`))}
+	}
+	kedas := autoscaler(`{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: holograph-renderer, uid: a}`)
+	_, err := chart.Template(chart.Options{Cluster: kedas})
+	require.Error(t, err)
+	assert.Equal(t, refusalsOfTakeBack["the autoscaler is KEDA's"].message, place.ReplaceAllString(err.Error(), ""))
+	_, err = chart.Template(chart.Options{Cluster: kedas, Values: []chart.Values{chart.Parse(t, kedaValues)}})
+	assert.NoError(t, err, "KEDA stays")
+	for _, other := range []string{"", "{apiVersion: v1, kind: ConfigMap, name: team, uid: b}"} {
+		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})
+		assert.NoError(t, err, "owner %q", other)
+	}
+}

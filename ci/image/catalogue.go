@@ -79,6 +79,22 @@ func ofPrometheusOperator(repository, binary string) (Image, error) {
 	}, err
 }
 
+// KEDAOperator returns the image of what makes autoscalers of ScaledObjects.
+func KEDAOperator() (Image, error) { return ofKEDA("keda", "operator", "/keda") }
+
+// KEDAMetricsServer returns the image of what serves the values of their triggers.
+func KEDAMetricsServer() (Image, error) {
+	return ofKEDA("keda-metrics-apiserver", "adapter", "/keda-adapter")
+}
+
+func ofKEDA(repository, binary, path string) (Image, error) {
+	version, err := program.KEDA.Version()
+	return Image{
+		Ref:     "ghcr.io/kedacore/" + repository + ":" + strings.TrimPrefix(version, "v"),
+		Program: program.KEDA, Binary: binary, Path: path,
+	}, err
+}
+
 // Front returns the image of what stands before a platform team's Prometheus.
 func Front() (Image, error) {
 	version, err := repo.AppVersion()
@@ -102,9 +118,9 @@ const (
 
 // sets says what is in each set.
 var sets = map[Set][]func() (Image, error){
-	Sources:   {PrometheusOperator, ConfigReloader, Front},
+	Sources:   {PrometheusOperator, ConfigReloader, KEDAOperator, KEDAMetricsServer, Front},
 	Browser:   {},
-	Bench:     {MetricsServer},
+	Bench:     {MetricsServer, KEDAOperator, KEDAMetricsServer},
 	Lifecycle: nil,
 }
 
@@ -137,7 +153,10 @@ func All(extra ...Set) ([]Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		images = append(images, img)
+		// Two sets may hold the same.
+		if !slices.ContainsFunc(images, func(other Image) bool { return other.Ref == img.Ref }) {
+			images = append(images, img)
+		}
 	}
 	return images, nil
 }

@@ -22,6 +22,17 @@ func TestSetsAddToWhatEveryClusterRuns(t *testing.T) {
 	assert.Regexp(t, `^registry\.k8s\.io/metrics-server/metrics-server:v\d+\.\d+\.\d+$`, bench[len(base)].Ref)
 }
 
+// An image that two sets hold is one.
+func TestSetsShareImages(t *testing.T) {
+	all, err := All(Sources, Bench)
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, img := range all {
+		assert.False(t, seen[img.Ref], "%s is listed twice", img.Ref)
+		seen[img.Ref] = true
+	}
+}
+
 func TestAnUnknownSetIsNamed(t *testing.T) {
 	_, err := All("bnech")
 	require.ErrorContains(t, err, `"bnech" is no set of images: there are [`)

@@ -737,7 +737,7 @@ var kedaFaults = map[string]fault{
 	"no total": {
 		wrong:  func(_ *testing.T, c *cluster) { c.totals = nil },
 		link:   "values",
-		cause:  "there is no value of s0-prometheus",
+		cause:  "s0-prometheus: there is no value",
 		remedy: "read the log of KEDA's operator, which asks Prometheus",
 	},
 	"no HPA": {

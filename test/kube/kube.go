@@ -15,11 +15,13 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetrics "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 )
 
 // Group is the API group that prometheus-adapter serves.
@@ -187,6 +189,31 @@ func (c *Client) Metrics(ctx context.Context) ([]string, error) {
 		names = append(names, resource.Name)
 	}
 	return names, nil
+}
+
+// ExternalMetric returns the total that the external metrics API serves under that name and selector, as the HPA
+// asks for it.
+func (c *Client) ExternalMetric(ctx context.Context, namespace string, metric autoscalingv2.MetricIdentifier) (resource.Quantity, error) {
+	request := c.Discovery().RESTClient().Get().AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", namespace, metric.Name)
+	if metric.Selector != nil {
+		request = request.Param("labelSelector", metav1.FormatLabelSelector(metric.Selector))
+	}
+	var total resource.Quantity
+	raw, err := Raw(ctx, request)
+	if err != nil {
+		return total, err
+	}
+	var list externalmetrics.ExternalMetricValueList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return total, err
+	}
+	if len(list.Items) == 0 {
+		return total, errors.New("there is no value")
+	}
+	for _, item := range list.Items {
+		total.Add(item.Value)
+	}
+	return total, nil
 }
 
 // PodMetric returns a metric of the renderer's pods on the custom metrics API,

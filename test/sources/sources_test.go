@@ -151,7 +151,7 @@ func TestPlatformPrometheus(t *testing.T) {
 }
 
 // A Prometheus that the Prometheus Operator runs takes up the release's targets and
-// rules.
+// rules, and an adapter beside it can serve what it has.
 func TestPrometheusOperator(t *testing.T) {
 	s := harness.New(t)
 
@@ -169,12 +169,23 @@ func TestPrometheusOperator(t *testing.T) {
 	})))
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
-	require.NoError(t, s.Upgrade(withLocal("operated")))
+	s.Install("local.yaml", "prometheus-operator.yaml")
 	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
 
 	s.Step("its rules are followed there")
 	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack"}
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
+
+	s.Step("an adapter of the cluster's takes the place of the release's")
+	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local.yaml", "existing-adapter.yaml")
+	adapter := s.At("monitoring", "adapter")
+	adapter.Chart = filepath.Join("testdata", "adapter")
+	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: map[string]string{
+		"image":          ref(t, program.PrometheusAdapter, "adapter"),
+		"prometheusURL":  "http://prometheus-operated.monitoring.svc:9090",
+		"rules.existing": "adapter-rules",
+	}}))
+	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
 }
 
 // withLocal are the values of values-examples/local.yaml with those of a file of

@@ -8,6 +8,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.signals" . }}
 {{- include "holograph.validate.autoscaling" . }}
 {{- include "holograph.validate.keda" . }}
+{{- include "holograph.validate.takeBack" . }}
 {{- include "holograph.validate.names" . }}
 {{- include "holograph.validate.renderer" . }}
 {{- include "holograph.validate.pods" . }}
@@ -315,6 +316,22 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if ge (float64 $burn.percent) $most }}
 {{- fail (printf "%s.percent (%v) of the budget of slo.objective (%v) cannot be spent within %s, even if every frame is late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The way back from KEDA: its HorizontalPodAutoscaler has the name of the chart's own, so that KEDA can take that one
+over, and Kubernetes removes it with the ScaledObject, after Helm has found it in place.
+*/}}
+{{- define "holograph.validate.takeBack" -}}
+{{- if .Values.autoscaling.enabled }}
+{{- $namespace := include "holograph.namespace" . }}
+{{- $name := include "holograph.renderer.name" . }}
+{{- range dig "metadata" "ownerReferences" list (default dict (lookup "autoscaling/v2" "HorizontalPodAutoscaler" $namespace $name)) }}
+{{- if eq .kind "ScaledObject" }}
+{{- fail (printf "autoscaling.enabled is true, and HorizontalPodAutoscaler %s/%s belongs to ScaledObject %s and would go with it: run kubectl --namespace %s delete scaledobject %s before this, which leaves the pods as they are, or write keda.enabled: true and autoscaling.enabled: false." $namespace $name .name $namespace .name) }}
 {{- end }}
 {{- end }}
 {{- end }}

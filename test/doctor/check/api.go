@@ -9,7 +9,6 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"holograph/test/doctor/path"
@@ -239,26 +238,11 @@ func (s subject) totals(ctx context.Context) (string, error) {
 			continue
 		}
 		name := metric.External.Metric.Name
-		request := s.Discovery().RESTClient().Get().AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", s.Namespace, name)
-		if metric.External.Metric.Selector != nil {
-			request = request.Param("labelSelector", metav1.FormatLabelSelector(metric.External.Metric.Selector))
-		}
-		raw, err := kube.Raw(ctx, request)
+		value, err := s.ExternalMetric(ctx, s.Namespace, metric.External.Metric)
 		if err != nil {
 			return "", orForbidden(err, broken("read the log of KEDA's operator, which asks Prometheus", "%s: %v", name, err))
 		}
-		var list struct {
-			Items []struct {
-				Value string `json:"value"`
-			} `json:"items"`
-		}
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return "", err
-		}
-		if len(list.Items) == 0 {
-			return "", broken("read the log of KEDA's operator, which asks Prometheus", "there is no value of %s", name)
-		}
-		found = append(found, name+" "+list.Items[0].Value)
+		found = append(found, name+" "+value.String())
 	}
 	if len(found) == 0 {
 		return "", broken("read the log of KEDA's operator", "the HPA %s that KEDA made has no external metric", hpa.Name)

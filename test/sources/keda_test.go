@@ -1,0 +1,149 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/harness"
+	"holograph/test/keda"
+	"holograph/test/kube"
+	"holograph/test/link"
+	"holograph/test/load"
+	"holograph/test/wait"
+)
+
+// storyTimeout is how long a load goes on where the story does not end it.
+const storyTimeout = 5 * time.Minute
+
+// fallbackReplicas is what the story's release runs while KEDA gets no value: more than the minimum, fewer than what
+// its load needs.
+const fallbackReplicas = 3
+
+// KEDA takes a running autoscaler over without a jump of the replicas, scales down when the load is gone, and keeps
+// pods while Prometheus does not answer.
+func TestKEDA(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+	s.Step("the cluster has KEDA")
+	ctx, cancel := s.Within(10 * time.Minute)
+	defer cancel()
+	require.NoError(t, keda.Install(ctx, s.Release.Client))
+
+	s.Step("the chart's own autoscaler answers a load")
+	s.Install("local.yaml")
+	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, 2))...)
+	pod := s.MeasurePod()
+	rate := loadPods * pod.FramesPerSecond()
+	d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
+	s.WaitFor(time.Minute, link.ReplicasAtLeast(s.Release, 3))
+
+	s.Step("KEDA takes over")
+	lowest := s.LowestReplicas()
+	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local.yaml", "keda.yaml")
+	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
+	s.WaitFor(time.Minute, link.Chain(s.Release)...)
+	assert.Greater(t, lowest(), int32(2), "the fewest replicas wanted while the load was on")
+	printed, err := s.HelmTest()
+	require.NoError(t, err, printed)
+	assert.Contains(t, printed, "Every link holds.")
+
+	s.Step("the load is gone: KEDA's autoscaler lets the pods go")
+	s.Cut(d)
+	s.WaitFor(4*time.Minute, link.Replicas(s.Release, 2))
+
+	s.Step("Prometheus is gone: the pods of the fallback come, rather than none go")
+	start := stopPrometheus(s)
+	s.WaitFor(3*time.Minute, onFallback(s.Release), link.Replicas(s.Release, fallbackReplicas))
+	start()
+
+	s.Step("the chart's own autoscaler takes the pods back, once KEDA's cannot take it along")
+	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}}),
+		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: run kubectl --namespace holograph delete scaledobject holograph-renderer before this")
+	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
+	s.Install("local.yaml")
+	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+}
+
+// scaledByKEDA is met when the one autoscaler is KEDA's and has read a value of each signal.
+func scaledByKEDA(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "KEDA's autoscaler to be the only one, and to read both signals", Unmet: func(ctx context.Context) error {
+		list, err := r.AutoscalingV2().HorizontalPodAutoscalers(r.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) != 1 {
+			return fmt.Errorf("there are %d autoscalers", len(list.Items))
+		}
+		hpa := list.Items[0]
+		if owner := metav1.GetControllerOf(&hpa); owner == nil || owner.Kind != "ScaledObject" {
+			return fmt.Errorf("%s belongs to %v", hpa.Name, owner)
+		}
+		read := 0
+		for _, current := range hpa.Status.CurrentMetrics {
+			if current.Type == autoscalingv2.ExternalMetricSourceType {
+				read++
+			}
+		}
+		if read != 2 {
+			return fmt.Errorf("%s has read %d of 2 external metrics: %v", hpa.Name, read, hpa.Status.Conditions)
+		}
+		return nil
+	}}
+}
+
+// scaledObject is the path of the release's ScaledObject.
+func scaledObject(r kube.Release) string {
+	return "/apis/keda.sh/v1alpha1/namespaces/" + r.Namespace + "/scaledobjects/" + r.Renderer()
+}
+
+// onFallback is met when the release's ScaledObject says that it holds its fallback's replicas.
+func onFallback(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "the ScaledObject to be on its fallback", Unmet: func(ctx context.Context) error {
+		raw, err := kube.Raw(ctx, r.Discovery().RESTClient().Get().AbsPath(scaledObject(r)))
+		if err != nil {
+			return err
+		}
+		var scaled struct {
+			Status struct{ Conditions []metav1.Condition }
+		}
+		if err := json.Unmarshal(raw, &scaled); err != nil {
+			return err
+		}
+		for _, c := range scaled.Status.Conditions {
+			if c.Type == "Fallback" && c.Status == metav1.ConditionTrue {
+				return nil
+			}
+		}
+		return fmt.Errorf("its conditions are %v", scaled.Status.Conditions)
+	}}
+}
+
+// stopPrometheus takes the release's Prometheus away, and returns what brings it back.
+func stopPrometheus(s *harness.Story) (start func()) {
+	s.Helper()
+	scale := func(ctx context.Context, replicas int32) error {
+		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
+		current, err := deployments.GetScale(ctx, s.Release.Name+"-prometheus", metav1.GetOptions{})
+		if err == nil {
+			current.Spec.Replicas = replicas
+			_, err = deployments.UpdateScale(ctx, current.Name, current, metav1.UpdateOptions{})
+		}
+		return err
+	}
+	ctx, cancel := s.Within(30 * time.Second)
+	defer cancel()
+	require.NoError(s, scale(ctx, 0))
+	return func() {
+		ctx, cancel := s.Within(30 * time.Second)
+		defer cancel()
+		require.NoError(s, scale(ctx, 1))
+	}
+}
