@@ -4,22 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 
 	"holograph/test/doctor/report"
 	"holograph/test/harness"
 	"holograph/test/kube"
 	"holograph/test/link"
+	"holograph/test/load"
 	"holograph/test/wait"
 )
 
@@ -37,6 +34,7 @@ const (
 	renderer   = "holograph-renderer"
 	prometheus = "holograph-prometheus"
 	adapter    = "holograph-prometheus-adapter"
+	doctor     = "holograph-doctor"
 )
 
 // fault is one broken link.
@@ -48,7 +46,7 @@ type fault struct {
 	link, says string
 }
 
-// Each link is broken in turn. The doctor names it and no other, and finds all well
+// Each link is broken in turn, several of them in two ways. The doctor names it and no other, and finds all well
 // once it is mended.
 func TestDoctor(t *testing.T) {
 	s := harness.New(t)
@@ -82,6 +80,45 @@ func TestDoctor(t *testing.T) {
 		mend()
 		s.WaitFor(mendedTime, healthy(s.Release))
 	}
+
+	s.Step("a rule that is missing")
+	restart, putBack := removeRule(s)
+	expect(s, fault{link: "adapter-rule", says: "has 1 rules and none that gives holograph_demand"})
+	restart()
+	s.WaitFor(namedTime, unlisted(s.Release, "pods/holograph_demand"))
+
+	s.Step("the rule is back, and the adapter has not read it")
+	putBack()
+	expect(s, fault{link: "discovery", says: "started before ConfigMap holograph/holograph-prometheus-adapter was last changed"})
+	restart()
+	s.WaitFor(mendedTime, healthy(s.Release))
+
+	s.Step("an autoscaler that wants more than it may have")
+	mend := wreck(s, fault{wreck: pin})
+	d := s.Drive(time.Second, load.Stage{FramesPerSecond: 5}, load.Stage{FramesPerSecond: 5, Duration: loadTime})
+	expect(s, fault{link: "headroom", says: "pinned at its maximum of 2 pods"})
+	s.Cut(d)
+	mend()
+	s.WaitFor(mendedTime, healthy(s.Release))
+
+	s.Step("an autoscaler that asks for another metric, seen by helm test")
+	mend = wreck(s, fault{wreck: renameMetric})
+	printed, err = s.HelmTest()
+	require.Error(t, err, printed)
+	assert.Contains(t, printed, "The first broken link is autoscaler.")
+	assert.Contains(t, printed, "HPA holograph-renderer asks for frames, holograph_demand, and not for holograph_frames_over_budget_total, which is served")
+	mend()
+
+	s.Step("a doctor that may not look, seen by helm test")
+	mend = wreck(s, fault{wreck: unbind(doctor)})
+	printed, err = s.HelmTest()
+	require.Error(t, err, printed)
+	assert.Contains(t, printed, "The first broken link is renderer-pods.")
+	assert.Contains(t, printed, "a permission is missing: ServiceAccount holograph/holograph-doctor may not get deployments of apps in namespace holograph")
+	mend()
+	s.WaitFor(mendedTime, healthy(s.Release))
+	printed, err = s.HelmTest()
+	require.NoError(t, err, printed)
 }
 
 // wreck breaks something and returns what mends it, at the story's end at the
@@ -137,123 +174,13 @@ func healthy(r kube.Release) wait.Condition {
 	}}
 }
 
-// editDeployment changes a Deployment and returns what changes it back.
-func editDeployment(ctx context.Context, r kube.Release, name string, edit func(*appsv1.Deployment)) (func(context.Context) error, error) {
-	deployments := r.AppsV1().Deployments(r.Namespace)
-	before, err := deployments.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	update := func(ctx context.Context, edit func(*appsv1.Deployment)) error {
-		return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			deployment, err := deployments.Get(ctx, name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			edit(deployment)
-			_, err = deployments.Update(ctx, deployment, metav1.UpdateOptions{})
-			return err
-		})
-	}
-	return func(ctx context.Context) error {
-		return update(ctx, func(deployment *appsv1.Deployment) {
-			// The autoscaler may have decided meanwhile.
-			if *deployment.Spec.Replicas == 0 {
-				deployment.Spec.Replicas = before.Spec.Replicas
-			}
-			deployment.Spec.Template = before.Spec.Template
-		})
-	}, update(ctx, edit)
-}
-
-func neverReady(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-	return editDeployment(ctx, r, renderer, func(deployment *appsv1.Deployment) {
-		deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.HTTPGet.Path = "/nowhere"
-	})
-}
-
-func otherPort(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-	return editDeployment(ctx, r, renderer, func(deployment *appsv1.Deployment) {
-		container := &deployment.Spec.Template.Spec.Containers[0]
-		container.Ports[0].ContainerPort = 9000
-		container.Env = append(container.Env, corev1.EnvVar{Name: "HOLOGRAPH_LISTEN_ADDRESS", Value: ":9000"})
-	})
-}
-
-func scaleToNothing(deployment string) func(context.Context, kube.Release) (func(context.Context) error, error) {
-	return func(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-		return editDeployment(ctx, r, deployment, func(deployment *appsv1.Deployment) { *deployment.Spec.Replicas = 0 })
-	}
-}
-
-// editConfig changes one file of a ConfigMap and returns what changes it back.
-func editConfig(ctx context.Context, r kube.Release, name, file string, edit func(string) string) (func(context.Context) error, error) {
-	configs := r.CoreV1().ConfigMaps(r.Namespace)
-	config, err := configs.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	before := config.Data[file]
-	write := func(ctx context.Context, text string) error {
-		config, err := configs.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
+// unlisted is met when the custom metrics API no longer lists a metric.
+func unlisted(r kube.Release, metric string) wait.Condition {
+	return wait.Condition{Name: metric + " not to be listed", Unmet: func(ctx context.Context) error {
+		listed, err := r.Metrics(ctx)
+		if err == nil && slices.Contains(listed, metric) {
+			err = errors.New("it is listed")
 		}
-		config.Data[file] = text
-		_, err = configs.Update(ctx, config, metav1.UpdateOptions{})
 		return err
-	}
-	after := edit(before)
-	if after == before {
-		return nil, fmt.Errorf("nothing to change in %s of ConfigMap %s", file, name)
-	}
-	return func(ctx context.Context) error { return write(ctx, before) }, write(ctx, after)
-}
-
-// editScrapes changes the scrape job of the renderer, which is the first one.
-func editScrapes(from, to string) func(context.Context, kube.Release) (func(context.Context) error, error) {
-	return func(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-		return editConfig(ctx, r, prometheus, "prometheus.yaml", func(text string) string { return strings.Replace(text, from, to, 1) })
-	}
-}
-
-const apiService = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1." + kube.Group
-
-// misdirect lets one version of the custom metrics API point at a Service that
-// does not exist.
-func misdirect(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-	point := func(ctx context.Context, service string) error {
-		patch := fmt.Appendf(nil, `{"spec":{"service":{"name":%q}}}`, service)
-		return r.Discovery().RESTClient().Patch(types.MergePatchType).AbsPath(apiService).Body(patch).Do(ctx).Error()
-	}
-	return func(ctx context.Context) error { return point(ctx, adapter) }, point(ctx, "nobody")
-}
-
-// unbind takes a component's Role away.
-func unbind(name string) func(context.Context, kube.Release) (func(context.Context) error, error) {
-	return func(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-		bindings := r.RbacV1().RoleBindings(r.Namespace)
-		binding, err := bindings.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		binding.ResourceVersion = ""
-		return func(ctx context.Context) error {
-			_, err := bindings.Create(ctx, binding, metav1.CreateOptions{})
-			return err
-		}, bindings.Delete(ctx, name, metav1.DeleteOptions{})
-	}
-}
-
-func deleteHPA(ctx context.Context, r kube.Release) (func(context.Context) error, error) {
-	hpas := r.AutoscalingV2().HorizontalPodAutoscalers(r.Namespace)
-	hpa, err := r.HPA(ctx)
-	if err != nil {
-		return nil, err
-	}
-	hpa.ResourceVersion = ""
-	return func(ctx context.Context) error {
-		_, err := hpas.Create(ctx, hpa, metav1.CreateOptions{})
-		return err
-	}, hpas.Delete(ctx, hpa.Name, metav1.DeleteOptions{})
+	}}
 }

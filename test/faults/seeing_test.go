@@ -31,7 +31,7 @@ import (
 const (
 	// overload is the load in the worth of one pod, of which two run at first: late frames, an alert and a scaling.
 	overload = 4.5
-	// loadTime outlasts what the story looks at: 100 s when measured.
+	// loadTime outlasts what a story looks at: 100 s when measured.
 	loadTime = 4 * time.Minute
 	// dataTime is for two scrapes, a scaling and the rules after it: 45 s when measured.
 	dataTime = 3 * time.Minute
