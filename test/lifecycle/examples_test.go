@@ -19,8 +19,10 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 
+	"holograph/ci/program"
 	"holograph/test/chart"
 	"holograph/test/harness"
+	"holograph/test/link"
 	"holograph/test/wait"
 )
 
@@ -131,4 +133,19 @@ func (d dryRun) apply(ctx context.Context, object chart.Object) error {
 		Force:           &force,
 	})
 	return err
+}
+
+// A release moves from one environment's values to the next, and its links hold in each. Production's pods ask for
+// a core each, which a test machine has not.
+func TestEnvironments(t *testing.T) {
+	s := begin(t, program.Helm)
+	for _, example := range []string{"development.yaml", "staging.yaml"} {
+		s.Step("install %s", example)
+		s.Install(example)
+		s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
+		printed, err := s.HelmTest()
+		require.NoError(t, err, printed)
+	}
+	s.Uninstall()
+	s.WaitFor(time.Minute, s.NothingLeft())
 }

@@ -75,6 +75,9 @@ func TestRelease(t *testing.T) {
 		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Flags: chart.flags}))
 		s.Chart = checkout
 		s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+		printed, err := s.HelmTest()
+		require.NoError(s, err, printed)
+		assert.Contains(s, printed, "Every link holds.")
 		pod := s.MeasurePod()
 
 		s.Step("ask for more than the minimum of pods can render")
@@ -116,6 +119,40 @@ func annotated(r kube.Release, want string) wait.Condition {
 		}
 		return nil
 	}}
+}
+
+// A release that Helm 3 installed is upgraded by Helm 4, which finds objects that it has not applied itself, and
+// rolled back to what Helm 3 made; the replicas stay those that the autoscaler chose.
+func TestFromHelm3ToHelm4(t *testing.T) {
+	s := begin(t, program.Helm)
+	s.Step("install with Helm 3, and have the autoscaler scale")
+	set := map[string]string{"autoscaling.minReplicas": fmt.Sprint(minReplicas + 1)}
+	s.UpgradeWith(set, "local.yaml")
+	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, minReplicas+1))...)
+	lowest := s.LowestReplicas()
+
+	s.Step("upgrade with Helm 4")
+	s.UseHelm(program.Helm4)
+	set["renderer.podAnnotations.story"] = "upgrade"
+	s.UpgradeWith(set, "local.yaml")
+	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), link.PodsReady(s.Release))
+
+	s.Step("let Helm 4 apply on the server from now on")
+	set["renderer.podAnnotations.story"] = "server-side"
+	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: set, Flags: []string{"--server-side=true"}}))
+	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), link.PodsReady(s.Release))
+
+	s.Step("roll back twice, to the revision of Helm 3's")
+	s.Rollback()
+	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), link.PodsReady(s.Release))
+	_, err := s.Helm("rollback", s.Release.Name, "1", "--wait", "--timeout=2m")
+	require.NoError(s, err)
+	s.WaitFor(time.Minute, annotated(s.Release, ""), link.PodsReady(s.Release))
+	s.WaitFor(time.Minute, link.Chain(s.Release)...)
+	assert.EqualValues(s, minReplicas+1, lowest(), "the fewest replicas wanted meanwhile")
+
+	s.Uninstall()
+	s.WaitFor(time.Minute, s.NothingLeft())
 }
 
 // Autoscaling can be switched on under running pods, and every upgrade after that
