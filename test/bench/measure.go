@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"holograph/test/bench/observe"
 	"holograph/test/bench/record"
 	"holograph/test/drive"
+	"holograph/test/keda"
 	"holograph/test/kube"
 	"holograph/test/link"
 	"holograph/test/load"
@@ -97,7 +99,7 @@ func measure(ctx context.Context, out io.Writer, spike record.Spike) (record.Run
 	return run, offer(ctx, out, fleets, &run)
 }
 
-// install brings metrics-server and all fleets.
+// install brings KEDA, metrics-server and all fleets.
 func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, error) {
 	begun := time.Now()
 	client, err := kube.Connect(c.Kubeconfig)
@@ -127,7 +129,10 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, e
 			helm, "upgrade", "--install", name, chart, "--namespace", namespace, "--kubeconfig", c.Kubeconfig, "--wait", "--timeout", "3m",
 		}, extra...)}.Run(ctx)
 	}
-	fmt.Fprintln(out, "Installing a fleet for each policy.")
+	fmt.Fprintln(out, "Installing KEDA, and then a fleet for each policy.")
+	if err := keda.Install(ctx, client); err != nil {
+		return nil, err
+	}
 	var group errgroup.Group
 	for i, f := range fleets {
 		group.Go(func() error {
@@ -201,6 +206,8 @@ type seen struct {
 
 // offer sends every fleet the spike and writes what was seen into the run.
 func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	until, stop := context.WithCancel(ctx)
 	defer stop()
 	profile := run.Profile()
@@ -208,7 +215,7 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 	var group errgroup.Group
 	for i, f := range fleets {
 		group.Go(func() (err error) {
-			if notes[i].pods, err = observe.Watch(until, f.Release); err != nil {
+			if notes[i].pods, err = observe.Watch(until, f.Release, fail); err != nil {
 				return err
 			}
 			notes[i].drive, err = drive.Start(ctx, f.Release, loadName, profile)
@@ -218,7 +225,7 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 	machine := make(chan *observe.Machine, 1)
 	go func() { machine <- observe.FollowMachine(until) }()
 	if err := group.Wait(); err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	fmt.Fprintf(out, "%s  Asking each fleet for %.0f frames a second, then for %.0f: %s in all.\n", time.Now().Format(time.TimeOnly),
 		run.Spike.Base*run.Pod.FramesPerSecond, run.Spike.Peak*run.Pod.FramesPerSecond, profile.Duration())
@@ -243,7 +250,7 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	stop()
 	busy := <-machine
@@ -259,7 +266,7 @@ func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Ma
 		}
 	}
 	host, profile := fleets[len(fleets)-1].Release, run.Profile()
-	peakEnd := first.Add(profile.Mark + time.Duration(run.Spike.During*float64(time.Second)))
+	peakEnd := first.Add(profile.Mark + seconds(run.Spike.During))
 	for i, f := range fleets {
 		n := notes[i]
 		entry := record.Fleet{
@@ -281,7 +288,7 @@ func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Ma
 		if err != nil {
 			return err
 		}
-		if hpa.Spec.Metrics[0].Type == autoscalingv2.PodsMetricSourceType {
+		if hpa.Spec.Metrics[0].Type != autoscalingv2.ResourceMetricSourceType {
 			step := n.load.Start.Add(profile.Mark)
 			times, err := observe.Overruns(ctx, host, f.Namespace, step.Add(min(reactionTime, profile.Duration()-profile.Mark)), reactionTime)
 			if err != nil {
@@ -296,14 +303,16 @@ func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Ma
 		}
 		run.Fleets = append(run.Fleets, entry)
 	}
-	cost, err := observe.FrameCost(ctx, host, peakEnd, time.Duration(run.Spike.During*float64(time.Second)))
+	cost, idle, err := observe.FrameCost(ctx, host, peakEnd, seconds(run.Spike.During), seconds(run.ScrapeInterval))
 	if err != nil {
 		return err
 	}
-	run.Pod.LoadedFramesPerSecond = run.Pod.Cores / cost
+	run.Pod.IdleCores, run.Pod.LoadedFramesPerSecond = idle, (run.Pod.Cores-idle)/cost
 	run.Busy = busy.Since(first)
 	return nil
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // scrapeInterval is the chart's own, in seconds.
 func scrapeInterval() (float64, error) {

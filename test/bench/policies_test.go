@@ -45,8 +45,8 @@ func TestPolicies(t *testing.T) {
 	want := map[string]*autoscalingv2.HorizontalPodAutoscaler{page.Specified: specified, page.Default: shipped}
 	for _, p := range policies {
 		rendered := chart.Render(t, values(t, p)...)
-		if p.name == page.CPU {
-			assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "the fleet of CPU utilization has no autoscaler of the chart's")
+		if p.name == page.CPU || p.name == page.KEDA {
+			assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "the fleet of %s has no autoscaler of the chart's", p.name)
 			continue
 		}
 		assert.Equal(t, want[p.name].Spec, rendered.HorizontalPodAutoscaler(t).Spec, p.name)

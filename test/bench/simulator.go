@@ -30,7 +30,7 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 	if pods == 0 {
 		return result, fmt.Errorf("no pod started after the step, so how fast pods start is not known")
 	}
-	all := []string{"--title", "The same spike, measured", "--svg", filepath.Join(folder, "spike.svg")}
+	var all, two []string
 	for _, policy := range policies {
 		fleet, found := find(run, policy.name)
 		if !found {
@@ -48,6 +48,9 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 			figures, err := simulate(ctx, scratch, append([]string{
 				"--chart", policy.chart, "--values", policy.simulated, "--measured", timeline, "--trace", trace,
 				"--pod-start", fmt.Sprintf("%.1fs", start), "--frame-rate", fmt.Sprintf("%.2f", run.Pod.FramesPerSecond),
+				"--scrape-interval", fmt.Sprintf("%gs", run.ScrapeInterval),
+				// What a pod can do more or less than was measured before is CPU time per frame.
+				"--seen-drop", "1", "--idle-cpu", fmt.Sprintf("%.3f", run.Pod.IdleCores/run.Pod.Cores),
 			}, extra...)...)
 			if err == nil && len(figures) != 2 {
 				err = fmt.Errorf("the simulator gave %d rows of figures for %s, not those measured and those simulated", len(figures), policy.name)
@@ -66,9 +69,17 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 			return result, err
 		}
 		all = append(all, "--measured", timeline)
+		if policy.name == page.Specified || policy.name == page.Default {
+			two = append(two, "--measured", timeline)
+		}
 	}
-	_, err = simulate(ctx, scratch, append([]string{"--chart", "charts/holograph"}, all...)...)
-	return result, err
+	for picture, timelines := range map[string][]string{"spike.svg": all, "as-specified-and-default.svg": two} {
+		if _, err := simulate(ctx, scratch, append([]string{"--chart", "charts/holograph",
+			"--title", "The same spike, measured", "--svg", filepath.Join(folder, picture)}, timelines...)...); err != nil {
+			return result, err
+		}
+	}
+	return result, nil
 }
 
 // simulate runs the simulator and returns its figures.

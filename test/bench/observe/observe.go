@@ -38,8 +38,8 @@ type life struct {
 	ready, leaving, gone *time.Time
 }
 
-// Watch begins to watch the release, until ctx ends.
-func Watch(ctx context.Context, r kube.Release) (*Fleet, error) {
+// Watch begins to watch the release, until ctx ends. fail is told of a pod that finds no room.
+func Watch(ctx context.Context, r kube.Release, fail func(error)) (*Fleet, error) {
 	config := rest.CopyConfig(r.Config)
 	config.Timeout = 0 // it would end a watch
 	client, err := kubernetes.NewForConfig(config)
@@ -65,7 +65,13 @@ func Watch(ctx context.Context, r kube.Release) (*Fleet, error) {
 			}
 			f.pod(at, pod)
 		},
-		UpdateFunc: func(_, object any) { f.pod(time.Now(), object.(*corev1.Pod)) },
+		UpdateFunc: func(_, object any) {
+			pod := object.(*corev1.Pod)
+			if err := unschedulable(pod); err != nil {
+				fail(err)
+			}
+			f.pod(time.Now(), pod)
+		},
 		DeleteFunc: func(object any) { f.deleted(time.Now(), object) },
 	})
 	if err != nil {
@@ -78,6 +84,17 @@ func Watch(ctx context.Context, r kube.Release) (*Fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// unschedulable returns an error for a pod that the cluster has no room for: a fleet without its pods tells nothing
+// of its policy.
+func unschedulable(pod *corev1.Pod) error {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Reason == corev1.PodReasonUnschedulable {
+			return fmt.Errorf("there is no room for pod %s/%s: %s", pod.Namespace, pod.Name, condition.Message)
+		}
+	}
+	return nil
 }
 
 func (f *Fleet) deployment(at time.Time, d *appsv1.Deployment) {

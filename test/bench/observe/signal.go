@@ -75,6 +75,8 @@ func Served(ctx context.Context, r kube.Release) (ratio float64, sampled []time.
 		switch metric.Type {
 		case autoscalingv2.PodsMetricSourceType:
 			value, err = podsMetric(ctx, r, metric.Pods)
+		case autoscalingv2.ExternalMetricSourceType:
+			value, err = externalMetric(ctx, r, metric.External)
 		case autoscalingv2.ResourceMetricSourceType:
 			value, sampled, err = cpuUse(ctx, r, metric.Resource)
 		default:
@@ -101,6 +103,22 @@ func podsMetric(ctx context.Context, r kube.Release, metric *autoscalingv2.PodsM
 		sum += value
 	}
 	return sum / float64(len(values)) / metric.Target.AverageValue.AsApproximateFloat64(), nil
+}
+
+// externalMetric is the total that KEDA serves, against the target of all pods that run.
+func externalMetric(ctx context.Context, r kube.Release, metric *autoscalingv2.ExternalMetricSource) (float64, error) {
+	total, err := r.ExternalMetric(ctx, r.Namespace, metric.Metric)
+	if err != nil {
+		return 0, err
+	}
+	pods, err := r.Pods(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if len(pods) == 0 {
+		return 0, fmt.Errorf("there is no pod")
+	}
+	return total.AsApproximateFloat64() / float64(len(pods)) / metric.Target.AverageValue.AsApproximateFloat64(), nil
 }
 
 func cpuUse(ctx context.Context, r kube.Release, metric *autoscalingv2.ResourceMetricSource) (float64, []time.Time, error) {
@@ -177,13 +195,19 @@ func LoadSpread(ctx context.Context, prometheus kube.Release, namespace string, 
 	return scalarAt(ctx, prometheus, fmt.Sprintf("avg_over_time((stddev(%s) / avg(%s))[3m:15s])", rate, rate), at)
 }
 
-// FrameCost returns the CPU seconds that the renderers' processes spent for each frame that they rendered, over
-// all fleets and the time before the given one.
-func FrameCost(ctx context.Context, prometheus kube.Release, at time.Time, back time.Duration) (float64, error) {
-	window := fmt.Sprintf("[%ds]", int(back.Seconds()))
-	pods := `{namespace=~"bench-.+",container="renderer"}` + window
-	return scalarAt(ctx, prometheus, "sum(increase(process_cpu_seconds_total"+pods+")) / (sum(increase(holograph_frames_total"+pods+
-		")) - sum(increase(holograph_frames_refused_total"+pods+")))", at)
+// FrameCost returns the CPU seconds that a frame takes, and the cores that a pod takes beside frames, over all fleets
+// and the time before the given one.
+func FrameCost(ctx context.Context, prometheus kube.Release, at time.Time, back, scrapeInterval time.Duration) (frame, idle float64, err error) {
+	of := func(metric string) string {
+		return fmt.Sprintf("%s{namespace=~\"bench-.+\",container=\"renderer\"}[%ds]", metric, int(back.Seconds()))
+	}
+	frame, err = scalarAt(ctx, prometheus, "sum(increase("+of("holograph_offered_cpu_seconds_total")+")) / sum(increase("+of("holograph_frames_total")+"))", at)
+	if err != nil {
+		return 0, 0, err
+	}
+	idle, err = scalarAt(ctx, prometheus, fmt.Sprintf("(sum(increase(%s)) - sum(increase(%s))) / (sum(count_over_time(%s)) * %v)",
+		of("process_cpu_seconds_total"), of("holograph_render_cpu_seconds_total"), of("process_cpu_seconds_total"), scrapeInterval.Seconds()), at)
+	return frame, idle, err
 }
 
 // scalarAt evaluates an expression that gives one number at a time that is past.

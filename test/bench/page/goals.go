@@ -14,6 +14,8 @@ const (
 	Specified = "as-specified"
 	// CPU is CPU utilization 70 %.
 	CPU = "cpu"
+	// KEDA is KEDA at its own defaults, on the same metric as Specified.
+	KEDA = "keda"
 	// Default is the chart's default.
 	Default = "default"
 )

@@ -11,7 +11,7 @@ import (
 
 // titles name the policies for a reader.
 var titles = map[string]string{
-	Specified: "as specified", CPU: "CPU 70 %", Default: "**default**",
+	Specified: "as specified", CPU: "CPU 70 %", KEDA: "KEDA", Default: "**default**",
 }
 
 // Write writes the page of the docs.
@@ -22,18 +22,19 @@ func (r Result) Write(w io.Writer) error {
 
 	p("# The comparison on a cluster")
 	p("")
-	p("One spike, at the same time, against three fleets side by side on one kind cluster:")
-	p("the policy as specified (`values-examples/as-specified.yaml`), CPU utilization 70 %% (`test/bench/chart`), and the chart's default.")
+	p("One spike, at the same time, against %d fleets side by side on one kind cluster:", len(r.Run.Fleets))
+	p("the policy as specified (`values-examples/as-specified.yaml`), CPU utilization 70 %% (`test/bench/chart`), KEDA at its own defaults on")
+	p("the same late frames (`test/bench/values/keda.yaml`), and the chart's default.")
 	p("")
-	p("![Load, replicas and bad frames of the three policies over one another](spike.svg)")
+	p("![Load, replicas and bad frames of the policies over one another](spike.svg)")
 	p("")
 	p("`%s` wrote this page, the pictures and the timelines, on %s, on a machine with %d cores.", r.Run.Command, r.Run.Date, r.Run.Cores)
 	p("It writes into `.artifacts/bench`; this folder is a copy.")
 	p("")
 	p("- **Load**: %.4g pods' worth for %s, %.4g for %s, %.4g for %s. k6 asks for each frame when it is due, whatever became of the ones before.",
 		spike.Base, minutes(spike.Before), spike.Peak, minutes(spike.During), spike.Base, minutes(spike.After))
-	p("- **Pods**: %.0f millicores each, so that three fleets of ten fit the machine, and a frame budget of %.0f ms. A pod's worth is %.1f frames a second; at the peak a pod could do %.0f %% of that.",
-		1000*pod.Cores, 1000*pod.Budget, pod.FramesPerSecond, 100*pod.Capacity())
+	p("- **Pods**: %.0f millicores each, so that the fleets fit the machine at ten pods each, and a frame budget of %.0f ms. A pod's worth is %.1f frames a second; at the peak a pod could do %.0f %% of that, as %.0f %% of its CPU went to scrapes, probes and its runtime.",
+		1000*pod.Cores, 1000*pod.Budget, pod.FramesPerSecond, 100*pod.Capacity(), 100*pod.IdleCores/pod.Cores)
 	p("- **Bad frames** are late, refused, without an answer, or never started. The other figures are [defined](../simulation/README.md#what-the-figures-mean) once, for measured and simulated runs alike.")
 	mean, worst := r.Run.BusyBetween(spike.Before, spike.Before+spike.During)
 	if math.IsNaN(mean) {

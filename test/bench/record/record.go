@@ -54,6 +54,8 @@ type Pod struct {
 	FramesPerSecond float64 `json:"frames_per_second"`
 	// LoadedFramesPerSecond is the same, measured over the peak.
 	LoadedFramesPerSecond float64 `json:"loaded_frames_per_second"`
+	// IdleCores are what a pod takes beside frames, measured over the peak: for scrapes, probes and its runtime.
+	IdleCores float64 `json:"idle_cores"`
 }
 
 // Fleet is one policy's pods and what became of its load.

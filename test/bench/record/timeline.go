@@ -36,11 +36,14 @@ func (r Run) Profile() load.Profile {
 // Timeline returns the fleet second by second. Pods and replicas are those at a second's end.
 func (r Run) Timeline(f Fleet) []Row {
 	rows := make([]Row, len(f.Sent))
-	for i, offered := range f.offered(r.Profile()) {
+	profile := r.Profile()
+	for i, offered := range f.offered(profile) {
 		at := float64(i + 1)
+		// Not the frames that fell due in it, one more or fewer than that: the oracle would follow them.
+		rate := profile.FramesPerSecondAt(time.Duration(i)*time.Second + time.Second/2)
 		all, ready := f.PodsAt(at)
 		rows[i] = Row{
-			Load: float64(offered) / r.Pod.FramesPerSecond, Capacity: r.Pod.Capacity(),
+			Load: rate / r.Pod.FramesPerSecond, Capacity: r.Pod.Capacity(),
 			Replicas: f.ReplicasAt(at), Ready: ready, Pods: all,
 			Frames: offered, Bad: offered - f.InBudget[i],
 		}
