@@ -44,6 +44,9 @@ const (
 	syncPeriod = 15 * time.Second
 	// readyBudget is for every link of every fleet to carry, from installation on: two relists and two scrapes.
 	readyBudget = 4 * time.Minute
+	// stagger is the time from one fleet's load to the next one's: a fleet's new pods take all of two cores while they
+	// start, and make late frames in the others.
+	stagger = 20 * time.Second
 	// reactionTime is how long after the step the way from an overrun to a decision is watched closely.
 	reactionTime = 5 * time.Minute
 )
@@ -206,55 +209,61 @@ type seen struct {
 
 // offer sends every fleet the spike and writes what was seen into the run.
 func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) error {
-	ctx, fail := context.WithCancelCause(ctx)
+	watched, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	until, stop := context.WithCancel(ctx)
 	defer stop()
 	profile := run.Profile()
 	notes := make([]seen, len(fleets))
-	var group errgroup.Group
-	for i, f := range fleets {
-		group.Go(func() (err error) {
-			if notes[i].pods, err = observe.Watch(until, f.Release, fail); err != nil {
-				return err
-			}
-			notes[i].drive, err = drive.Start(ctx, f.Release, loadName, profile)
-			return err
-		})
-	}
 	machine := make(chan *observe.Machine, 1)
 	go func() { machine <- observe.FollowMachine(until) }()
-	if err := group.Wait(); err != nil {
-		return cmp.Or(context.Cause(ctx), err)
-	}
-	fmt.Fprintf(out, "%s  Asking each fleet for %.0f frames a second, then for %.0f: %s in all.\n", time.Now().Format(time.TimeOnly),
-		run.Spike.Base*run.Pod.FramesPerSecond, run.Spike.Peak*run.Pod.FramesPerSecond, profile.Duration())
-
-	step := notes[0].drive.Begun.Add(profile.Mark)
-	closely := min(reactionTime, profile.Duration()-profile.Mark)
+	begun := time.Now()
+	fmt.Fprintf(out, "%s  Asking each fleet for %.0f frames a second, then for %.0f, one %s after the other: %s each.\n", begun.Format(time.TimeOnly),
+		run.Spike.Base*run.Pod.FramesPerSecond, run.Spike.Peak*run.Pod.FramesPerSecond, stagger, profile.Duration())
+	// One fleet's failure ends all.
+	group, running := errgroup.WithContext(watched)
 	for i, f := range fleets {
-		group.Go(func() error {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(time.Until(step)):
-			}
-			ctx, cancel := context.WithDeadline(ctx, step.Add(closely))
-			defer cancel()
-			notes[i].signal = observe.Follow(ctx, f.Release)
-			return nil
-		})
+		n := &notes[i]
 		group.Go(func() (err error) {
-			notes[i].load, err = notes[i].drive.Wait(ctx)
+			if n.pods, err = observe.Watch(until, f.Release, fail); err != nil {
+				return err
+			}
+			if err := sleepUntil(running, begun.Add(time.Duration(i)*stagger)); err != nil {
+				return err
+			}
+			if n.drive, err = drive.Start(running, f.Release, loadName, profile); err != nil {
+				return err
+			}
+			group.Go(func() error {
+				step := n.drive.Begun.Add(profile.Mark)
+				if err := sleepUntil(running, step); err != nil {
+					return err
+				}
+				ctx, cancel := context.WithDeadline(running, step.Add(min(reactionTime, profile.Duration()-profile.Mark)))
+				defer cancel()
+				n.signal = observe.Follow(ctx, f.Release)
+				return nil
+			})
+			n.load, err = n.drive.Wait(running)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return cmp.Or(context.Cause(ctx), err)
+		return cmp.Or(context.Cause(watched), err)
 	}
 	stop()
 	busy := <-machine
 	return collect(ctx, fleets, notes, busy, run)
+}
+
+// sleepUntil waits until the time has come.
+func sleepUntil(ctx context.Context, at time.Time) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Until(at)):
+		return nil
+	}
 }
 
 // collect asks Prometheus for its part of the run, and puts all of it together.

@@ -22,7 +22,11 @@ func (r Result) Write(w io.Writer) error {
 
 	p("# The comparison on a cluster")
 	p("")
-	p("One spike, at the same time, against %d fleets side by side on one kind cluster:", len(r.Run.Fleets))
+	apart := "at the same time"
+	if s := r.Run.Stagger(); s >= 1 {
+		apart = fmt.Sprintf("for each %.0f s after the one before", s)
+	}
+	p("One spike, %s, against %d fleets side by side on one kind cluster:", apart, len(r.Run.Fleets))
 	p("the policy as specified (`values-examples/as-specified.yaml`), CPU utilization 70 %% (`test/bench/chart`), KEDA at its own defaults on")
 	p("the same late frames (`test/bench/values/keda.yaml`), and the chart's default.")
 	p("")

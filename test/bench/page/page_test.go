@@ -142,6 +142,16 @@ func TestPageSaysWhenTheMachineWasSaturated(t *testing.T) {
 	assert.Contains(t, busy.String(), "**The machine was saturated for a part of the peak.**")
 }
 
+func TestPageSaysHowFarTheLoadsAreApart(t *testing.T) {
+	r := result()
+	var together, apart strings.Builder
+	require.NoError(t, r.Write(&together))
+	assert.Contains(t, together.String(), "One spike, at the same time, against 3 fleets")
+	r.Run.Fleets[1].Started, r.Run.Fleets[2].Started = 20.4, 40.2
+	require.NoError(t, r.Write(&apart))
+	assert.Contains(t, apart.String(), "One spike, for each 20 s after the one before, against 3 fleets")
+}
+
 func TestPageOfOverrunsThatStay(t *testing.T) {
 	r := result()
 	for s := 61; s < 180; s++ {

@@ -33,6 +33,14 @@ type Run struct {
 	Fleets []Fleet   `json:"fleets"`
 }
 
+// Stagger is the time from the start of one fleet's load to that of the next, on average.
+func (r Run) Stagger() float64 {
+	if len(r.Fleets) < 2 {
+		return 0
+	}
+	return (r.Fleets[len(r.Fleets)-1].Started - r.Fleets[0].Started) / float64(len(r.Fleets)-1)
+}
+
 // Spike is the load, in pods' worth and seconds.
 type Spike struct {
 	Base   float64 `json:"base_pods"`
