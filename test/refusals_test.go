@@ -30,6 +30,9 @@ var refusals = map[string]refusal{
 	"duration of nothing": {
 		`prometheus: {scrapeInterval: 0s}`,
 		`prometheus.scrapeInterval (0s) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+	"duration that others are divided by": {
+		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 0h, short: 5m}]}}`,
+		`alerts.errorBudgetBurn.fast[0].long (0h) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
 	"duration of the wrong order": {
 		`prometheusAdapter: {maxAge: 30s1m}`,
 		`prometheusAdapter.maxAge (30s1m) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
