@@ -133,11 +133,7 @@ func (o options) runAll(chart *manifest.Chart, files []string, out io.Writer) er
 	traces := standard(false)
 	fmt.Fprintf(out, "All standard traces, means of %d seeds\n", o.seeds)
 	for _, file := range files {
-		v, err := o.values(file)
-		if err != nil {
-			return err
-		}
-		m, config, err := o.render(chart, v)
+		m, config, err := o.renderFile(chart, file)
 		if err != nil {
 			return err
 		}
@@ -216,6 +212,15 @@ func (o options) render(chart *manifest.Chart, v manifest.Values) (*manifest.Man
 	return m, config, err
 }
 
+// renderFile is render for a values file, with what the flags say on top.
+func (o options) renderFile(chart *manifest.Chart, file string) (*manifest.Manifest, fleet.Config, error) {
+	v, err := o.values(file)
+	if err != nil {
+		return nil, fleet.Config{}, err
+	}
+	return o.render(chart, v)
+}
+
 // fleetOf is the model's configuration for a release.
 func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
 	c := fleet.Defaults()
@@ -276,11 +281,7 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 		title, seconds = t.Name, int(t.Duration())
 		cases := make([]sim.Case, len(files))
 		for i, file := range files {
-			v, err := o.values(file)
-			if err != nil {
-				return err
-			}
-			m, config, err := o.render(chart, v)
+			m, config, err := o.renderFile(chart, file)
 			if err != nil {
 				return err
 			}
