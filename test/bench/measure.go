@@ -299,7 +299,9 @@ func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Ma
 		}
 		if hpa.Spec.Metrics[0].Type != autoscalingv2.ResourceMetricSourceType {
 			step := n.load.Start.Add(profile.Mark)
-			times, err := observe.Overruns(ctx, host, f.Namespace, step.Add(min(reactionTime, profile.Duration()-profile.Mark)), reactionTime)
+			// Two scrapes earlier, so that each pod has a sample of before the step.
+			from, until := step.Add(-2*seconds(run.ScrapeInterval)), step.Add(min(reactionTime, profile.Duration()-profile.Mark))
+			times, err := observe.Overruns(ctx, host, f.Namespace, from, until)
 			if err != nil {
 				return err
 			}

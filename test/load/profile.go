@@ -127,10 +127,10 @@ func (p Profile) Peak() float64 {
 	return peak
 }
 
-// Timeout is the time after which a frame without an answer counts as failed: four budgets, and at least
+// Timeout is the time after which a frame without an answer counts as failed: two budgets, and at least
 // two seconds, which a connection to a pod that has just gone may take.
 func (p Profile) Timeout() time.Duration {
-	return max(2*time.Second, 4*p.Budget)
+	return max(2*time.Second, 2*p.Budget)
 }
 
 // VUs is the greatest number of frames under way at once. By Little's law it is the peak rate times the

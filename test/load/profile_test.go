@@ -93,7 +93,7 @@ func TestVUsHoldTheFramesOfOneTimeout(t *testing.T) {
 	p := Profile{Stages: []Stage{{40, 0}, {40, time.Minute}}, Budget: 33 * time.Millisecond}
 	assert.Equal(t, 2*time.Second, p.Timeout())
 	assert.Equal(t, 101, p.VUs(), "40 frames per second, 2 s each, a quarter more, and one")
-	p.Budget = time.Second
+	p.Budget = 2 * time.Second
 	assert.Equal(t, 4*time.Second, p.Timeout())
 	assert.Equal(t, 201, p.VUs())
 }

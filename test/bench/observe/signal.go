@@ -155,15 +155,15 @@ func utilization(list metricsv1beta1.PodMetricsList, request, target float64) (f
 	return used / (request * float64(len(list.Items))) / target, sampled, nil
 }
 
-// Overruns returns the times of the samples in which Prometheus saw a pod's overruns grow, in the time up to
-// the given one.
-func Overruns(ctx context.Context, prometheus kube.Release, namespace string, until time.Time, back time.Duration) ([]time.Time, error) {
+// Overruns returns the times of the samples between two times in which Prometheus saw a pod's overruns grow. A pod's
+// first sample in that time has none to be compared with.
+func Overruns(ctx context.Context, prometheus kube.Release, namespace string, from, until time.Time) ([]time.Time, error) {
 	api, err := prometheus.Prometheus()
 	if err != nil {
 		return nil, err
 	}
 	// A range selector gives the samples as they were scraped, with their own times.
-	query := fmt.Sprintf("%s{namespace=%q}[%ds]", kube.OverrunsMetric, namespace, int(back.Seconds()))
+	query := fmt.Sprintf("%s{namespace=%q}[%ds]", kube.OverrunsMetric, namespace, int(until.Sub(from).Seconds()))
 	value, _, err := api.Query(ctx, query, until)
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", query, err)

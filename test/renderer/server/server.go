@@ -185,6 +185,8 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 		}
 		now := time.Now()
 		describe(w, now.Sub(arrived), 0, now.Sub(wanted.scheduled), true)
+		// The client's next connection may meet a pod that has room, such as one that has just become Ready.
+		w.Header().Set("Connection", "close")
 		http.Error(w, sentence, http.StatusServiceUnavailable)
 	}
 

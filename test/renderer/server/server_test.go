@@ -329,6 +329,29 @@ func TestOldConnectionIsClosedAfterItsResponse(t *testing.T) {
 	})
 }
 
+func TestRefusedFrameClosesItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, listener := New(testOptions()), newPipes()
+		ctx, terminate := context.WithCancel(background)
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx, listener) }()
+		client := listener.client()
+
+		response, _, err := fetch(client, frameAt(time.Now().Add(-budget)))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+		assert.True(t, response.Close, "the next frame may find a pod with room")
+		response, _, err = fetch(client, frameAt(time.Now()))
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		assert.False(t, response.Close)
+		assert.EqualValues(t, 2, listener.dials.Load())
+
+		terminate()
+		require.NoError(t, <-served)
+	})
+}
+
 // The client asks for three frames every 50 ms, as if nothing had happened, until nobody accepts its
 // connections. When the listener closes, one of the last three is being rendered and two wait.
 func TestDrainLosesNoFrame(t *testing.T) {
