@@ -51,6 +51,7 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 				"--scrape-interval", fmt.Sprintf("%gs", run.ScrapeInterval),
 				// What a pod can do more or less than was measured before is CPU time per frame.
 				"--seen-drop", "1", "--idle-cpu", fmt.Sprintf("%.3f", run.Pod.IdleCores/run.Pod.Cores),
+				"--cores", fmt.Sprint(run.Pod.Cores),
 			}, extra...)...)
 			if err == nil && len(figures) != 2 {
 				err = fmt.Errorf("the simulator gave %d rows of figures for %s, not those measured and those simulated", len(figures), policy.name)
@@ -65,7 +66,7 @@ func judge(ctx context.Context, run record.Run, folder string) (page.Result, err
 		if err != nil {
 			return result, err
 		}
-		if _, result.Spread[policy.name], err = predict("--load-noise", fmt.Sprintf("%.3f", fleet.LoadSpread)); err != nil {
+		if _, result.Spread[policy.name], err = predict("--load-spread", fmt.Sprintf("%.3f", fleet.LoadSpread)); err != nil {
 			return result, err
 		}
 		all = append(all, "--measured", timeline)

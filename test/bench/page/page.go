@@ -89,7 +89,7 @@ func (r Result) Write(w io.Writer) error {
 	p("## Prediction and measurement")
 	p("")
 	p("The simulator ran each policy under the load that was recorded, with pods that start as fast as they did (means of five seeds):")
-	p("once as the model stands, which spreads load over pods within 4 %%, and once with the spread that was measured between the pods.")
+	p("once as the model stands, which spreads load over pods within 4 %% in a second and evenly in a minute, and once with the spread that was measured between the pods.")
 	p("The first is the prediction. It holds if pod-seconds differ by no more than %.0f %%, bad frames by no more than %.0f %% of all frames, and reversals by no more than %.0f.",
 		100*podSecondsTolerance, 100*badTolerance, reversalsTolerance)
 	p("")

@@ -313,6 +313,10 @@ func milli(v float64) int64 {
 	return int64(v * 1000)
 }
 
+// milliUp is the CPU use that the controller reads: metrics-server gives billionths of a core, of which MilliValue makes
+// thousandths, rounded up.
+func milliUp(v float64) int64 { return int64(math.Ceil(math.Round(v*1e9) / 1e6)) }
+
 func (a *Adapter) request(name string, answer func(now time.Time) Answer) Answer {
 	time.Sleep(a.latency)
 	now := time.Now()
@@ -333,7 +337,7 @@ func (a *Adapter) request(name string, answer func(now time.Time) Answer) Answer
 }
 
 // podMetrics evaluates a query for the pods that the selector picks.
-func (a *Adapter) podMetrics(now time.Time, q *query.Query, podLabel string, selector klabels.Selector, window time.Duration) Answer {
+func (a *Adapter) podMetrics(now time.Time, q *query.Query, podLabel string, selector klabels.Selector, window time.Duration, thousandths func(float64) int64) Answer {
 	clear(a.pods)
 	// All pods come from one template, so the first one's labels speak for all.
 	if pods := a.cluster.Pods(); len(pods) > 0 && selector.Matches(klabels.Set(pods[0].Labels)) {
@@ -345,7 +349,7 @@ func (a *Adapter) podMetrics(now time.Time, q *query.Query, podLabel string, sel
 	err := q.Eval(now.Sub(a.epoch).Milliseconds(), a.pods, func(s query.Sample) {
 		name := s.Labels.Get(podLabel)
 		if _, ok := a.pods[name]; ok {
-			values[name] = metrics.PodMetric{Timestamp: now, Window: window, Value: milli(s.Value)}
+			values[name] = metrics.PodMetric{Timestamp: now, Window: window, Value: thousandths(s.Value)}
 		}
 	})
 	if err == nil && len(values) == 0 {
@@ -358,7 +362,7 @@ func (a *Adapter) podMetrics(now time.Time, q *query.Query, podLabel string, sel
 func (a *Adapter) GetRawMetric(name, namespace string, selector, _ klabels.Selector) (metrics.PodMetricsInfo, time.Time, error) {
 	answer := a.request(name, func(now time.Time) Answer {
 		m := a.metrics[name]
-		return a.podMetrics(now, m.query, m.resourceLabel, selector, time.Minute)
+		return a.podMetrics(now, m.query, m.resourceLabel, selector, time.Minute, milli)
 	})
 	return answer.Pods, answer.At, answer.Err
 }
@@ -401,7 +405,7 @@ func (a *Adapter) GetExternalMetric(name, namespace string, _ klabels.Selector) 
 // GetResourceMetric gives CPU usage as metrics-server would, from the last two samples.
 func (a *Adapter) GetResourceMetric(_ context.Context, resource corev1.ResourceName, namespace string, selector klabels.Selector, _ string) (metrics.PodMetricsInfo, time.Time, error) {
 	answer := a.request(string(resource), func(now time.Time) Answer {
-		return a.podMetrics(now, a.cpu, "pod", selector, 15*time.Second)
+		return a.podMetrics(now, a.cpu, "pod", selector, 15*time.Second, milliUp)
 	})
 	return answer.Pods, answer.At, answer.Err
 }

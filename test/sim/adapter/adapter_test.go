@@ -109,6 +109,26 @@ func testPodsMetric(t *testing.T) {
 }
 
 // TestOnlyListedPods: a rule that forgets its label matchers still answers for listed pods alone.
+// TestCPUUse: the controller makes thousandths of what metrics-server gives, and rounds them up.
+func TestCPUUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := query.NewStore()
+		cpu := autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: corev1.ResourceCPU}}
+		a := attach(t, overruns, store, pods("a", "b", "c"), cpu)
+		now := time.Since(time.Unix(0, 0)).Milliseconds()
+		for pod, cores := range map[string]float64{"a": 0.0231, "b": 0.023, "c": 0} {
+			s := store.Add("process_cpu_seconds_total", series(pod, "one"))
+			s.Append(now-16_000, 100)
+			s.Append(now-1_000, 100+15*cores)
+		}
+		got, _, err := a.GetResourceMetric(t.Context(), corev1.ResourceCPU, "n", klabels.SelectorFromSet(klabels.Set{"app": "r"}), "")
+		require.NoError(t, err)
+		assert.EqualValues(t, 24, got["a"].Value)
+		assert.EqualValues(t, 23, got["b"].Value)
+		assert.EqualValues(t, 0, got["c"].Value)
+	})
+}
+
 func TestOnlyListedPods(t *testing.T) { synctest.Test(t, testOnlyListedPods) }
 
 func testOnlyListedPods(t *testing.T) {

@@ -49,7 +49,7 @@ type options struct {
 	podStart, connections    time.Duration
 	scrape                   time.Duration
 	frameRate, seenDrop      float64
-	idleCPU                  float64
+	idleCPU, cores           float64
 	scrapeLoss, loadSpread   float64
 }
 
@@ -91,9 +91,10 @@ func Main(files fs.FS, args []string, out, progress io.Writer) error {
 	set.DurationVar(&o.scrape, "scrape-interval", 0, "time between scrapes, when the chart brings no Prometheus of its own")
 	set.Float64Var(&o.frameRate, "frame-rate", defaults.FrameRate, "frames per second that one pod can render")
 	set.Float64Var(&o.scrapeLoss, "scrape-loss", defaults.ScrapeLoss, "share of scrapes that fail, 0 to 1")
-	set.Float64Var(&o.loadSpread, "load-noise", defaults.LoadNoise, "spread of one pod's load from second to second, as a share")
+	set.Float64Var(&o.loadSpread, "load-spread", defaults.LoadSpread, "spread between pods of their load over a minute, for the connections they have, as a share")
 	set.Float64Var(&o.seenDrop, "seen-drop", defaults.SeenDrop, "share of a trace's loss of capacity that shows as CPU time per frame, 0 to 1")
 	set.Float64Var(&o.idleCPU, "idle-cpu", defaults.IdleCPU, "share of a pod's CPU that it takes beside frames, 0 to 1")
+	set.Float64Var(&o.cores, "cores", defaults.Cores, "CPU of a pod, of which a policy on CPU use sees thousandths")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -225,8 +226,8 @@ func (o options) renderFile(chart *manifest.Chart, file string) (*manifest.Manif
 func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
 	c := fleet.Defaults()
 	c.PodStart, c.ConnectionMaxAge = o.podStart, o.connections
-	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadNoise = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
-	c.IdleCPU = o.idleCPU
+	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadSpread = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
+	c.IdleCPU, c.Cores = o.idleCPU, o.cores
 	switch {
 	case o.scrape > 0:
 		c.ScrapeInterval = o.scrape

@@ -45,11 +45,16 @@ type Config struct {
 	// CapacitySpread is the spread between pods; CapacityNoise and LoadNoise are the spread of one
 	// pod's capacity and load from second to second.
 	CapacitySpread, CapacityNoise, LoadNoise float64
+	// LoadSpread is the spread between pods of their load over one minute. It comes from connections, which
+	// give a pod more or less than its share for as long as they last.
+	LoadSpread float64
 	// SeenDrop is the share of a trace's loss of capacity that shows as CPU time per frame. A
 	// throttled or stolen core shows as nothing: 0.
 	SeenDrop float64
 	// IdleCPU is the share of a pod's CPU that it takes beside frames: for scrapes, probes and its runtime.
 	IdleCPU float64
+	// Cores are what a pod of nominal capacity has and asks for. Kubernetes tells CPU use in whole thousandths of one.
+	Cores float64
 }
 
 // Defaults are the surroundings the goals ask for: 60 frames per second and pod, 15 s until a pod
@@ -58,7 +63,7 @@ func Defaults() Config {
 	return Config{
 		FrameRate: 60, PodStart: 15 * time.Second, StartSpread: 0.15, Drain: 10 * time.Second,
 		ConnectionMaxAge: 10 * time.Second, ScrapeInterval: 15 * time.Second,
-		CapacitySpread: 0.04, CapacityNoise: 0.04, LoadNoise: 0.04,
+		CapacitySpread: 0.04, CapacityNoise: 0.04, LoadNoise: 0.04, Cores: 1,
 	}
 }
 
@@ -128,6 +133,7 @@ type Fleet struct {
 	made           uint64
 	second         int
 	horizon        time.Duration
+	cores          resource.Quantity
 	Rows           []Row
 }
 
@@ -136,7 +142,8 @@ type Fleet struct {
 // named metrics are kept, in store, for horizon.
 func New(config Config, identity Identity, epoch time.Time, replicas int, load, capacity []float64, store *query.Store, metrics []string, horizon time.Duration) (*Fleet, error) {
 	f := &Fleet{config: config, identity: identity, epoch: epoch, load: load, capacity: capacity, store: store,
-		spec: replicas, horizon: horizon, Rows: make([]Row, 0, len(load))}
+		spec: replicas, horizon: horizon,
+		cores: *resource.NewMilliQuantity(int64(math.Round(1000*config.Cores)), resource.DecimalSI), Rows: make([]Row, 0, len(load))}
 	for _, name := range metrics {
 		found := false
 		for i, known := range Metrics {
@@ -239,9 +246,6 @@ func (p *pod) run(since metav1.Time) {
 	p.object.Status.StartTime = &since
 }
 
-// oneCore is what a pod of nominal capacity has and asks for.
-var oneCore = resource.MustParse("1")
-
 // burst is how many pods the ReplicaSet controller makes or deletes in one go (BurstReplicas in
 // pkg/controller/replicaset).
 const burst = 500
@@ -288,7 +292,7 @@ func (f *Fleet) create() *pod {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.identity.Namespace, UID: types.UID(name),
 			Labels: f.identity.Labels, CreationTimestamp: created},
 		Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: f.identity.Container,
-			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: oneCore}}}}},
+			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: f.cores}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodPending,
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: created}}},
 	}}
@@ -323,7 +327,7 @@ func (f *Fleet) render(s int) Row {
 	for _, p := range f.pods {
 		if p.isReady {
 			p.weight += (even - p.weight) * renewed
-			p.share = p.weight * (1 + f.config.LoadNoise*noise(f.config.Seed, p.id, uint64(s), 4))
+			p.share = p.weight * (1 + f.config.LoadNoise*noise(f.config.Seed, p.id, uint64(s), 4)) * f.config.stuck(p.id, s)
 			total += p.share
 		}
 	}
@@ -341,7 +345,7 @@ func (f *Fleet) render(s int) Row {
 		p.step[refused] = late
 		p.step[renderCPU] = (offered - late) * cost / p.factor
 		p.step[offeredCPU] = offered * cost / p.factor
-		p.step[processCPU] = p.step[renderCPU] + f.config.IdleCPU
+		p.step[processCPU] = (p.step[renderCPU] + f.config.IdleCPU) * f.config.Cores
 	}
 	return row
 }

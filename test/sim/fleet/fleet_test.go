@@ -212,6 +212,60 @@ func TestIdleCPU(t *testing.T) {
 	}
 }
 
+// TestLoadSpread: over a minute pods differ by the spread asked for, and within a second by more, as connections last
+// less than a minute.
+func TestLoadSpread(t *testing.T) {
+	config := Defaults()
+	config.LoadNoise, config.LoadSpread = 0, 0.1
+	const pods, minutes = 10, 200
+	load, capacity := constant(5, 60*minutes)
+	f, _ := start(t, config, pods, load, capacity)
+	deviation := func(values []float64) float64 {
+		mean, squares := 0.0, 0.0
+		for _, v := range values {
+			mean += v / pods
+		}
+		for _, v := range values {
+			squares += (v/mean - 1) * (v/mean - 1) / (pods - 1)
+		}
+		return squares
+	}
+	var inMinutes, inSeconds float64
+	for minute := range minutes {
+		before, now := make([]float64, pods), make([]float64, pods)
+		for i, p := range f.pods {
+			before[i] = -p.counters[frames]
+		}
+		f.run(60 * (minute + 1))
+		for i, p := range f.pods {
+			before[i] += p.counters[frames]
+			now[i] = p.step[frames]
+		}
+		inMinutes += deviation(before) / minutes
+		inSeconds += deviation(now) / minutes
+	}
+	assert.InDelta(t, 0.1, math.Sqrt(inMinutes), 0.01)
+	assert.InDelta(t, 0.1/(4/math.Pi*math.Sqrt(10./60)), math.Sqrt(inSeconds), 0.02)
+}
+
+// TestCores: CPU use and what a pod asks for are told in cores, whatever part of one a pod has.
+func TestCores(t *testing.T) {
+	config := Defaults()
+	config.Cores = 0.03
+	load, capacity := constant(1.5, 600)
+	f, _ := start(t, config, 3, load, capacity)
+	used := 0.0
+	for _, p := range f.pods {
+		used -= p.counters[processCPU]
+	}
+	f.run(600)
+	for _, p := range f.pods {
+		used += p.counters[processCPU]
+		assert.Equal(t, "30m", p.object.Spec.Containers[0].Resources.Requests.Cpu().String())
+	}
+	assert.InDelta(t, 1.5*0.03, used/600, 0.001)
+}
+
 func TestUnknownMetric(t *testing.T) {
 	load, capacity := constant(1, 60)
 	_, err := New(Defaults(), identity, epoch, 1, load, capacity, query.NewStore(), []string{"frames_missed"}, time.Minute)

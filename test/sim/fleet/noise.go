@@ -23,6 +23,21 @@ func hash(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// stuck is what a pod's load in a second is, as a multiple of its share, for the connections that it has: never below 0,
+// with a memory of ConnectionMaxAge.
+func (c Config) stuck(pod uint64, second int) float64 {
+	if c.LoadSpread == 0 {
+		return 1
+	}
+	age := max(1, c.ConnectionMaxAge.Seconds())
+	whole, part := math.Modf(float64(second)/age + 1e6)
+	// Two neighbours in equal parts of their variance, so that it is 1 at any time. Over a minute their curves, each two
+	// quarter waves of an age, leave (4/pi)^2 ages per minute of it.
+	sin, cos := math.Sincos(part * math.Pi / 2)
+	curve := cos*noise(c.Seed, pod, uint64(whole), 8) + sin*noise(c.Seed, pod, uint64(whole)+1, 8)
+	return math.Exp(c.LoadSpread * curve / min(1, 4/math.Pi*math.Sqrt(age/60)))
+}
+
 // LateShare is the share of frames that miss their budget when the fleet as a whole is offered
 // utilization times what it can render, by the spread of a pod's load and capacity from second to
 // second: the mean of what exceeds capacity, for normal noise.
