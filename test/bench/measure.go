@@ -239,7 +239,7 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 				if err := sleepUntil(running, step); err != nil {
 					return err
 				}
-				ctx, cancel := context.WithDeadline(running, step.Add(min(reactionTime, profile.Duration()-profile.Mark)))
+				ctx, cancel := context.WithDeadline(running, closelyUntil(step, profile))
 				defer cancel()
 				n.signal = observe.Follow(ctx, f.Release)
 				return nil
@@ -254,6 +254,11 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 	stop()
 	busy := <-machine
 	return collect(ctx, fleets, notes, busy, run)
+}
+
+// closelyUntil is the end of the reaction time after the step, or of the load where that comes first.
+func closelyUntil(step time.Time, profile load.Profile) time.Time {
+	return step.Add(min(reactionTime, profile.Duration()-profile.Mark))
 }
 
 // sleepUntil waits until the time has come.
@@ -300,7 +305,7 @@ func collect(ctx context.Context, fleets []fleet, notes []seen, busy *observe.Ma
 		if hpa.Spec.Metrics[0].Type != autoscalingv2.ResourceMetricSourceType {
 			step := n.load.Start.Add(profile.Mark)
 			// Two scrapes earlier, so that each pod has a sample of before the step.
-			from, until := step.Add(-2*seconds(run.ScrapeInterval)), step.Add(min(reactionTime, profile.Duration()-profile.Mark))
+			from, until := step.Add(-2*seconds(run.ScrapeInterval)), closelyUntil(step, profile)
 			times, err := observe.Overruns(ctx, host, f.Namespace, from, until)
 			if err != nil {
 				return err

@@ -77,6 +77,15 @@ func working(t *testing.T, change ...func(*Options)) *Server {
 	return s
 }
 
+// serving is a server that answers on the listener until terminate is called; served then gets what Serve returns.
+func serving() (s *Server, listener *pipes, terminate func(), served <-chan error) {
+	s, listener = New(testOptions()), newPipes()
+	ctx, terminate := context.WithCancel(background)
+	result := make(chan error, 1)
+	go func() { result <- s.Serve(ctx, listener) }()
+	return s, listener, terminate, result
+}
+
 // counting is working, and ready.
 func counting(t *testing.T, change ...func(*Options)) *Server {
 	t.Helper()

@@ -301,10 +301,7 @@ func TestMalformedRequestIsNoFrame(t *testing.T) {
 
 func TestOldConnectionIsClosedAfterItsResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, listener := New(testOptions()), newPipes()
-		ctx, terminate := context.WithCancel(background)
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, listener) }()
+		_, listener, terminate, served := serving()
 		client := listener.client()
 
 		response, _, err := fetch(client, "/healthz")
@@ -331,10 +328,7 @@ func TestOldConnectionIsClosedAfterItsResponse(t *testing.T) {
 
 func TestRefusedFrameClosesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, listener := New(testOptions()), newPipes()
-		ctx, terminate := context.WithCancel(background)
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, listener) }()
+		_, listener, terminate, served := serving()
 		client := listener.client()
 
 		response, _, err := fetch(client, frameAt(time.Now().Add(-budget)))
@@ -356,10 +350,7 @@ func TestRefusedFrameClosesItsConnection(t *testing.T) {
 // connections. When the listener closes, one of the last three is being rendered and two wait.
 func TestDrainLosesNoFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, listener := New(testOptions()), newPipes()
-		ctx, terminate := context.WithCancel(background)
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, listener) }()
+		s, listener, terminate, served := serving()
 		client := listener.client()
 		advance(cost)
 		_, _, err := fetch(client, "/readyz")
@@ -412,11 +403,8 @@ func TestDrainLosesNoFrame(t *testing.T) {
 
 func TestDrainWaitsForASlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, listener := New(testOptions()), newPipes()
-		ctx, terminate := context.WithCancel(background)
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, listener) }()
-		connection, err := listener.dial(ctx, "", "")
+		_, listener, terminate, served := serving()
+		connection, err := listener.dial(background, "", "")
 		require.NoError(t, err)
 		_, err = connection.Write([]byte("GET " + frameAt(time.Now().Add(cost)) + " HTTP/1.1\r\nHost: renderer\r\n\r\n"))
 		require.NoError(t, err)

@@ -108,7 +108,6 @@ func testPodsMetric(t *testing.T) {
 	assert.Equal(t, 1, a.Requests)
 }
 
-// TestOnlyListedPods: a rule that forgets its label matchers still answers for listed pods alone.
 // TestCPUUse: the controller makes thousandths of what metrics-server gives, and rounds them up.
 func TestCPUUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -129,6 +128,7 @@ func TestCPUUse(t *testing.T) {
 	})
 }
 
+// TestOnlyListedPods: a rule that forgets its label matchers still answers for listed pods alone.
 func TestOnlyListedPods(t *testing.T) { synctest.Test(t, testOnlyListedPods) }
 
 func testOnlyListedPods(t *testing.T) {

@@ -143,7 +143,8 @@ type Fleet struct {
 func New(config Config, identity Identity, epoch time.Time, replicas int, load, capacity []float64, store *query.Store, metrics []string, horizon time.Duration) (*Fleet, error) {
 	f := &Fleet{config: config, identity: identity, epoch: epoch, load: load, capacity: capacity, store: store,
 		spec: replicas, horizon: horizon,
-		cores: *resource.NewMilliQuantity(int64(math.Round(1000*config.Cores)), resource.DecimalSI), Rows: make([]Row, 0, len(load))}
+		cores: *resource.NewMilliQuantity(int64(math.Round(1000*config.Cores)), resource.DecimalSI),
+		Rows:  make([]Row, 0, len(load))}
 	for _, name := range metrics {
 		found := false
 		for i, known := range Metrics {

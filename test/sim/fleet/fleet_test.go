@@ -220,7 +220,7 @@ func TestLoadSpread(t *testing.T) {
 	const pods, minutes = 10, 200
 	load, capacity := constant(5, 60*minutes)
 	f, _ := start(t, config, pods, load, capacity)
-	deviation := func(values []float64) float64 {
+	variance := func(values []float64) float64 {
 		mean, squares := 0.0, 0.0
 		for _, v := range values {
 			mean += v / pods
@@ -232,17 +232,17 @@ func TestLoadSpread(t *testing.T) {
 	}
 	var inMinutes, inSeconds float64
 	for minute := range minutes {
-		before, now := make([]float64, pods), make([]float64, pods)
+		minuteLoad, secondLoad := make([]float64, pods), make([]float64, pods)
 		for i, p := range f.pods {
-			before[i] = -p.counters[frames]
+			minuteLoad[i] = -p.counters[frames]
 		}
 		f.run(60 * (minute + 1))
 		for i, p := range f.pods {
-			before[i] += p.counters[frames]
-			now[i] = p.step[frames]
+			minuteLoad[i] += p.counters[frames]
+			secondLoad[i] = p.step[frames]
 		}
-		inMinutes += deviation(before) / minutes
-		inSeconds += deviation(now) / minutes
+		inMinutes += variance(minuteLoad) / minutes
+		inSeconds += variance(secondLoad) / minutes
 	}
 	assert.InDelta(t, 0.1, math.Sqrt(inMinutes), 0.01)
 	assert.InDelta(t, 0.1/(4/math.Pi*math.Sqrt(10./60)), math.Sqrt(inSeconds), 0.02)
