@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+# The toolchain of go.mod, also on a machine that sets GOTOOLCHAIN=local.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
+
 # Under the 90 minutes that a CI run may take. go test's own default of 10 minutes
 # holds for `go test ./test` too; this one leaves room for a slow machine.
 TEST_TIMEOUT ?= 30m

@@ -39,6 +39,15 @@ type Program struct {
 	Sources []string
 }
 
+// buildFlags are the same for every program. -mod=readonly: what go.sum does not
+// list is not built. -trimpath and -buildvcs=false: the same sources give the same
+// binary in every folder.
+var buildFlags = []string{"-mod=readonly", "-trimpath", "-buildvcs=false"}
+
+// linkerFlags leave the debugger's data out and keep the table of symbols, in which
+// govulncheck looks for functions that are known to be vulnerable.
+const linkerFlags = "-w"
+
 // Version returns the version that go.mod pins, such as "v0.12.0"; for this
 // repository's own programs it is the chart's appVersion.
 func (p Program) Version() (string, error) {
@@ -92,7 +101,11 @@ func (p Program) Key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	recipe := []string{contents, runtime.GOOS, runtime.GOARCH, runtime.Version(), p.LDFlags, p.Tags, fmt.Sprint(p.CGO)}
+	toolchain, err := repo.Toolchain()
+	if err != nil {
+		return "", err
+	}
+	recipe := []string{contents, runtime.GOOS, runtime.GOARCH, toolchain, strings.Join(buildFlags, " "), linkerFlags, p.LDFlags, p.Tags, fmt.Sprint(p.CGO)}
 	for _, name := range p.binaries() {
 		recipe = append(recipe, name, p.Packages[name])
 	}
@@ -131,7 +144,7 @@ func (p Program) Build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ldflags := "-s -w"
+	ldflags := linkerFlags
 	if p.CGO {
 		ldflags += " -extldflags -static"
 	}
@@ -141,6 +154,10 @@ func (p Program) Build(ctx context.Context) (string, error) {
 			return "", err
 		}
 		ldflags += " " + strings.ReplaceAll(p.LDFlags, "%s", version)
+	}
+	toolchain, err := repo.Toolchain()
+	if err != nil {
+		return "", err
 	}
 	cgo := "CGO_ENABLED=0"
 	if p.CGO {
@@ -160,11 +177,10 @@ func (p Program) Build(ctx context.Context) (string, error) {
 			}
 		}
 		return command.Command{
-			Dir: folder,
-			Env: []string{cgo, "GOWORK=off"},
-			Log: p.Name,
-			// -mod=readonly: what go.sum does not list is not built.
-			Args: append([]string{"go", "build", "-mod=readonly", "-buildvcs=false", "-tags=" + p.Tags, "-ldflags=" + ldflags, "-o", output}, packages...),
+			Dir:  folder,
+			Env:  []string{cgo, "GOWORK=off", "GOTOOLCHAIN=" + toolchain},
+			Log:  p.Name,
+			Args: slices.Concat([]string{"go", "build"}, buildFlags, []string{"-tags=" + p.Tags, "-ldflags=" + ldflags, "-o", output}, packages),
 		}.Run(ctx)
 	})
 	return dir, err

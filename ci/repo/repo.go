@@ -40,15 +40,7 @@ func Path(elem ...string) (string, error) {
 // ModuleVersion returns the version, such as "v0.12.0", at which the go.mod in
 // folder (relative to the root) requires the module.
 func ModuleVersion(folder, module string) (string, error) {
-	path, err := Path(folder, "go.mod")
-	if err != nil {
-		return "", err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	file, err := modfile.ParseLax(path, data, nil)
+	file, err := goMod(folder)
 	if err != nil {
 		return "", err
 	}
@@ -57,7 +49,34 @@ func ModuleVersion(folder, module string) (string, error) {
 			return require.Mod.Version, nil
 		}
 	}
-	return "", fmt.Errorf("%s does not require %s", path, module)
+	return "", fmt.Errorf("%s does not require %s", file.Syntax.Name, module)
+}
+
+// Toolchain returns the Go toolchain that builds every program that goes into an
+// image, such as "go1.26.11": the one that the root's go.mod names, whichever Go the
+// machine has.
+func Toolchain() (string, error) {
+	file, err := goMod("")
+	if err != nil {
+		return "", err
+	}
+	if file.Toolchain == nil {
+		return "", fmt.Errorf("%s has no toolchain line", file.Syntax.Name)
+	}
+	return file.Toolchain.Name, nil
+}
+
+// goMod parses the go.mod in folder, relative to the root.
+func goMod(folder string) (*modfile.File, error) {
+	path, err := Path(folder, "go.mod")
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return modfile.Parse(path, data, nil)
 }
 
 // AppVersion returns the version of this repository's own programs: the chart's
