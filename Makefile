@@ -34,8 +34,7 @@ down: ## Remove the clusters of `make up` and of kept tests
 
 .PHONY: test
 test: SETS += browser sources lifecycle
-test: images ## Everything: the fast tests, then the stories on a real cluster
-	go vet ./...
+test: images check ## Everything: the checks, the fast tests, then the stories on a real cluster
 	go test -short ./...
 	go -C test/sim test ./...
 	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v $(STORIES)
@@ -43,6 +42,12 @@ test: images ## Everything: the fast tests, then the stories on a real cluster
 .PHONY: test-short
 test-short: ## What needs no cluster
 	go test -short ./...
+
+.PHONY: check
+check: simulator ## go vet, and known vulnerabilities in every program that is built here
+	go vet ./...
+	go -C test/sim vet ./...
+	@go run ./ci vulnerabilities $(SIMULATOR)
 
 .PHONY: update
 update: ## Rewrite the golden files from what the code gives now

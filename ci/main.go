@@ -8,19 +8,24 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"syscall"
 
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
 	"holograph/ci/image"
 	"holograph/ci/stock"
+	"holograph/ci/vulnerability"
 )
 
-// commands are what `go run ./ci <command>` does. Only images takes arguments: the
-// sets of images to obtain beside those that every cluster runs.
+// commands are what `go run ./ci <command>` does. Two take arguments: images the sets
+// of images to obtain beside those that every cluster runs, vulnerabilities the binaries
+// to look into beside those in the cache.
 var commands = map[string]func(ctx context.Context, arguments []string) error{
-	"images": images,
-	"down":   func(ctx context.Context, _ []string) error { return down(ctx) },
+	"images":          images,
+	"vulnerabilities": vulnerabilities,
+	"down":            func(ctx context.Context, _ []string) error { return down(ctx) },
 	"clean-cache": func(context.Context, []string) error {
 		return cache.Clean()
 	},
@@ -29,7 +34,7 @@ var commands = map[string]func(ctx context.Context, arguments []string) error{
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) < 2 || commands[os.Args[1]] == nil || len(os.Args) > 2 && os.Args[1] != "images" {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil || len(os.Args) > 2 && !slices.Contains([]string{"images", "vulnerabilities"}, os.Args[1]) {
 		fmt.Fprintln(os.Stderr, "usage: go run ./ci <command>; `make help` lists what there is")
 		os.Exit(2)
 	}
@@ -47,6 +52,19 @@ func images(ctx context.Context, names []string) error {
 		sets = append(sets, image.Set(name))
 	}
 	return stock.Fill(ctx, os.Stderr, sets...)
+}
+
+// vulnerabilities looks for known vulnerabilities in the programs in the cache and in the
+// binaries given.
+func vulnerabilities(ctx context.Context, binaries []string) error {
+	subjects, err := vulnerability.Subjects()
+	if err != nil {
+		return err
+	}
+	for _, binary := range binaries {
+		subjects = append(subjects, vulnerability.Subject{Name: filepath.Base(binary), Binaries: []string{binary}})
+	}
+	return vulnerability.Check(ctx, os.Stdout, subjects)
 }
 
 // down removes the clusters of `make up` and of tests that were told to keep theirs.

@@ -48,6 +48,20 @@ var (
 		Module:   "github.com/norwoodj/helm-docs",
 		Packages: map[string]string{"helm-docs": "github.com/norwoodj/helm-docs/cmd/helm-docs"},
 	}
+	// Govulncheck finds known vulnerabilities in the programs.
+	Govulncheck = Program{
+		Name:     "govulncheck",
+		Folder:   "ci/modules/govulncheck",
+		Module:   "golang.org/x/vuln",
+		Packages: map[string]string{"govulncheck": "golang.org/x/vuln/cmd/govulncheck"},
+	}
+	// VulnerabilityDatabase holds what is known, and indexdb, which indexes it.
+	VulnerabilityDatabase = Program{
+		Name:     "vulndb",
+		Folder:   "ci/modules/govulncheck",
+		Module:   "golang.org/x/vulndb",
+		Packages: map[string]string{"indexdb": "golang.org/x/vulndb/cmd/indexdb"},
+	}
 	// Distribution is an OCI registry, which charts are pushed to and installed from.
 	Distribution = Program{
 		Name:     "distribution",
@@ -205,11 +219,16 @@ var (
 	}
 )
 
-// All returns every program, the cluster's own first.
+// All returns every foreign program, the cluster's own first.
 func All() []Program {
 	return []Program{
 		Kubernetes, KubernetesOldest, Etcd, CoreDNS, Containerd, Runc, CNIPlugins, CRITools,
 		Prometheus, PrometheusAdapter, KubeStateMetrics, PrometheusOperator, KEDA, MetricsServer, K6, Helm, Kind,
-		HelmDocs, Helm4, Distribution,
+		HelmDocs, Helm4, Distribution, Govulncheck, VulnerabilityDatabase,
 	}
+}
+
+// Own returns the programs of this repository that go into images.
+func Own() []Program {
+	return []Program{Renderer, Doctor, Front}
 }
