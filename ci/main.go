@@ -15,6 +15,7 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
 	"holograph/ci/image"
+	"holograph/ci/state"
 	"holograph/ci/stock"
 	"holograph/ci/vulnerability"
 )
@@ -26,9 +27,7 @@ var commands = map[string]func(ctx context.Context, arguments []string) error{
 	"images":          images,
 	"vulnerabilities": vulnerabilities,
 	"down":            func(ctx context.Context, _ []string) error { return down(ctx) },
-	"clean-cache": func(context.Context, []string) error {
-		return cache.Clean()
-	},
+	"clean-cache":     func(ctx context.Context, _ []string) error { return cleanCache(ctx) },
 }
 
 func main() {
@@ -83,4 +82,16 @@ func down(ctx context.Context) error {
 		fmt.Println("Removed:", name)
 	}
 	return nil
+}
+
+// cleanCache empties the cache once nobody fills it.
+func cleanCache(ctx context.Context) error {
+	release, err := state.Lock(ctx, stock.Lock, func() {
+		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")
+	})
+	if err != nil {
+		return err
+	}
+	defer release()
+	return cache.Clean(os.Stdout)
 }

@@ -4,27 +4,68 @@
 package cache
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
+	"slices"
 	"time"
+
+	"holograph/ci/folder"
 )
 
 // keyLength is in hex digits: 64 bits tell a few hundred entries apart.
 const keyLength = 16
 
+// kinds are the folders of the cache. The last two are of earlier versions.
+var kinds = []string{"images", "programs", "rootfs", "logs", "podman", "tmp", "clusters", "locks"}
+
+// tag is the file that says that a folder is this cache, and to backup programs that
+// it need not be kept: https://bford.info/cachedir/.
+const tag, tagText = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Holograph's cache of tools and images. `make clean-cache` empties it.\n"
+
 // Path returns a path inside the cache, which need not exist.
 func Path(elem ...string) (string, error) {
+	root, err := root()
+	if err != nil {
+		return "", err
+	}
+	root, err = folder.Own(root)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(append([]string{root}, elem...)...), adopt(root)
+}
+
+// root is where the cache stands, or will.
+func root() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory: %w; set HOME or XDG_CACHE_HOME", err)
 	}
-	return filepath.Join(append([]string{base, "holograph"}, elem...)...), nil
+	return filepath.Join(base, "holograph"), nil
+}
+
+// adopt marks a folder as this cache. One that is there already is this cache if it
+// is marked, or if it holds nothing else than a cache does: XDG_CACHE_HOME may name
+// any folder, and another program's files must not be taken for entries.
+func adopt(root string) error {
+	path := filepath.Join(root, tag)
+	if content, err := os.ReadFile(path); err == nil && string(content) == tagText {
+		return nil
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !slices.Contains(kinds, entry.Name()) || !entry.IsDir() {
+			return fmt.Errorf("%s holds %s, so it is not this project's cache; move it away, or set XDG_CACHE_HOME to another folder", root, entry.Name())
+		}
+	}
+	return os.WriteFile(path, []byte(tagText), 0o644)
 }
 
 // Key condenses what an entry is built from. The parts are kept apart, so
@@ -72,12 +113,16 @@ func Publish(path string, make func(temporary string) error) error {
 	if err := os.MkdirAll(workshop, 0o755); err != nil {
 		return err
 	}
+	// In a link's folder everything old would be taken for what a killed run left.
+	if info, err := os.Lstat(workshop); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is no folder of its own; remove it", workshop)
+	}
 	sweep(workshop)
 	room, err := os.MkdirTemp(workshop, filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(room)
+	defer folder.Remove(room)
 	entry := filepath.Join(room, "entry")
 	if err := make(entry); err != nil {
 		return err
@@ -85,7 +130,7 @@ func Publish(path string, make func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(path); err != nil {
+	if err := folder.Remove(path); err != nil {
 		return err
 	}
 	return os.Rename(entry, path)
@@ -100,55 +145,44 @@ func sweep(workshop string) {
 	}
 	for _, room := range rooms {
 		if info, err := room.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			os.RemoveAll(filepath.Join(workshop, room.Name()))
+			folder.Remove(filepath.Join(workshop, room.Name()))
 		}
 	}
 }
 
-// Lock takes the lock of that name for this process and returns its release.
-// Where another process holds it, waiting is called once and Lock waits until
-// ctx ends. The lock dies with its process.
-func Lock(ctx context.Context, name string, waiting func()) (release func(), err error) {
-	path, err := Path("locks", name)
-	if err != nil {
-		return nil, err
+// Clean removes the cache's entries and, where nothing else is in it, the cache. What
+// is not of the cache's making stays, and is named on out.
+func Clean(out io.Writer) error {
+	path, err := root()
+	if err != nil || !Has(path) {
+		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for told := false; ; {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if err != syscall.EWOULDBLOCK {
-			file.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		if !told {
-			waiting()
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			file.Close()
-			return nil, fmt.Errorf("another run holds %s: %w", path, context.Cause(ctx))
-		case <-ticker.C:
-		}
-	}
-}
-
-// Clean empties the cache.
-func Clean() error {
-	path, err := Path()
+	root, err := folder.Own(path)
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(path)
+	if err := adopt(root); err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		if err := folder.Remove(filepath.Join(root, kind)); err != nil {
+			return err
+		}
+	}
+	rest, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, entry := range rest {
+		if entry.Name() != tag {
+			fmt.Fprintf(out, "Left alone: %s\n", filepath.Join(root, entry.Name()))
+		}
+	}
+	if len(rest) > 1 || root != path {
+		return nil // it stays, marked
+	}
+	if err := os.Remove(filepath.Join(root, tag)); err != nil {
+		return err
+	}
+	return os.Remove(root)
 }

@@ -1,10 +1,11 @@
 package cache
 
 import (
-	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,17 +66,95 @@ func assertNoRooms(t *testing.T) {
 	assert.Empty(t, rooms)
 }
 
-func TestLockIsHeldByOne(t *testing.T) {
+// A folder that XDG_CACHE_HOME leads to by mistake may be another program's.
+func TestAFolderThatIsNotTheCacheIsLeft(t *testing.T) {
+	for title, make := range map[string]func(root string) error{
+		"files": func(root string) error { return os.WriteFile(filepath.Join(root, "notes.txt"), nil, 0o600) },
+		"folders beside those of a cache": func(root string) error {
+			return errors.Join(os.Mkdir(filepath.Join(root, "images"), 0o755), os.Mkdir(filepath.Join(root, "video"), 0o755))
+		},
+		"a file with the name of a folder": func(root string) error { return os.WriteFile(filepath.Join(root, "images"), nil, 0o600) },
+		"another program's cache":          func(root string) error { return os.WriteFile(filepath.Join(root, tag), []byte(tagText[:43]), 0o600) },
+	} {
+		t.Run(title, func(t *testing.T) {
+			base := t.TempDir()
+			t.Setenv("XDG_CACHE_HOME", base)
+			root := filepath.Join(base, "holograph")
+			require.NoError(t, os.Mkdir(root, 0o755))
+			require.NoError(t, make(root))
+			before, err := os.ReadDir(root)
+			require.NoError(t, err)
+			_, err = Path("images")
+			assert.ErrorContains(t, err, "so it is not this project's cache; move it away, or set XDG_CACHE_HOME to another folder")
+			assert.ErrorContains(t, Clean(io.Discard), "so it is not this project's cache")
+			after, err := os.ReadDir(root)
+			require.NoError(t, err)
+			assert.Equal(t, before, after)
+		})
+	}
+}
+
+func TestClean(t *testing.T) {
+	fill := func(t *testing.T) (root string) {
+		image, err := Path("images", "one")
+		require.NoError(t, err)
+		require.NoError(t, Publish(image, func(temporary string) error { return os.WriteFile(temporary, nil, 0o644) }))
+		return filepath.Dir(filepath.Dir(image))
+	}
+	t.Run("all of it", func(t *testing.T) {
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+		root := fill(t)
+		require.NoError(t, Clean(io.Discard))
+		assert.NoDirExists(t, root)
+		assert.NoError(t, Clean(io.Discard), "what is not there")
+		assert.NoDirExists(t, root)
+	})
+	t.Run("a cache of an earlier version", func(t *testing.T) {
+		base := t.TempDir()
+		t.Setenv("XDG_CACHE_HOME", base)
+		root := filepath.Join(base, "holograph")
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "clusters", "holograph"), 0o755))
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "locks"), 0o755))
+		require.NoError(t, Clean(io.Discard))
+		assert.NoDirExists(t, root)
+	})
+	t.Run("not what a person put there", func(t *testing.T) {
+		t.Setenv("XDG_CACHE_HOME", t.TempDir())
+		root := fill(t)
+		notes := filepath.Join(root, "notes.txt")
+		require.NoError(t, os.WriteFile(notes, nil, 0o600))
+		var out strings.Builder
+		require.NoError(t, Clean(&out))
+		assert.Equal(t, "Left alone: "+notes+"\n", out.String())
+		assert.FileExists(t, notes)
+		assert.NoDirExists(t, filepath.Join(root, "images"))
+		fill(t)
+	})
+	t.Run("behind a link to a larger disk", func(t *testing.T) {
+		base, disk := t.TempDir(), t.TempDir()
+		t.Setenv("XDG_CACHE_HOME", base)
+		require.NoError(t, os.Symlink(disk, filepath.Join(base, "holograph")))
+		assert.Equal(t, disk, fill(t))
+		require.NoError(t, Clean(io.Discard))
+		assert.NoDirExists(t, filepath.Join(disk, "images"))
+		assert.Equal(t, disk, fill(t), "the link stays")
+	})
+}
+
+// In a link's folder everything that is old would be swept away.
+func TestTheWorkshopIsNoLink(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	release, err := Lock(t.Context(), "stock", func() { t.Error("nobody else holds it") })
+	workshop, err := Path("tmp")
 	require.NoError(t, err)
-
-	ctx, cancel := context.WithCancelCause(t.Context())
-	_, err = Lock(ctx, "stock", func() { cancel(errors.New("told to wait")) })
-	assert.ErrorContains(t, err, "told to wait")
-
-	release()
-	again, err := Lock(t.Context(), "stock", func() { t.Error("it was released") })
+	other := t.TempDir()
+	require.NoError(t, os.Symlink(other, workshop))
+	precious := filepath.Join(other, "precious")
+	require.NoError(t, os.Mkdir(precious, 0o755))
+	longAgo := time.Now().Add(-25 * time.Hour)
+	require.NoError(t, os.Chtimes(precious, longAgo, longAgo))
+	entry, err := Path("images", "one")
 	require.NoError(t, err)
-	again()
+	assert.ErrorContains(t, Publish(entry, func(temporary string) error { return os.WriteFile(temporary, nil, 0o644) }),
+		workshop+" is no folder of its own; remove it")
+	assert.DirExists(t, precious)
 }

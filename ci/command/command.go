@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"holograph/ci/cache"
@@ -64,7 +65,9 @@ func (c Command) Output(ctx context.Context) (string, error) {
 	cmd.Stdin = c.Stdin
 	cmd.Stdout = io.MultiWriter(&stdout, &all, log)
 	cmd.Stderr = io.MultiWriter(&all, log)
-	// A killed program's children may hold its pipes open: kind leaves such ones.
+	// A program that is told to end cleans up behind itself, debootstrap its mounts.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// One that does not is killed, and its children may hold its pipes open: kind leaves such ones.
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

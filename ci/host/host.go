@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,11 +19,18 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/engine"
+	"holograph/ci/state"
 )
 
 // minimumFree is what a build from nothing takes: 7 GB of Go build cache and
 // modules, 1 GB of programs and archives, 1 GB of node image, in bytes.
 const minimumFree = 10e9
+
+// Keyring holds the keys that Debian signs its archive with.
+const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// keyring is Keyring, but for tests.
+var keyring = Keyring
 
 // Needs says what the work ahead asks of the machine.
 type Needs struct {
@@ -58,9 +67,18 @@ func Prepare(ctx context.Context, out io.Writer, needs Needs) error {
 	if len(byHand) > 0 || !canInstall() {
 		return report(lacks)
 	}
-	fmt.Fprintf(out, "This machine lacks %s.\nInstalling Debian packages: %s\n", describe(lacks), strings.Join(packages, " "))
+	fmt.Fprintf(out, "This machine lacks %s.\n", describe(lacks))
+	for _, args := range installation(packages) {
+		fmt.Fprintf(out, "Running as root: %s\n", strings.Join(args, " "))
+	}
+	fresh := slices.DeleteFunc(slices.Clone(packages), func(name string) bool { return installed(ctx, name) })
 	if err := install(ctx, packages); err != nil {
 		return err
+	}
+	for _, name := range fresh {
+		if err := state.Note(aptInstalled, name); err != nil {
+			return err
+		}
 	}
 	if lacks, err = check(ctx, needs); err != nil || len(lacks) == 0 {
 		return err
@@ -81,6 +99,12 @@ func check(ctx context.Context, needs Needs) ([]missing, error) {
 		}
 	}
 	if needs.RootFS {
+		if !cache.Has(keyring) {
+			lacks = append(lacks, missing{what: "Debian's keys (debootstrap checks the signature of its packages)", packages: []string{"debian-archive-keyring"}})
+		}
+		if _, err := exec.LookPath("gpgv"); err != nil {
+			lacks = append(lacks, missing{what: "gpgv (debootstrap checks the signature of Debian's packages)", packages: []string{"gpgv"}})
+		}
 		if _, err := exec.LookPath("debootstrap"); err != nil {
 			lacks = append(lacks, missing{what: "debootstrap (the node image is built on Debian)", packages: []string{"debootstrap"}})
 		}
@@ -175,15 +199,90 @@ func canInstall() bool {
 	return err == nil && os.Geteuid() == 0
 }
 
-func install(ctx context.Context, packages []string) error {
-	for _, args := range [][]string{
+// aptInstalled is the state's file of the Debian packages that Prepare installed.
+const aptInstalled = "debian-packages"
+
+// installed reports whether the machine has the Debian package.
+func installed(ctx context.Context, name string) bool {
+	out, err := command.Command{Log: "apt", Args: []string{"dpkg-query", "--show", "--showformat=${db:Status-Status}", name}}.Output(ctx)
+	return err == nil && out == "installed"
+}
+
+// installation is what install runs.
+func installation(packages []string) [][]string {
+	return [][]string{
 		{"apt-get", "update"},
 		append([]string{"apt-get", "install", "--yes", "--no-install-recommends"}, packages...),
-	} {
+	}
+}
+
+func install(ctx context.Context, packages []string) error {
+	for _, args := range installation(packages) {
 		if err := (command.Command{Env: []string{"DEBIAN_FRONTEND=noninteractive"}, Log: "apt", Args: args}).Run(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// Sudo returns a sentence for who runs this with sudo, else "". What is made then is
+// root's: without sudo it is not found again.
+func Sudo() string {
+	who := os.Getenv("SUDO_USER")
+	if os.Geteuid() != 0 || who == "" || who == "root" {
+		return ""
+	}
+	return fmt.Sprintf("This runs as root (sudo of %s): the cache, the clusters and the engine's images are root's own. Without sudo %[1]s does not find them, so go on with sudo.", who)
+}
+
+// modules is a folder of the host that kind mounts into its nodes. A machine whose
+// kernel needs no modules may lack it, and podman refuses to mount what is not there.
+var modules = "/lib/modules"
+
+// made is the state's file of the folders that were made outside this user's own.
+const made = "folders"
+
+// ProvideModules makes the folder of the kernel's modules where there is none, after
+// saying so on out.
+func ProvideModules(out io.Writer) error {
+	if runtime.GOOS != "linux" || cache.Has(modules) {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("kind mounts %s, which is missing; run: sudo mkdir %[1]s", modules)
+	}
+	fmt.Fprintf(out, "As root, making the empty folder %s, which kind mounts into its nodes; `make down` removes it.\n", modules)
+	// Noted first: a folder that is noted and not there is no harm.
+	if err := state.Note(made, modules); err != nil {
+		return err
+	}
+	return os.Mkdir(modules, 0o755)
+}
+
+// Undo takes back what was done to the machine, where nothing else may need it, and
+// says on out what it did and what stays.
+func Undo(out io.Writer) error {
+	folders, err := state.Noted(made)
+	if err != nil {
+		return err
+	}
+	for _, path := range folders {
+		// No more than a folder, and no more than an empty one.
+		switch err := syscall.Rmdir(path); {
+		case err == nil:
+			fmt.Fprintf(out, "Removed the folder %s, which was made for kind.\n", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			fmt.Fprintf(out, "The folder %s, which was made for kind, stays: %v.\n", path, err)
+		}
+	}
+	if err := state.Forget(made); err != nil {
+		return err
+	}
+	packages, err := state.Noted(aptInstalled)
+	if err != nil || len(packages) == 0 {
+		return err
+	}
+	fmt.Fprintf(out, "Debian packages that make installed stay. To remove them: sudo apt-get purge --autoremove %s\n", strings.Join(packages, " "))
 	return nil
 }
 

@@ -25,6 +25,8 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/engine"
+	"holograph/ci/folder"
+	"holograph/ci/host"
 	"holograph/ci/image"
 	"holograph/ci/program"
 )
@@ -147,9 +149,11 @@ func BuildRootFS(ctx context.Context) error {
 	}
 	return cache.Publish(path, func(temporary string) error {
 		tree := temporary + ".tree"
-		defer os.RemoveAll(tree)
+		defer discard(ctx, tree)
 		if err := (command.Command{Log: "debootstrap", Args: []string{
-			"debootstrap", "--variant=minbase", "--include=" + strings.Join(packages, ","), suite, tree, mirror,
+			// Without the first flag debootstrap only warns where it has no keyring, and goes on unverified.
+			"debootstrap", "--force-check-gpg", "--keyring=" + host.Keyring,
+			"--variant=minbase", "--include=" + strings.Join(packages, ","), suite, tree, mirror,
 		}}).Run(ctx); err != nil {
 			return err
 		}
@@ -160,6 +164,21 @@ func BuildRootFS(ctx context.Context) error {
 			"--exclude=./usr/share/doc/*", "--exclude=./usr/share/man/*", "--exclude=./usr/share/locale/*", ".",
 		}}.Run(ctx)
 	})
+}
+
+// discard removes a tree in which debootstrap worked. One that was killed leaves the
+// host's /dev/shm and /proc mounted there, which must not be emptied with it.
+func discard(ctx context.Context, tree string) {
+	mounted, err := folder.Mounts(tree)
+	if err != nil {
+		return
+	}
+	for _, point := range mounted {
+		if err := (command.Command{Log: "debootstrap", Args: []string{"umount", point}}).Run(context.WithoutCancel(ctx)); err != nil {
+			return // the removal of the folder about it names what is mounted
+		}
+	}
+	folder.Remove(tree)
 }
 
 // suite is the host's Debian release, so that one mirror serves both.
@@ -220,7 +239,7 @@ func Build(ctx context.Context, e engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(room)
+	defer folder.Remove(room)
 	if err := assemble(ctx, room); err != nil {
 		return err
 	}

@@ -11,18 +11,21 @@ import (
 	"strings"
 	"sync"
 
-	"holograph/ci/cache"
 	"holograph/ci/engine"
 	"holograph/ci/host"
 	"holograph/ci/image"
 	"holograph/ci/node"
 	"holograph/ci/program"
 	"holograph/ci/progress"
+	"holograph/ci/state"
 )
 
 // workers is how many parts are worked on at a time. The Go compiler uses every
 // core by itself; a second part fills in while the first one links.
 const workers = 2
+
+// Lock is held by whoever fills the cache or empties it.
+const Lock = "stock"
 
 // tools are the programs that run on this machine, not in the cluster.
 var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
@@ -42,13 +45,16 @@ type part struct {
 // Fill makes sure that everything is at hand, the images of the given sets too,
 // telling on out what it does. It first checks the machine for what that will take.
 func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
-	release, err := cache.Lock(ctx, "stock", func() {
+	release, err := state.Lock(ctx, Lock, func() {
 		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
 	})
 	if err != nil {
 		return err
 	}
 	defer release()
+	if sudo := host.Sudo(); sudo != "" {
+		fmt.Fprintln(out, sudo)
+	}
 	e, err := engine.Detect(ctx)
 	if err != nil && !errors.Is(err, engine.ErrNone) {
 		return err
@@ -151,7 +157,7 @@ func survey(ctx context.Context, e engine.Engine, sets []image.Set) ([]part, hos
 			return nil, needs, err
 		} else if !cached {
 			needs.RootFS = true
-			parts = append(parts, part{"node root file system", "debootstrap from Debian's packages", func(ctx context.Context) (string, error) {
+			parts = append(parts, part{"node root file system", "debootstrap as root, the installation scripts of Debian's packages included", func(ctx context.Context) (string, error) {
 				return "made", node.BuildRootFS(ctx)
 			}})
 		}
