@@ -1,6 +1,6 @@
-// Command ci obtains what Holograph's clusters run, and removes clusters. The
-// Makefile is its menu. It imports nothing that takes long to compile, so that a
-// fresh machine shows progress within seconds.
+// Command ci obtains what Holograph's clusters run, looks into it for known
+// vulnerabilities, and removes clusters. The Makefile is its menu. It imports nothing that
+// takes long to compile, so that a fresh machine shows progress within seconds.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 var commands = map[string]func(ctx context.Context, arguments []string) error{
 	"images":          images,
 	"vulnerabilities": vulnerabilities,
-	"down":            func(ctx context.Context, _ []string) error { return down(ctx) },
+	"down":            func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) },
 	"clean-cache":     func(ctx context.Context, _ []string) error { return cleanCache(ctx) },
 }
 
@@ -64,24 +64,6 @@ func vulnerabilities(ctx context.Context, binaries []string) error {
 		subjects = append(subjects, vulnerability.Subject{Name: filepath.Base(binary), Binaries: []string{binary}})
 	}
 	return vulnerability.Check(ctx, os.Stdout, subjects)
-}
-
-// down removes the clusters of `make up` and of tests that were told to keep theirs.
-func down(ctx context.Context) error {
-	names, err := cluster.All(ctx)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		fmt.Println("There is no cluster to remove.")
-	}
-	for _, name := range names {
-		if err := cluster.Delete(ctx, name); err != nil {
-			return err
-		}
-		fmt.Println("Removed:", name)
-	}
-	return nil
 }
 
 // cleanCache empties the cache once nobody fills it.

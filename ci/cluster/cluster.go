@@ -5,11 +5,11 @@ package cluster
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"text/template"
@@ -20,17 +20,20 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/engine"
+	"holograph/ci/host"
 	"holograph/ci/image"
 	"holograph/ci/node"
 	"holograph/ci/program"
+	"holograph/ci/state"
 )
 
-// The names of the clusters.
+// What clusters are for. A cluster's name is that and some digits of its owner's, so
+// that two checkouts have each their own.
 const (
 	// Shown is the cluster of `make up`.
 	Shown = "holograph"
-	// Tests begins the names of the tests' clusters, one a package, apart so that they
-	// leave a person's alone.
+	// Tests begins the tests' clusters, one a package, apart so that they leave a
+	// person's alone.
 	Tests = "holograph-test"
 	// Bench is the cluster of `make bench`.
 	Bench = "holograph-bench"
@@ -57,79 +60,170 @@ type Cluster struct {
 	// Kubeconfig is a file of its own: a person's kubeconfig is left alone.
 	Kubeconfig string
 
-	engine engine.Engine
-	kind   string
+	owner   owner
+	engine  engine.Engine
+	kind    string
+	release func()
 }
 
-// Start returns a cluster of that name. One that an earlier run left behind is
-// used again where reuse says so and it answers, else removed first. It holds the
-// images that every cluster runs and those of the sets. What is done goes to out.
-func Start(ctx context.Context, out io.Writer, name string, reuse bool, sets ...image.Set) (*Cluster, error) {
-	c, err := find(ctx, name)
+// Start returns this checkout's cluster for that purpose, which is in use until this
+// process ends or calls Release or Delete. One that an earlier run left behind is used
+// again where reuse says so and it answers, else removed, once it is sure that a new
+// one can be made. One that is not this checkout's is refused. It holds the images that
+// every cluster runs and those of the sets. What is done goes to out.
+func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets ...image.Set) (*Cluster, error) {
+	o, err := thisOwner()
 	if err != nil {
 		return nil, err
 	}
-	existing, err := c.exists(ctx)
+	return o.start(ctx, out, purpose, reuse, sets)
+}
+
+func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets []image.Set) (*Cluster, error) {
+	e, err := engine.Detect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case existing && reuse && cache.Has(c.mark("complete")) && c.ready(ctx, 10*time.Second) == nil:
-		fmt.Fprintf(out, "Using the cluster %s again.\n", name)
-	default:
-		if existing {
-			fmt.Fprintf(out, "Removing the cluster %s that an earlier run left behind.\n", name)
-			if err := c.Delete(ctx); err != nil {
-				return nil, err
+	c, err := o.use(ctx, e, o.name(purpose))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx, out, reuse, sets); err != nil {
+		c.Release()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context, out io.Writer, reuse bool, sets []image.Set) error {
+	there, err := c.exists(ctx)
+	if err != nil {
+		return err
+	}
+	archives, err := archives(sets)
+	if err != nil {
+		return err
+	}
+	if there && reuse && cache.Has(c.mark("complete")) && c.ready(ctx, 10*time.Second) == nil {
+		fmt.Fprintf(out, "Using the cluster %s again.\n", c.Name)
+		return c.load(ctx, out, archives)
+	}
+	img, err := c.image(ctx)
+	if err != nil {
+		return err
+	}
+	if there {
+		fmt.Fprintf(out, "Removing the cluster %s that an earlier run left behind.\n", c.Name)
+		if err := c.remove(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.create(ctx, out, img); err != nil {
+		return err
+	}
+	return c.load(ctx, out, archives)
+}
+
+// Down removes this checkout's clusters, those of `make up`, of the tests and of `make
+// bench`, and takes back what was done to the machine for them. What another run uses
+// and what is not this checkout's it leaves, and says so on out.
+func Down(ctx context.Context, out io.Writer) error {
+	o, err := thisOwner()
+	if err != nil {
+		return err
+	}
+	return o.down(ctx, out)
+}
+
+func (o owner) down(ctx context.Context, out io.Writer) error {
+	e, err := engine.Detect(ctx)
+	if err != nil {
+		return err
+	}
+	clusters, err := survey(ctx, e)
+	if err != nil {
+		return err
+	}
+	var left []error
+	var strangers []string
+	removed := 0
+	for _, found := range clusters {
+		if found.id != o.id {
+			// Of others' clusters only those are of interest that seem to be the project's.
+			if found.checkout != "" || strings.HasPrefix(found.name, Shown) {
+				strangers = append(strangers, o.stranger(found, e))
 			}
+			continue
 		}
-		if err := c.create(ctx, out); err != nil {
-			return nil, err
+		if err := o.drop(ctx, out, e, found.name); err != nil {
+			left = append(left, err)
+			continue
 		}
+		fmt.Fprintln(out, "Removed:", found.name)
+		removed++
 	}
-	return c, c.load(ctx, out, sets)
+	if removed == 0 && len(left) == 0 {
+		fmt.Fprintln(out, "There is no cluster to remove.")
+	}
+	for _, stranger := range strangers {
+		fmt.Fprintln(out, "Left alone:", stranger)
+	}
+	if removed == len(clusters) {
+		left = append(left, host.Undo(out))
+	}
+	return errors.Join(left...)
 }
 
-// All lists the project's clusters on this machine: those of `make up`, of the tests and of `make bench`.
-func All(ctx context.Context) ([]string, error) {
-	c, err := find(ctx, Shown)
-	if err != nil {
-		return nil, err
+// drop removes one of the owner's clusters.
+func (o owner) drop(ctx context.Context, out io.Writer, e engine.Engine, name string) error {
+	// After `make clean-cache` it takes a while to have kind again.
+	if built, err := program.Kind.Built(); err == nil && !built {
+		fmt.Fprintln(out, "Building kind, which removes clusters.")
 	}
-	names, err := c.list(ctx)
-	return slices.DeleteFunc(names, func(name string) bool {
-		return name != Shown && name != Bench && !strings.HasPrefix(name, Tests)
-	}), err
-}
-
-// Delete removes the cluster of that name where there is one.
-func Delete(ctx context.Context, name string) error {
-	c, err := find(ctx, name)
+	c, err := o.use(ctx, e, name)
 	if err != nil {
 		return err
 	}
 	return c.Delete(ctx)
 }
 
-// find describes the cluster of that name, which need not exist.
-func find(ctx context.Context, name string) (*Cluster, error) {
-	e, err := engine.Detect(ctx)
+// use describes the owner's cluster of that name, which need not exist, and takes it
+// for this process.
+func (o owner) use(ctx context.Context, e engine.Engine, name string) (*Cluster, error) {
+	release, err := state.TryLock("cluster-" + name)
+	if busy := (*state.Busy)(nil); errors.As(err, &busy) {
+		return nil, fmt.Errorf("the cluster %s is %w; wait for its end, or end it", name, busy)
+	}
 	if err != nil {
 		return nil, err
 	}
 	kind, err := program.Kind.Binary(ctx, "kind")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var kubeconfig string
+		if kubeconfig, err = state.Path("clusters", name, "kubeconfig"); err == nil {
+			return &Cluster{Name: name, Kubeconfig: kubeconfig, owner: o, engine: e, kind: kind, release: release}, nil
+		}
 	}
-	kubeconfig, err := cache.Path("clusters", name, "kubeconfig")
-	if err != nil {
-		return nil, err
-	}
-	return &Cluster{Name: name, Kubeconfig: kubeconfig, engine: e, kind: kind}, nil
+	release()
+	return nil, err
 }
+
+// Release ends this process' use of the cluster, which goes on: `make down` may remove
+// it from now on.
+func (c *Cluster) Release() { c.release() }
 
 // Delete removes the cluster's container and kubeconfig.
 func (c *Cluster) Delete(ctx context.Context) error {
+	defer c.Release()
+	there, err := c.exists(ctx)
+	if err != nil || !there {
+		return err
+	}
+	return c.remove(ctx)
+}
+
+// remove removes the cluster, which must be known to be the owner's.
+func (c *Cluster) remove(ctx context.Context) error {
 	if err := c.run(ctx, deleteTimeout, nil, "delete", "cluster", "--name", c.Name, "--kubeconfig", c.Kubeconfig); err != nil {
 		return err
 	}
@@ -147,29 +241,35 @@ func (c *Cluster) Node() string { return c.Name + "-control-plane" }
 // Engine is the name of the container engine's command.
 func (c *Cluster) Engine() string { return c.engine.Name }
 
+// exists reports whether there is such a cluster. One that is not the owner's is an
+// error: nothing may be done to it, and there is no room for one of that name.
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
-	names, err := c.list(ctx)
-	return slices.Contains(names, c.Name), err
-}
-
-// list names all kind clusters of this machine.
-func (c *Cluster) list(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	out, err := c.command(nil, "get", "clusters", "--quiet").Output(ctx)
-	return strings.Fields(out), err
-}
-
-func (c *Cluster) create(ctx context.Context, out io.Writer) error {
-	begun := time.Now()
-	img, have, err := node.Find(ctx, c.engine)
+	clusters, err := survey(ctx, c.engine)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !have {
-		return fmt.Errorf("the engine has no node image %s; run: make images", img.Ref)
+	at := slices.IndexFunc(clusters, func(found existing) bool { return found.name == c.Name })
+	if at < 0 {
+		return false, nil
 	}
-	if err := provideModules(); err != nil {
+	if found := clusters[at]; found.id != c.owner.id {
+		return false, fmt.Errorf("there is a cluster that is not this checkout's and is left alone: %s", c.owner.stranger(found, c.engine))
+	}
+	return true, nil
+}
+
+// image returns the node image that the engine has.
+func (c *Cluster) image(ctx context.Context) (node.Image, error) {
+	img, have, err := node.Find(ctx, c.engine)
+	if err == nil && !have {
+		err = fmt.Errorf("the engine has no node image %s; run: make images", img.Ref)
+	}
+	return img, err
+}
+
+func (c *Cluster) create(ctx context.Context, out io.Writer, img node.Image) error {
+	begun := time.Now()
+	if err := host.ProvideModules(out); err != nil {
 		return err
 	}
 	config, err := c.configure(img)
@@ -180,10 +280,10 @@ func (c *Cluster) create(ctx context.Context, out io.Writer) error {
 	if err := os.RemoveAll(filepath.Dir(c.Kubeconfig)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(c.Kubeconfig), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(c.Kubeconfig), 0o700); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Creating the cluster %s with %s.\n", c.Name, c.engine.Name)
+	fmt.Fprintf(out, "Creating the cluster %s with %s, in one privileged container.\n", c.Name, c.engine.Name)
 	err = c.run(ctx, createTimeout, strings.NewReader(config), "create", "cluster",
 		"--name", c.Name, "--image", img.Ref, "--kubeconfig", c.Kubeconfig, "--config", "-", "--retain")
 	if err == nil {
@@ -225,20 +325,6 @@ func (c *Cluster) containServices(ctx context.Context) error {
 	return nil
 }
 
-// modules is a folder of the host that kind mounts into its nodes. A machine whose
-// kernel needs no modules may lack it, and podman refuses to mount what is not there.
-const modules = "/lib/modules"
-
-func provideModules() error {
-	if runtime.GOOS != "linux" || cache.Has(modules) {
-		return nil
-	}
-	if err := os.MkdirAll(modules, 0o755); err != nil {
-		return fmt.Errorf("kind mounts %s, which is missing; run: sudo mkdir %s", modules, modules)
-	}
-	return nil
-}
-
 // abandon removes a cluster that did not come up, after keeping its logs.
 func (c *Cluster) abandon(ctx context.Context, failure error) error {
 	// The caller's context may be what ended.
@@ -251,7 +337,7 @@ func (c *Cluster) abandon(ctx context.Context, failure error) error {
 	if err := c.ExportLogs(ctx, dir); err == nil {
 		failure = fmt.Errorf("%w\nnode logs: %s", failure, dir)
 	}
-	if err := c.Delete(ctx); err != nil {
+	if err := c.remove(ctx); err != nil {
 		return fmt.Errorf("%w\nand it could not be removed: %w", failure, err)
 	}
 	return failure
@@ -266,6 +352,7 @@ func (c *Cluster) configure(img node.Image) (string, error) {
 		"Built":               img.Built,
 		"ServiceSubnet":       serviceSubnet,
 		"CNITemplate":         node.CNITemplate,
+		"Mark":                c.owner.mark(),
 	})
 	return out.String(), err
 }
@@ -278,24 +365,33 @@ func (c *Cluster) ready(ctx context.Context, timeout time.Duration) error {
 		"wait", "--for=condition=Ready", "node", "--all", "--timeout="+timeout.String()).Run(ctx)
 }
 
-// load brings the images into the node that are not in it yet.
-func (c *Cluster) load(ctx context.Context, out io.Writer, sets []image.Set) error {
+// archives lists the archives of the images that a cluster is to hold.
+func archives(sets []image.Set) ([]string, error) {
 	images, err := image.All(sets...)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var archives []string
+	for _, img := range images {
+		archive, cached, err := img.Archive()
+		if err != nil {
+			return nil, err
+		}
+		if !cached {
+			return nil, fmt.Errorf("%s is not in the cache; run: make images", img.Ref)
+		}
+		archives = append(archives, archive)
+	}
+	return archives, nil
+}
+
+// load brings the archives' images into the node that are not in it yet.
+func (c *Cluster) load(ctx context.Context, out io.Writer, archives []string) error {
 	var group errgroup.Group
 	// Two at a time keep both the disk and the node's gzip busy.
 	group.SetLimit(2)
 	begun, loaded := time.Now(), 0
-	for _, img := range images {
-		archive, cached, err := img.Archive()
-		if err != nil {
-			return err
-		}
-		if !cached {
-			return fmt.Errorf("%s is not in the cache; run: make images", img.Ref)
-		}
+	for _, archive := range archives {
 		// The archive's name carries its key, so a mark of that name means that this
 		// very content is in the node.
 		mark := c.mark(filepath.Base(archive) + ".loaded")

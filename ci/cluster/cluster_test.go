@@ -34,10 +34,13 @@ func TestConfigurationFitsTheMachine(t *testing.T) {
 		},
 	} {
 		t.Run(title, func(t *testing.T) {
-			text, err := (&Cluster{engine: test.engine}).configure(test.image)
+			text, err := (&Cluster{engine: test.engine, owner: owner{checkout: "/home/a b: c", id: "id"}}).configure(test.image)
 			require.NoError(t, err)
 			var config v1alpha4.Cluster
 			require.NoError(t, yaml.UnmarshalStrict([]byte(text), &config), text)
+			require.Len(t, config.Nodes, 1)
+			assert.Equal(t, []v1alpha4.Mount{{HostPath: "/dev/null", ContainerPath: "/kind/holograph/id/%2Fhome%2Fa+b%3A+c", Readonly: true}},
+				config.Nodes[0].ExtraMounts, "whose cluster it is")
 			require.Len(t, config.KubeadmConfigPatches, 1)
 			assert.Contains(t, config.KubeadmConfigPatches[0], test.kubelet)
 			assert.NotContains(t, config.KubeadmConfigPatches[0], "apiVersion", "a versioned patch silently does not match")

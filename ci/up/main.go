@@ -72,6 +72,8 @@ func up(ctx context.Context, out *os.File) error {
 	if err != nil {
 		return err
 	}
+	// What follows only looks on: `make down` may end it.
+	c.Release()
 	fmt.Fprint(out, next(c, r))
 	if term.IsTerminal(int(out.Fd())) {
 		address, err := r.ForwardPrometheus(ctx, prometheusPort)

@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"holograph/ci/cache"
+	"holograph/ci/engine"
+	"holograph/ci/repo"
+	"holograph/ci/state"
+)
+
+const (
+	// kindLabel is on every container of every kind cluster, with the cluster's name.
+	kindLabel = "io.x-k8s.kind.cluster"
+	// markFolder begins the mark of this project's clusters. kind puts no labels of its
+	// caller's on a container, but it mounts what it is told to, so the mark is where
+	// /dev/null is mounted: <markFolder>/<owner>/<checkout>. It is there from the
+	// container's first moment, can be read of one that is stopped, and ends with it.
+	markFolder = "/kind/holograph"
+	// nameDigits of the owner stand in the names of clusters.
+	nameDigits = 6
+)
+
+// owner is on whose behalf clusters are made and removed: one user's one checkout.
+type owner struct {
+	// checkout is its folder.
+	checkout string
+	// id tells it from every other checkout and user.
+	id string
+}
+
+// thisOwner is the owner of what this process makes.
+func thisOwner() (owner, error) {
+	checkout, err := repo.Root()
+	if err != nil {
+		return owner{}, err
+	}
+	return ownerOf(checkout)
+}
+
+func ownerOf(checkout string) (owner, error) {
+	checkout, err := filepath.EvalSymlinks(checkout)
+	if err != nil {
+		return owner{}, err
+	}
+	// The user's key: two users, or two containers that share one engine, may have
+	// their checkouts at the same path.
+	key, err := state.Key()
+	return owner{checkout: checkout, id: cache.Key(key, checkout)}, err
+}
+
+// name is that of the owner's cluster for that purpose.
+func (o owner) name(purpose string) string { return purpose + "-" + o.id[:nameDigits] }
+
+// mark is the path in a node that says whose it is.
+func (o owner) mark() string {
+	// A folder's name has 255 bytes at most; of a longer path the end says most.
+	checkout := []rune(o.checkout)
+	for len(url.QueryEscape(string(checkout))) > 250 {
+		checkout = checkout[1:]
+	}
+	return path.Join(markFolder, o.id, url.QueryEscape(string(checkout)))
+}
+
+// existing is a kind cluster of this machine, running or stopped, anybody's.
+type existing struct {
+	name       string
+	containers []string
+	// id and checkout are its owner's; empty where a container has no mark.
+	id, checkout string
+}
+
+// survey lists the kind clusters that the engine has.
+func survey(ctx context.Context, e engine.Engine) ([]existing, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var clusters []existing
+	ids, err := nodes(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		node, err := inspect(ctx, e, id)
+		if err != nil {
+			// Another checkout may have removed it since.
+			if ids, again := nodes(ctx, e); again == nil && !slices.Contains(ids, id) {
+				continue
+			}
+			return nil, err
+		}
+		at := slices.IndexFunc(clusters, func(c existing) bool { return c.name == node.name })
+		if at < 0 {
+			clusters = append(clusters, node)
+			continue
+		}
+		clusters[at].containers = append(clusters[at].containers, node.containers...)
+		// A cluster is its owner's if every node is.
+		if clusters[at].id != node.id {
+			clusters[at].id, clusters[at].checkout = "", ""
+		}
+	}
+	slices.SortFunc(clusters, func(a, b existing) int { return strings.Compare(a.name, b.name) })
+	return clusters, nil
+}
+
+func nodes(ctx context.Context, e engine.Engine) ([]string, error) {
+	out, err := e.Command("ps", "--all", "--no-trunc", "--filter", "label="+kindLabel, "--format", "{{.ID}}").Output(ctx)
+	return strings.Fields(out), err
+}
+
+// inspect returns the cluster of one container.
+func inspect(ctx context.Context, e engine.Engine, id string) (existing, error) {
+	out, err := e.Command("container", "inspect", id).Output(ctx)
+	if err != nil {
+		return existing{}, err
+	}
+	var found []struct {
+		Name   string
+		Config struct{ Labels map[string]string }
+		Mounts []struct{ Destination string }
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) != 1 {
+		return existing{}, fmt.Errorf("%s container inspect %s answers what is no container: %w", e.Name, id, err)
+	}
+	node := existing{name: found[0].Config.Labels[kindLabel], containers: []string{strings.TrimPrefix(found[0].Name, "/")}}
+	for _, mount := range found[0].Mounts {
+		mark, marked := strings.CutPrefix(mount.Destination, markFolder+"/")
+		if id, checkout, whole := strings.Cut(mark, "/"); marked && whole {
+			node.id = id
+			if node.checkout, err = url.QueryUnescape(checkout); err != nil {
+				node.checkout = checkout
+			}
+		}
+	}
+	return node, nil
+}
+
+// stranger says whose the cluster is and how its owner removes it.
+func (o owner) stranger(c existing, e engine.Engine) string {
+	whose := "has no mark of this project"
+	switch {
+	case c.checkout == o.checkout:
+		whose = "was made from this folder by another user, or by one whose state folder is gone"
+	case c.checkout != "":
+		whose = "was made from the checkout " + c.checkout
+	}
+	return fmt.Sprintf("%s, which %s; who owns it removes it with: %s rm --force --volumes %s", c.name, whose, e.Name, strings.Join(c.containers, " "))
+}
