@@ -37,7 +37,7 @@ func Chart() ([]Image, error) {
 		{"doctor", Image{Program: program.Doctor, Binary: "doctor", Path: "/doctor", Local: true}},
 	}
 	var values map[string]struct {
-		Image struct{ Registry, Repository, Tag string }
+		Image struct{ Registry, Repository, Tag, Digest string }
 	}
 	if err := readValues(&values); err != nil {
 		return nil, err
@@ -56,9 +56,20 @@ func Chart() ([]Image, error) {
 			named.Tag = version
 		}
 		entry.image.Ref = strings.TrimPrefix(named.Registry+"/"+named.Repository+":"+named.Tag, "/")
+		if entry.image.Digest = named.Digest; named.Digest == "" {
+			entry.image.Digest = digests[entry.image.Ref]
+		}
 		all = append(all, entry.image)
 	}
 	return all, nil
+}
+
+// digests are those of upstream's images, for all platforms together, as far as two
+// sources that know nothing of each other name the same. An image without one is taken
+// as its tag is on the day; the digest that it had is kept beside its archive.
+var digests = map[string]string{
+	"quay.io/prometheus/prometheus:v3.14.0":                         "sha256:5ce7540c3c00ef4ab0c9d2c995c6a5b9c421f44b4a115d97a2c7af3b1c21cbb0",
+	"registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.18.0": "sha256:1545919b72e3ae035454fc054131e8d0f14b42ef6fc5b2ad5c751cafa6b2130e",
 }
 
 // PrometheusOperator returns the image of the operator.

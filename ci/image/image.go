@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,13 +28,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"golang.org/x/mod/module"
+
+	"holograph/ci/bom"
 	"holograph/ci/cache"
 	"holograph/ci/program"
+	"holograph/ci/repo"
 )
 
 const (
 	// recipe changes when the layout of built images does.
-	recipe = "1"
+	recipe = "2"
 	// probeTimeout decides whether a registry is reachable.
 	probeTimeout = 3 * time.Second
 	// pullTimeout bounds one image's download.
@@ -53,6 +58,9 @@ type Image struct {
 	Path string
 	// Local says that no registry has this image.
 	Local bool
+	// Digest is what the registry's image must have, such as "sha256:..."; empty takes
+	// what the tag names on the day.
+	Digest string
 }
 
 // Name names the image in progress lines and the cache.
@@ -78,19 +86,23 @@ func (i Image) Archive() (path string, cached bool, err error) {
 }
 
 // Obtain makes sure that the archive is in the cache, and says how it got there:
-// "cached", "pulled" or "built". Where pulling fails half-way it builds.
+// "cached", "pulled" or "built". Where pulling fails half-way it builds, and the
+// outcome says why.
 func (i Image) Obtain(ctx context.Context) (outcome string, err error) {
 	if _, cached, err := i.Archive(); err != nil || cached {
 		return "cached", err
 	}
+	outcome = "built"
 	if i.Reachable(ctx) {
 		if err := i.pull(ctx); err == nil {
 			return "pulled", nil
 		} else if ctx.Err() != nil {
 			return "", err
+		} else {
+			outcome = fmt.Sprintf("built, since the pull failed (%v),", err)
 		}
 	}
-	return "built", i.build(ctx)
+	return outcome, i.build(ctx)
 }
 
 // Reachable reports whether the image's registry answers within seconds. Each
@@ -131,23 +143,40 @@ func Reachable(ctx context.Context, registry name.Registry) bool {
 	return probe()
 }
 
+// pull downloads the image of the digest that is wanted, and keeps beside the archive
+// which one it got.
 func (i Image) pull(ctx context.Context) error {
-	ref, err := name.ParseReference(i.Ref)
+	tag, err := name.NewTag(i.Ref)
 	if err != nil {
 		return err
 	}
+	var wanted name.Reference = tag
+	if i.Digest != "" {
+		if wanted, err = name.NewDigest(tag.Context().Name() + "@" + i.Digest); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
 	defer cancel()
-	pulled, err := remote.Image(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	found, err := remote.Get(wanted, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
 	if err != nil {
-		return fmt.Errorf("pull %s: %w", i.Ref, err)
+		return fmt.Errorf("pull %s: %w", wanted, err)
+	}
+	pulled, err := found.Image()
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", wanted, err)
 	}
 	path, err := i.pulledPath()
 	if err != nil {
 		return err
 	}
-	return write(path, ref, pulled)
+	if err := cache.Publish(strings.TrimSuffix(path, ".tar")+".digest", func(temporary string) error {
+		return os.WriteFile(temporary, []byte(i.Ref+"@"+found.Digest.String()+"\n"), 0o644)
+	}); err != nil {
+		return err
+	}
+	return write(path, tag, pulled)
 }
 
 func (i Image) build(ctx context.Context) error {
@@ -159,8 +188,59 @@ func (i Image) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return Pack(path, i.Ref, Content{Binary: filepath.Join(dir, i.Binary), Inside: i.Path, User: nonRoot})
+	version, err := i.Program.Version()
+	if err != nil {
+		return err
+	}
+	labels, err := Labels(i.Binary, i.Program)
+	if err != nil {
+		return err
+	}
+	binary := filepath.Join(dir, i.Binary)
+	// The archive comes last: it is what says that all of this is done.
+	if err := bom.Write(bom.PathOf(path), bom.Image{Ref: i.Ref, Version: version, Programs: []string{binary}}); err != nil {
+		return err
+	}
+	return Pack(path, i.Ref, Content{Binary: binary, Inside: i.Path, User: nonRoot, Labels: labels})
 }
+
+// Labels are what an image that is built here says of itself: it may carry the name of
+// an upstream image, and is not that. There is no time in them and nothing of this
+// machine, so that they are the same wherever it is built.
+func Labels(title string, p program.Program) (map[string]string, error) {
+	version, err := p.Version()
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.Key()
+	if err != nil {
+		return nil, err
+	}
+	toolchain, err := repo.Toolchain()
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{
+		"org.opencontainers.image.title":   title,
+		"org.opencontainers.image.version": strings.TrimPrefix(version, "v"),
+		"org.opencontainers.image.vendor":  "built by Holograph from source, not by its upstream",
+		"holograph.built-from":             "holograph@" + version,
+		"holograph.built-with":             toolchain,
+		KeyLabel:                           key,
+	}
+	if p.Module != "" {
+		labels["holograph.built-from"] = p.Module + "@" + version
+		escaped, err := module.EscapePath(p.Module)
+		if err != nil {
+			return nil, err
+		}
+		labels["org.opencontainers.image.source"] = "https://proxy.golang.org/" + escaped + "/@v/" + version + ".zip"
+	}
+	return labels, nil
+}
+
+// KeyLabel is the label of the cache's key of what an image was built from.
+const KeyLabel = "holograph.cache-key"
 
 // Content is what an image consists of.
 type Content struct {
@@ -170,6 +250,8 @@ type Content struct {
 	Base string
 	// User is whom the program runs as, as "user:group"; empty is root.
 	User string
+	// Labels are the image's.
+	Labels map[string]string
 }
 
 // Pack writes an image to the archive at path.
@@ -211,6 +293,7 @@ func Pack(path, ref string, c Content) error {
 	file.OS, file.Architecture = "linux", runtime.GOARCH
 	file.Config.Entrypoint = []string{c.Inside}
 	file.Config.User = c.User
+	file.Config.Labels = c.Labels
 	file.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		return err
@@ -270,5 +353,5 @@ func (i Image) builtPath() (string, error) {
 }
 
 func (i Image) pulledPath() (string, error) {
-	return cache.Path("images", i.Name()+"-"+cache.Key(i.Ref, runtime.GOARCH)+"-pulled.tar")
+	return cache.Path("images", i.Name()+"-"+cache.Key(i.Ref, i.Digest, runtime.GOARCH)+"-pulled.tar")
 }

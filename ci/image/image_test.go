@@ -1,19 +1,37 @@
 package image
 
 import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"holograph/ci/bom"
 	"holograph/ci/cache"
+	"holograph/ci/program"
+	"holograph/ci/repo"
 )
 
 func TestPackCarriesTheUpstreamName(t *testing.T) {
@@ -23,7 +41,7 @@ func TestPackCarriesTheUpstreamName(t *testing.T) {
 	archive, err := cache.Path("images", "adapter.tar")
 	require.NoError(t, err)
 	const ref = "registry.k8s.io/prometheus-adapter/prometheus-adapter:v0.12.0"
-	require.NoError(t, Pack(archive, ref, Content{Binary: binary, Inside: "/adapter", User: nonRoot}))
+	require.NoError(t, Pack(archive, ref, Content{Binary: binary, Inside: "/adapter", User: nonRoot, Labels: map[string]string{"holograph.built-from": "x@v1"}}))
 
 	tag, err := name.NewTag(ref)
 	require.NoError(t, err)
@@ -34,10 +52,11 @@ func TestPackCarriesTheUpstreamName(t *testing.T) {
 	assert.Equal(t, []string{"/adapter"}, config.Config.Entrypoint)
 	assert.Equal(t, nonRoot, config.Config.User)
 	assert.Equal(t, "linux", config.OS)
+	assert.Equal(t, map[string]string{"holograph.built-from": "x@v1"}, config.Config.Labels)
 	before, err := packed.Digest()
 	require.NoError(t, err)
 
-	require.NoError(t, Pack(archive, ref, Content{Binary: binary, Inside: "/adapter", User: nonRoot}))
+	require.NoError(t, Pack(archive, ref, Content{Binary: binary, Inside: "/adapter", User: nonRoot, Labels: config.Config.Labels}))
 	packed, err = tarball.ImageFromPath(archive, &tag)
 	require.NoError(t, err)
 	after, err := packed.Digest()
@@ -86,4 +105,174 @@ func TestEveryImageHasOneName(t *testing.T) {
 		seen[img.Ref] = true
 	}
 	assert.Len(t, seen, 6)
+}
+
+// An image that was built here says so, and from what.
+func TestLabelsSayWhatAnImageIs(t *testing.T) {
+	toolchain, err := repo.Toolchain()
+	require.NoError(t, err)
+	version, err := program.PrometheusAdapter.Version()
+	require.NoError(t, err)
+	key, err := program.PrometheusAdapter.Key()
+	require.NoError(t, err)
+	labels, err := Labels("adapter", program.PrometheusAdapter)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{
+		"org.opencontainers.image.title":   "adapter",
+		"org.opencontainers.image.version": strings.TrimPrefix(version, "v"),
+		"org.opencontainers.image.vendor":  "built by Holograph from source, not by its upstream",
+		"org.opencontainers.image.source":  "https://proxy.golang.org/sigs.k8s.io/prometheus-adapter/@v/" + version + ".zip",
+		"holograph.built-from":             "sigs.k8s.io/prometheus-adapter@" + version,
+		"holograph.built-with":             toolchain,
+		"holograph.cache-key":              key,
+	}, labels)
+
+	own, err := Labels("renderer", program.Renderer)
+	require.NoError(t, err)
+	assert.NotContains(t, own, "org.opencontainers.image.source", "this repository is not published")
+	appVersion, err := repo.AppVersion()
+	require.NoError(t, err)
+	assert.Equal(t, "holograph@"+appVersion, own["holograph.built-from"])
+}
+
+// The images and their bills are the same wherever they are built, whatever a person's
+// own settings of Go and of the machine are.
+func TestImagesAreReproducible(t *testing.T) {
+	root, err := repo.Root()
+	require.NoError(t, err)
+	build := func(checkout string, settings ...string) (archive, bill []byte) {
+		for _, part := range append([]string{"go.mod", "go.sum", "charts/holograph/Chart.yaml", "charts/holograph/values.yaml"}, program.Renderer.Sources...) {
+			from, to := filepath.Join(root, part), filepath.Join(checkout, part)
+			require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+			if info, err := os.Stat(from); err == nil && info.IsDir() {
+				require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+				continue
+			}
+			content, err := os.ReadFile(from)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(to, content, 0o600))
+		}
+		self, err := os.Executable()
+		require.NoError(t, err)
+		run := exec.CommandContext(t.Context(), self)
+		run.Dir = checkout
+		run.Env = append(append(os.Environ(), buildVariable+"=renderer", "XDG_CACHE_HOME="+t.TempDir()), settings...)
+		out, err := run.CombinedOutput()
+		require.NoError(t, err, string(out))
+		path := strings.TrimSpace(string(out))
+		archive, err = os.ReadFile(path)
+		require.NoError(t, err)
+		bill, err = os.ReadFile(bom.PathOf(path))
+		require.NoError(t, err)
+		return archive, bill
+	}
+	here, bill := build(filepath.Join(t.TempDir(), "a"))
+	there, otherBill := build(filepath.Join(t.TempDir(), "b", "a longer path"),
+		"GOFLAGS=-gcflags=-N -tags=other", "GOAMD64=v3", "GOARM64=v8.1", "GOEXPERIMENT=nogreenteagc", "TZ=Asia/Tokyo", "LC_ALL=C", "SOURCE_DATE_EPOCH=1")
+	assert.Equal(t, sha256.Sum256(here), sha256.Sum256(there), "the archives of two checkouts")
+	assert.Equal(t, string(bill), string(otherBill), "the bills of two checkouts")
+	assert.NotContains(t, string(bill), root)
+	assert.Contains(t, string(bill), `"name": "localhost/holograph-renderer"`)
+}
+
+// buildVariable names the image that this test binary then builds in place of running tests.
+const buildVariable = "HOLOGRAPH_TEST_BUILD"
+
+func TestMain(m *testing.M) {
+	wanted := os.Getenv(buildVariable)
+	if wanted == "" {
+		os.Exit(m.Run())
+	}
+	images, err := Chart()
+	for _, img := range images {
+		if err == nil && img.Binary == wanted {
+			err = img.build(context.Background())
+			path, _, _ := img.Archive()
+			fmt.Println(path)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// What is pulled is what was pinned, and what it was is kept.
+func TestPull(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	tag, err := name.NewTag(strings.TrimPrefix(server.URL, "http://") + "/prometheus/prometheus:v3")
+	require.NoError(t, err)
+	push := func() string {
+		platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+		img, err := random.Image(64, 1)
+		require.NoError(t, err)
+		config, err := img.ConfigFile()
+		require.NoError(t, err)
+		config.OS, config.Architecture = platform.OS, platform.Architecture
+		img, err = mutate.ConfigFile(img, config)
+		require.NoError(t, err)
+		index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &platform}})
+		require.NoError(t, remote.WriteIndex(tag, index))
+		digest, err := index.Digest()
+		require.NoError(t, err)
+		return digest.String()
+	}
+	pinned := push()
+	moved := push()
+	require.NotEqual(t, pinned, moved)
+
+	for title, test := range map[string]struct{ digest, got string }{
+		"no pin takes what the tag names":    {"", moved},
+		"a pin takes what it says":           {pinned, pinned},
+		"a pin that is where the tag is now": {moved, moved},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Setenv("XDG_CACHE_HOME", t.TempDir())
+			img := Image{Ref: tag.Name(), Binary: "prometheus", Program: program.Prometheus, Digest: test.digest}
+			outcome, err := img.Obtain(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, "pulled", outcome)
+			archive, cached, err := img.Archive()
+			require.NoError(t, err)
+			require.True(t, cached)
+			_, err = tarball.ImageFromPath(archive, &tag)
+			require.NoError(t, err, "the archive must hold an image of that very name")
+			kept, err := os.ReadFile(strings.TrimSuffix(archive, ".tar") + ".digest")
+			require.NoError(t, err)
+			assert.Equal(t, tag.Name()+"@"+test.got+"\n", string(kept))
+		})
+	}
+	t.Run("a pin that the registry does not have", func(t *testing.T) {
+		img := Image{Ref: tag.Name(), Binary: "prometheus", Program: program.Prometheus, Digest: "sha256:" + strings.Repeat("0", 64)}
+		assert.ErrorContains(t, img.pull(t.Context()), "@sha256:000")
+		_, cached, err := img.Archive()
+		require.NoError(t, err)
+		assert.False(t, cached)
+	})
+	t.Run("another pin is another entry", func(t *testing.T) {
+		one, err := Image{Ref: tag.Name(), Digest: pinned}.pulledPath()
+		require.NoError(t, err)
+		other, err := Image{Ref: tag.Name(), Digest: moved}.pulledPath()
+		require.NoError(t, err)
+		assert.NotEqual(t, one, other)
+	})
+}
+
+// A digest is of an image that the project runs, at the version that it runs.
+func TestDigestsAreOfImagesInUse(t *testing.T) {
+	var refs []string
+	images, err := All(slices.Collect(maps.Keys(sets))...)
+	require.NoError(t, err)
+	for _, img := range images {
+		refs = append(refs, img.Ref)
+		assert.Equal(t, digests[img.Ref], img.Digest, img.Ref)
+	}
+	for ref, digest := range digests {
+		assert.Contains(t, refs, ref, "a digest of another version; look for that of this one, or remove it")
+		_, err := v1.NewHash(digest)
+		assert.NoError(t, err, ref)
+	}
 }

@@ -11,17 +11,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
+	"holograph/ci/bom"
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/engine"
@@ -33,10 +36,7 @@ import (
 
 // recipe changes when the layout of a built node image does in a way that none of
 // its other parts shows.
-const recipe = "2"
-
-// keyLabel marks an image that was built here with what it was built from.
-const keyLabel = "holograph.cache-key"
+const recipe = "3"
 
 // pullTimeout bounds the download of kind's node image, about 400 MB.
 const pullTimeout = 10 * time.Minute
@@ -89,7 +89,7 @@ func Find(ctx context.Context, e engine.Engine) (Image, bool, error) {
 	if err != nil {
 		return Image{}, false, err
 	}
-	return Image{Ref: tag, Built: true}, e.ImageLabel(ctx, tag, keyLabel) == key, nil
+	return Image{Ref: tag, Built: true}, e.ImageLabel(ctx, tag, image.KeyLabel) == key, nil
 }
 
 // Reachable reports whether the registry of kind's node image answers.
@@ -112,14 +112,23 @@ func Version() (string, error) {
 	return tag[strings.LastIndex(tag, ":")+1:], err
 }
 
-// builtRef is kind's name for the node image less its digest, which an image
-// built here cannot have.
+// builtRef names a node image that is built here: not as kind's own, which it is not,
+// but with the same tag, the version of Kubernetes.
 func builtRef() (string, error) {
 	tag, _, found := strings.Cut(defaults.Image, "@")
 	if !found {
 		return "", fmt.Errorf("kind's node image %s has no digest", defaults.Image)
 	}
-	return "docker.io/" + tag, nil
+	return "localhost/holograph-node" + tag[strings.LastIndex(tag, ":"):], nil
+}
+
+// BillPath returns where the bill of materials of a node image that is built here is.
+func BillPath() (string, error) {
+	key, err := key()
+	if err != nil {
+		return "", err
+	}
+	return cache.Path("images", "node-"+key+".cdx.json")
 }
 
 // RootFS returns the cache's path of the root file system.
@@ -243,7 +252,18 @@ func Build(ctx context.Context, e engine.Engine) error {
 	if err := assemble(ctx, room); err != nil {
 		return err
 	}
-	args := []string{"build", "--tag", ref, "--label", keyLabel + "=" + key}
+	if err := bill(ctx, ref); err != nil {
+		return err
+	}
+	labels, err := image.Labels("node", program.Kubernetes)
+	if err != nil {
+		return err
+	}
+	labels[image.KeyLabel] = key
+	args := []string{"build", "--tag", ref}
+	for _, label := range slices.Sorted(maps.Keys(labels)) {
+		args = append(args, "--label", label+"="+labels[label])
+	}
 	if e.Name == "podman" {
 		// podman's own format drops STOPSIGNAL's name.
 		args = append(args, "--format", "docker", "--squash-all")
@@ -251,6 +271,34 @@ func Build(ctx context.Context, e engine.Engine) error {
 	build := e.Command(append(args, room)...)
 	build.Log = "node"
 	return build.Run(ctx)
+}
+
+// bill writes the bill of materials: of the node's programs, of the control plane's in
+// the images that it holds, and of Debian's packages.
+func bill(ctx context.Context, ref string) error {
+	path, err := BillPath()
+	if err != nil {
+		return err
+	}
+	rootfs, _, err := RootFS()
+	if err != nil {
+		return err
+	}
+	packages, err := bom.Debian(rootfs)
+	if err != nil {
+		return err
+	}
+	img := bom.Image{Ref: ref, Packages: packages}
+	for _, p := range Programs() {
+		for name := range p.Packages {
+			binary, err := p.Binary(ctx, name)
+			if err != nil {
+				return err
+			}
+			img.Programs = append(img.Programs, binary)
+		}
+	}
+	return bom.Write(path, img)
 }
 
 // assemble lays out the build's context: rootfs.tar, files/ as they stand in the
@@ -384,16 +432,20 @@ func packImages(ctx context.Context, room, rootfs string) error {
 		names.kubernetes("kube-proxy"):              {program.Kubernetes, "kube-proxy", "/usr/local/bin/kube-proxy", netfilter},
 		names.etcd:                                  {program.Etcd, "etcd", "/usr/local/bin/etcd", ""},
 		names.coreDNS:                               {program.CoreDNS, "coredns", "/coredns", ""},
-		names.pause:                                 {program.Program{}, pause, "/pause", ""},
+		names.pause:                                 {program.Kubernetes, pause, "/pause", ""},
 	} {
+		labels, err := image.Labels(path.Base(part.inside), part.program)
+		if err != nil {
+			return err
+		}
 		binary := part.binary
-		if part.program.Name != "" {
+		if !filepath.IsAbs(binary) {
 			if binary, err = part.program.Binary(ctx, part.binary); err != nil {
 				return err
 			}
 		}
 		if err := image.Pack(filepath.Join(images, path.Base(part.inside)+".tar"), ref, image.Content{
-			Binary: binary, Inside: part.inside, Base: part.base,
+			Binary: binary, Inside: part.inside, Base: part.base, Labels: labels,
 		}); err != nil {
 			return err
 		}

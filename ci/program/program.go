@@ -44,6 +44,10 @@ type Program struct {
 // binary in every folder.
 var buildFlags = []string{"-mod=readonly", "-trimpath", "-buildvcs=false"}
 
+// ownSettings put Go's own defaults in place of what a person's environment may say:
+// it would change the binaries, and nothing else would show it.
+var ownSettings = []string{"GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0"}
+
 // linkerFlags leave the debugger's data out and keep the table of symbols, in which
 // govulncheck looks for functions that are known to be vulnerable.
 const linkerFlags = "-w"
@@ -178,7 +182,7 @@ func (p Program) Build(ctx context.Context) (string, error) {
 		}
 		return command.Command{
 			Dir:  folder,
-			Env:  []string{cgo, "GOWORK=off", "GOTOOLCHAIN=" + toolchain},
+			Env:  append([]string{cgo, "GOTOOLCHAIN=" + toolchain}, ownSettings...),
 			Log:  p.Name,
 			Args: slices.Concat([]string{"go", "build"}, buildFlags, []string{"-tags=" + p.Tags, "-ldflags=" + ldflags, "-o", output}, packages),
 		}.Run(ctx)

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"holograph/ci/bom"
+	"holograph/ci/cache"
 	"holograph/ci/engine"
 	"holograph/ci/host"
 	"holograph/ci/image"
@@ -83,10 +86,16 @@ func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
 	board := progress.NewBoard(out, len(parts))
 	err = work(ctx, board, parts)
 	took := board.Close()
-	if err == nil {
-		fmt.Fprintf(out, "Everything is at hand after %s.\n", took.Round(1e9))
+	if err != nil {
+		return err
 	}
-	return err
+	images, err := cache.Path("images")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Everything is at hand after %s. What an image that was built is made of, and which digest one that was pulled has, stand beside the archives: %s and *.digest.\n",
+		took.Round(1e9), filepath.Join(images, bom.PathOf("*.tar")))
+	return nil
 }
 
 // Check returns an error that lists what is not at hand and says how to get it.
