@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +94,9 @@ func podman(world string, args []string) error {
 			fmt.Println("going")
 		}
 		for _, c := range all {
-			fmt.Println(c.ID)
+			if !cache.Has(filepath.Join(world, "stopped")) || slices.Contains(args, "--all") {
+				fmt.Println(c.ID)
+			}
 		}
 	case "container":
 		for _, c := range all {

@@ -34,13 +34,16 @@ func TestKeyIsOne(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	keys := make([]string, 20)
 	var runs sync.WaitGroup
+	begin := make(chan struct{})
 	for i := range keys {
 		runs.Go(func() {
+			<-begin
 			key, err := Key()
 			assert.NoError(t, err)
 			keys[i] = key
 		})
 	}
+	close(begin)
 	runs.Wait()
 	assert.Len(t, slices.Compact(keys), 1)
 	assert.NotEmpty(t, keys[0])
