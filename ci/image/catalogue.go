@@ -31,7 +31,7 @@ func Chart() ([]Image, error) {
 		image     Image
 	}{
 		{"renderer", Image{Program: program.Renderer, Binary: "renderer", Path: "/renderer", Local: true}},
-		{"prometheus", Image{Program: program.Prometheus, Binary: "prometheus", Path: "/bin/prometheus"}},
+		{"prometheus", Image{Program: program.Prometheus, Binary: "prometheus", Path: "/bin/prometheus", Beside: []string{"promtool"}}},
 		{"prometheusAdapter", Image{Program: program.PrometheusAdapter, Binary: "adapter", Path: "/adapter"}},
 		{"kubeStateMetrics", Image{Program: program.KubeStateMetrics, Binary: "kube-state-metrics", Path: "/kube-state-metrics"}},
 		{"doctor", Image{Program: program.Doctor, Binary: "doctor", Path: "/doctor", Local: true}},

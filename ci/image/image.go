@@ -56,6 +56,8 @@ type Image struct {
 	Binary  string
 	// Path is where the binary stands in the image, as upstream has it.
 	Path string
+	// Beside names binaries of the same program that upstream has beside it, as far as they are run.
+	Beside []string
 	// Local says that no registry has this image.
 	Local bool
 	// Digest is what the registry's image must have, such as "sha256:..."; empty takes
@@ -196,12 +198,16 @@ func (i Image) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	binary := filepath.Join(dir, i.Binary)
+	content := Content{Binary: filepath.Join(dir, i.Binary), Inside: i.Path, User: nonRoot, Labels: labels}
+	for _, name := range i.Beside {
+		content.Beside = append(content.Beside, filepath.Join(dir, name))
+	}
 	// The archive comes last: it is what says that all of this is done.
-	if err := bom.Write(bom.PathOf(path), bom.Image{Ref: i.Ref, Version: version, Programs: []string{binary}}); err != nil {
+	programs := append([]string{content.Binary}, content.Beside...)
+	if err := bom.Write(bom.PathOf(path), bom.Image{Ref: i.Ref, Version: version, Programs: programs}); err != nil {
 		return err
 	}
-	return Pack(path, i.Ref, Content{Binary: binary, Inside: i.Path, User: nonRoot, Labels: labels})
+	return Pack(path, i.Ref, content)
 }
 
 // Labels are what an image that is built here says of itself: it may carry the name of
@@ -246,6 +252,8 @@ const KeyLabel = "holograph.cache-key"
 type Content struct {
 	// Binary is the program's path on this machine, Inside its path in the image.
 	Binary, Inside string
+	// Beside are other programs on this machine, which stand in the same folder in the image.
+	Beside []string
 	// Base is a tar archive of files that lie below the binary; empty is none.
 	Base string
 	// User is whom the program runs as, as "user:group"; empty is root.
@@ -274,7 +282,14 @@ func Pack(path, ref string, c Content) error {
 	if err != nil {
 		return err
 	}
-	files, err := layerOf(map[string][]byte{c.Inside: content})
+	programs := map[string][]byte{c.Inside: content}
+	for _, program := range c.Beside {
+		inside := filepath.Join(filepath.Dir(c.Inside), filepath.Base(program))
+		if programs[inside], err = os.ReadFile(program); err != nil {
+			return err
+		}
+	}
+	files, err := layerOf(programs)
 	if err != nil {
 		return err
 	}
@@ -349,7 +364,7 @@ func (i Image) builtPath() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cache.Path("images", i.Name()+"-"+cache.Key(recipe, key, i.Ref, i.Path)+".tar")
+	return cache.Path("images", i.Name()+"-"+cache.Key(append([]string{recipe, key, i.Ref, i.Path}, i.Beside...)...)+".tar")
 }
 
 func (i Image) pulledPath() (string, error) {

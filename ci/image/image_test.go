@@ -1,8 +1,10 @@
 package image
 
 import (
+	"archive/tar"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -62,6 +64,37 @@ func TestPackCarriesTheUpstreamName(t *testing.T) {
 	after, err := packed.Digest()
 	require.NoError(t, err)
 	assert.Equal(t, before, after, "equal contents make equal images")
+}
+
+func TestPackPutsProgramsBesideEachOther(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	folder := t.TempDir()
+	for _, name := range []string{"prometheus", "promtool"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(name), 0o755))
+	}
+	archive, err := cache.Path("images", "prometheus.tar")
+	require.NoError(t, err)
+	const ref = "quay.io/prometheus/prometheus:v3.14.0"
+	require.NoError(t, Pack(archive, ref, Content{Binary: filepath.Join(folder, "prometheus"), Inside: "/bin/prometheus", Beside: []string{filepath.Join(folder, "promtool")}}))
+	tag, err := name.NewTag(ref)
+	require.NoError(t, err)
+	packed, err := tarball.ImageFromPath(archive, &tag)
+	require.NoError(t, err)
+	files := tar.NewReader(mutate.Extract(packed))
+	found := map[string]string{}
+	for {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if header.Typeflag == tar.TypeReg {
+			text, err := io.ReadAll(files)
+			require.NoError(t, err)
+			found["/"+header.Name] = string(text)
+		}
+	}
+	assert.Equal(t, map[string]string{"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"}, found)
 }
 
 func TestReachable(t *testing.T) {

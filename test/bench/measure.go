@@ -159,6 +159,11 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, e
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	for _, guest := range guests {
+		if err := fleets[len(fleets)-1].ShareLogin(ctx, guest); err != nil {
+			return nil, err
+		}
+	}
 	fmt.Fprintf(out, "They are ready after %s.\n", time.Since(begun).Round(time.Second))
 	return fleets, nil
 }

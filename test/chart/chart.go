@@ -241,8 +241,9 @@ func Examples(t testing.TB) []string {
 	return names
 }
 
-// generated matches what differs from one rendering to the next: the certificate, its end and its checksum.
-var generated = regexp.MustCompile(`(?m)^(\s*(?:ca\.crt|tls\.crt|tls\.key|caBundle|checksum/certificate|holograph/certificate-not-after): ).*$`)
+// generated matches what differs from one rendering to the next: the certificate, its end and its checksum, and the login
+// of Prometheus.
+var generated = regexp.MustCompile(`(?m)^(\s*(?:ca\.crt|tls\.crt|tls\.key|caBundle|checksum/certificate|holograph/certificate-not-after|checksum/login|username|password|authorization|web\.yaml): ).*$`)
 
 // Stable returns the manifest with everything masked that differs from one rendering to the next.
 func (r *Rendered) Stable() string {

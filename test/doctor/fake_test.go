@@ -28,6 +28,7 @@ import (
 
 	"holograph/test/chart"
 	"holograph/test/kube"
+	"holograph/test/kube/forwarded"
 )
 
 // cluster is what an API server answers about an installed release: the objects
@@ -36,8 +37,12 @@ type cluster struct {
 	// mutex is held while a request is answered.
 	mutex sync.Mutex
 
-	deployments  map[string]*appsv1.Deployment
-	configMaps   []*corev1.ConfigMap
+	deployments map[string]*appsv1.Deployment
+	configMaps  []*corev1.ConfigMap
+	services    []*corev1.Service
+	secrets     []*corev1.Secret
+	// login is the Authorization header that Prometheus wants to see.
+	login        string
 	pods         []*corev1.Pod
 	hpas         map[string]*autoscalingv2.HorizontalPodAutoscaler
 	apiServices  map[string]*apiregistrationv1.APIService
@@ -106,6 +111,11 @@ func healthy(t *testing.T, values string) *cluster {
 		forbidden:   map[string]string{},
 	}
 	c.configMaps = chart.Of[*corev1.ConfigMap](t, rendered)
+	c.services = chart.Of[*corev1.Service](t, rendered)
+	c.secrets = chart.Of[*corev1.Secret](t, rendered)
+	for _, secret := range c.secrets {
+		c.login += string(secret.Data["authorization"])
+	}
 	for _, config := range c.configMaps {
 		config.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "helm", Time: &started}}
 	}
@@ -123,6 +133,7 @@ func healthy(t *testing.T, values string) *cluster {
 				Name: fmt.Sprintf("%s-%d", deployment.Name, i), Namespace: namespace,
 				Labels: template.Labels, Annotations: template.Annotations, CreationTimestamp: started,
 			}}
+			pod.Spec.Containers = template.Spec.Containers
 			pod.Status = corev1.PodStatus{
 				Phase:      corev1.PodRunning,
 				PodIP:      fmt.Sprintf("10.0.%d.%d", len(c.deployments), i),
@@ -246,6 +257,26 @@ func (c *cluster) client(t *testing.T) *kube.Client {
 
 // ServeHTTP implements http.Handler.
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !c.answered(w, r) {
+		// A port is forwarded for as long as its client likes.
+		forwarded.Serve(w, r, http.HandlerFunc(c.behindLogin), "")
+	}
+}
+
+// behindLogin answers for Prometheus to whoever has the login.
+func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if r.Header.Get("Authorization") != c.login {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	object, err := c.prometheus(strings.TrimPrefix(r.URL.Path, "/api/v1/"), r.FormValue("query"))
+	answer(w, object, err)
+}
+
+// answered answers a request, but for one to forward a port of Prometheus' pod.
+func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	for path, message := range c.forbidden {
@@ -253,13 +284,20 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{
 				Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
 			}})
-			return
+			return true
 		}
+	}
+	if strings.HasSuffix(r.URL.Path, "/pods/holograph-prometheus-0/portforward") {
+		if c.prometheusDown != nil {
+			answer(w, nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown})
+		}
+		return c.prometheusDown != nil
 	}
 	object, err := c.get(w, r)
 	if object != nil || err != nil {
 		answer(w, object, err)
 	}
+	return true
 }
 
 // get returns the object at a path, or nil where it has answered itself.
@@ -302,6 +340,21 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 			return nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown}
 		}
 		return c.prometheus(rest, r.FormValue("query"))
+	}
+	if name, found := in("", "v1", "services/"); found {
+		for _, service := range c.services {
+			if service.Name == name {
+				return service, nil
+			}
+		}
+	}
+	if name, found := in("", "v1", "secrets/"); found {
+		for _, secret := range c.secrets {
+			if secret.Name == name {
+				return secret, nil
+			}
+		}
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name)
 	}
 	if rest, found := in("", "v1", "pods/"); found {
 		pod, path, _ := strings.Cut(rest, ":8080/proxy")

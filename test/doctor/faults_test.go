@@ -534,15 +534,31 @@ var faults = map[string]fault{
 		cause:  "custom.metrics.k8s.io/v1beta2 does not answer: the server is currently unable to handle the request",
 		remedy: "see what is wrong with it: kubectl describe apiservice v1beta2.custom.metrics.k8s.io",
 	},
-	"person who may not use the proxy": {
+	"person who may not forward ports": {
 		wrong: func(_ *testing.T, c *cluster) {
-			c.forbidden["/services/http:"] = `services "http:holograph-prometheus:9090" is forbidden: User "jo" ` +
-				`cannot create resource "services/proxy" in API group "" in the namespace "holograph"`
+			c.forbidden["/portforward$"] = `pods "holograph-prometheus-0" is forbidden: User "jo" ` +
+				`cannot create resource "pods/portforward" in API group "" in the namespace "holograph"`
 		},
 		link:  "prometheus",
-		cause: "a permission is missing: user jo may not create services/proxy in namespace holograph",
-		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["services/proxy"], verbs: ["create"]}; ` +
+		cause: "a permission is missing: user jo may not create pods/portforward in namespace holograph",
+		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["pods/portforward"], verbs: ["create"]}; ` +
 			`helm upgrade renders those of this chart`,
+	},
+	"person who may not read the login": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/secrets/"] = `secrets "holograph-prometheus-login" is forbidden: User "jo" ` +
+				`cannot get resource "secrets" in API group "" in the namespace "holograph"`
+		},
+		link:  "prometheus",
+		cause: "a permission is missing: user jo may not get secrets in namespace holograph",
+		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["secrets"], verbs: ["get"]}; ` +
+			`helm upgrade renders those of this chart`,
+	},
+	"a login of before": {
+		wrong:  func(_ *testing.T, c *cluster) { c.login = "Basic of-now" },
+		link:   "prometheus",
+		cause:  "http://holograph-prometheus.holograph.svc:9090 does not answer queries: client error: 401",
+		remedy: "read its log: kubectl --namespace holograph logs deployment/holograph-prometheus",
 	},
 	"person who may not read the description": {
 		wrong: func(_ *testing.T, c *cluster) {

@@ -2,15 +2,10 @@ package kube
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"path"
-	"strings"
-
-	"k8s.io/client-go/rest"
 )
 
 // ConsolePath is the path of the status page below the address of Prometheus.
@@ -18,26 +13,21 @@ const ConsolePath = "/consoles/holograph.html"
 
 // ForwardPrometheus makes the release's Prometheus answer on a loopback address of
 // this machine until ctx ends, and returns its URL. The wanted port is taken where
-// it is free, else another. Each request goes through the API server, so that a new
-// pod of Prometheus breaks nothing.
+// it is free, else another. It shows the login, so that a person need not, and each
+// connection finds the pod anew, so that a new pod of Prometheus breaks nothing.
 func (r Release) ForwardPrometheus(ctx context.Context, port string) (string, error) {
-	transport, err := rest.TransportFor(r.Config)
+	address, access := r.prometheus()
+	address, client, err := r.reachWith(address, access)
 	if err != nil {
 		return "", err
 	}
-	server, err := url.Parse(r.Config.Host)
+	server, err := url.Parse(address)
 	if err != nil {
 		return "", err
 	}
 	proxy := &httputil.ReverseProxy{
-		Transport: transport,
-		Rewrite: func(request *httputil.ProxyRequest) {
-			// The API server puts its own path before the links of a page. Nothing but Prometheus is reached.
-			wanted := path.Clean("/" + strings.TrimPrefix(request.In.URL.Path, r.prometheusPath()))
-			request.SetURL(server)
-			request.Out.URL.Path, request.Out.URL.RawPath = r.prometheusPath()+wanted, ""
-			request.Out.Host = ""
-		},
+		Transport: client.Transport,
+		Rewrite:   func(request *httputil.ProxyRequest) { request.SetURL(server) },
 		// The browser shows it; without a handler it would be logged beside what `make up` prints.
 		ErrorHandler: func(response http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(response, err.Error(), http.StatusBadGateway)
@@ -49,13 +39,22 @@ func (r Release) ForwardPrometheus(ctx context.Context, port string) (string, er
 			return "", err
 		}
 	}
-	local := &http.Server{Handler: proxy, ReadHeaderTimeout: callTimeout}
+	local := &http.Server{Handler: onlyAs(listener.Addr().String(), proxy), ReadHeaderTimeout: callTimeout}
 	go func() { _ = local.Serve(listener) }()
 	context.AfterFunc(ctx, func() { _ = local.Close() })
 	return "http://" + listener.Addr().String(), nil
 }
 
-// prometheusPath is where the API server forwards to the release's Prometheus.
-func (r Release) prometheusPath() string {
-	return fmt.Sprintf("/api/v1/namespaces/%s/services/%s-prometheus:http/proxy", r.Namespace, r.Name)
+// onlyAs answers only to whoever calls the server by its address or as localhost: a
+// page of another site, whose name is made to lead here, must not read what the login
+// opens.
+func onlyAs(address string, handler http.Handler) http.Handler {
+	_, port, _ := net.SplitHostPort(address)
+	return http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if request.Host != address && request.Host != net.JoinHostPort("localhost", port) {
+			http.Error(response, "This is Prometheus for http://"+address+" alone.", http.StatusForbidden)
+			return
+		}
+		handler.ServeHTTP(response, request)
+	})
 }

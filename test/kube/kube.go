@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -42,6 +43,11 @@ type Client struct {
 	// Inside says that this program runs in the cluster, where pods and Services are
 	// reached as they are; elsewhere the way is through the API server.
 	Inside bool
+
+	// forwards holds what sends requests by port-forward, by Service and port.
+	forwards sync.Map
+	// logins holds what shows a login, by way and Secret.
+	logins sync.Map
 }
 
 // Connect returns a client for the cluster that the kubeconfig file names.
@@ -69,6 +75,8 @@ type Release struct {
 	*Client
 	// Namespace and Name are Helm's for the release.
 	Namespace, Name string
+	// Open says that its Prometheus answers without a login: one that the chart does not run.
+	Open bool
 }
 
 // Renderer is the name of the renderer's Deployment, Service and HPA.
@@ -156,7 +164,18 @@ func (r Release) Scalar(ctx context.Context, expression string) (value float64, 
 
 // Prometheus returns the API of the release's own Prometheus.
 func (r Release) Prometheus() (prometheusv1.API, error) {
-	return r.PrometheusAt(fmt.Sprintf("http://%s-prometheus.%s.svc:9090", r.Name, r.Namespace), Access{})
+	return r.PrometheusAt(r.prometheus())
+}
+
+// prometheus returns the address of the release's own Prometheus, and what it wants to
+// see.
+func (r Release) prometheus() (string, Access) {
+	name := r.Name + "-prometheus"
+	access := Access{Login: &Login{Namespace: r.Namespace, Name: name + "-login"}}
+	if r.Open {
+		access = Access{}
+	}
+	return fmt.Sprintf("http://%s.%s.svc:9090", name, r.Namespace), access
 }
 
 // MetricsVersion returns the version of the custom metrics API that clients

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -66,13 +67,28 @@ type Access struct {
 	// TokenFile holds a bearer token, AuthorizationFile a whole Authorization header.
 	TokenFile         string `json:"tokenFile,omitempty"`
 	AuthorizationFile string `json:"authorizationFile,omitempty"`
+	// Login is where that header is for whoever runs outside the cluster and has no files.
+	Login *Login `json:"login,omitempty"`
 }
 
 // PrometheusAt returns the API of the Prometheus with that URL.
 func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, error) {
-	address, client, err := c.Reach(address)
+	address, client, err := c.reachWith(address, access)
 	if err != nil {
 		return nil, err
+	}
+	prometheus, err := prometheusapi.NewClient(prometheusapi.Config{Address: address, Client: client})
+	return prometheusv1.NewAPI(prometheus), err
+}
+
+// reachWith is Reach for a server that wants to see something of its clients.
+func (c *Client) reachWith(address string, access Access) (string, *http.Client, error) {
+	if access.Login != nil && !c.Inside {
+		return c.reachWithLogin(address, access)
+	}
+	address, client, err := c.Reach(address)
+	if err != nil {
+		return "", nil, err
 	}
 	// The API server's proxy keeps Authorization to itself and asks for no certificate:
 	// where credentials are wanted, the way there is direct.
@@ -83,23 +99,45 @@ func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, 
 			BearerTokenFile: access.TokenFile,
 		})
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
-	headers := http.Header{}
-	for name, value := range access.Headers {
-		headers.Set(name, value)
-	}
+	headers := access.header()
 	if access.AuthorizationFile != "" {
 		text, err := os.ReadFile(access.AuthorizationFile)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		headers.Set("Authorization", strings.TrimSpace(string(text)))
 	}
 	client.Transport = withHeaders{client.Transport, headers}
-	prometheus, err := prometheusapi.NewClient(prometheusapi.Config{Address: address, Client: client})
-	return prometheusv1.NewAPI(prometheus), err
+	return address, client, nil
+}
+
+// reachWithLogin reaches a Service by a forwarded port, and shows it the login of a
+// Secret.
+func (c *Client) reachWithLogin(address string, access Access) (string, *http.Client, error) {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "", nil, err
+	}
+	match := service.FindStringSubmatch(parsed.Hostname())
+	if match == nil || parsed.Scheme != "http" {
+		return "", nil, fmt.Errorf("%s is no Service that answers in plain HTTP, and no port of another can be forwarded", address)
+	}
+	port := cmp.Or(parsed.Port(), "80")
+	way := c.forwarded(match[2], match[1], port)
+	shown, _ := c.logins.LoadOrStore(fmt.Sprint(match[0], port, *access.Login), &withLogin{RoundTripper: way, client: c, login: *access.Login})
+	return address, &http.Client{Transport: withHeaders{shown.(*withLogin), access.header()}, Timeout: callTimeout}, nil
+}
+
+// header returns the headers that are no secret.
+func (a Access) header() http.Header {
+	headers := http.Header{}
+	for name, value := range a.Headers {
+		headers.Set(name, value)
+	}
+	return headers
 }
 
 // withHeaders adds headers to each request.

@@ -27,17 +27,35 @@ const startTimeout = 30 * time.Second
 type Server struct {
 	// URL is its root, without a slash at the end.
 	URL string
+	// Authorization is the header that Get shows; empty is none.
+	Authorization string
+}
+
+// Setup is how a Prometheus runs.
+type Setup struct {
+	// Configuration is its configuration file. Consoles is a folder of console templates; empty is none.
+	Configuration, Consoles string
+	// Arguments are added to those that say where its files are and where it listens.
+	Arguments []string
+	// Authorization is the header that it wants to see.
+	Authorization string
 }
 
 // Serve runs Prometheus on a configuration until the test ends. Console templates are those in the folder consoles;
 // empty is none.
 func Serve(t testing.TB, configuration, consoles string) Server {
 	t.Helper()
+	return ServeWith(t, Setup{Configuration: configuration, Consoles: consoles})
+}
+
+// ServeWith is Serve with a Setup.
+func ServeWith(t testing.TB, setup Setup) Server {
+	t.Helper()
 	binary, err := program.Prometheus.Binary(t.Context(), "prometheus")
 	require.NoError(t, err)
 	directory := t.TempDir()
 	file := filepath.Join(directory, "prometheus.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(configuration), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(setup.Configuration), 0o644))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
@@ -45,8 +63,8 @@ func Serve(t testing.TB, configuration, consoles string) Server {
 
 	log, err := os.Create(filepath.Join(directory, "log"))
 	require.NoError(t, err)
-	command := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(directory, "data"),
-		"--web.listen-address="+address, "--web.console.templates="+consoles)
+	command := exec.Command(binary, append([]string{"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(directory, "data"),
+		"--web.listen-address=" + address, "--web.console.templates=" + setup.Consoles}, setup.Arguments...)...)
 	command.Stdout, command.Stderr = log, log
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
@@ -54,7 +72,7 @@ func Serve(t testing.TB, configuration, consoles string) Server {
 		_ = command.Wait()
 		_ = log.Close()
 	})
-	server := Server{URL: "http://" + address}
+	server := Server{URL: "http://" + address, Authorization: setup.Authorization}
 	ready := wait.Condition{Name: "Prometheus to be ready", Unmet: func(ctx context.Context) error {
 		_, err := server.Get(ctx, "/-/ready")
 		return err
@@ -72,6 +90,9 @@ func (s Server) Get(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if s.Authorization != "" {
+		request.Header.Set("Authorization", s.Authorization)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return "", err
@@ -87,7 +108,19 @@ func (s Server) Get(ctx context.Context, path string) (string, error) {
 // API returns Prometheus' own API.
 func (s Server) API(t testing.TB) prometheusv1.API {
 	t.Helper()
-	client, err := prometheusapi.NewClient(prometheusapi.Config{Address: s.URL})
+	client, err := prometheusapi.NewClient(prometheusapi.Config{Address: s.URL, RoundTripper: authorized{s.Authorization}})
 	require.NoError(t, err)
 	return prometheusv1.NewAPI(client)
+}
+
+// authorized shows a header with each request.
+type authorized struct{ header string }
+
+// RoundTrip implements http.RoundTripper.
+func (a authorized) RoundTrip(request *http.Request) (*http.Response, error) {
+	if a.header != "" {
+		request = request.Clone(request.Context())
+		request.Header.Set("Authorization", a.header)
+	}
+	return http.DefaultTransport.RoundTrip(request)
 }

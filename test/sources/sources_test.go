@@ -54,6 +54,11 @@ func TestExistingAdapter(t *testing.T) {
 
 	s.Step("the chart writes its rules for that adapter, which still serves another team")
 	require.NoError(t, s.Upgrade(withLocal("existing")))
+
+	s.Step("the adapter is given the login of the chart's Prometheus")
+	require.NoError(t, s.Release.ShareLogin(t.Context(), "monitoring"))
+	settings["login"] = "holograph-prometheus-login"
+	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 	s.WaitFor(time.Minute, otherTeamServed(s.Release))
 
 	s.Step("the adapter is given these rules, which hold the other team's")
@@ -97,6 +102,7 @@ func TestTwoReleases(t *testing.T) {
 		"of the Helm release holograph in namespace holograph already, which is this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
 
 	s.Step("install the release that is served")
+	require.NoError(t, s.Release.ShareLogin(t.Context(), "film"))
 	require.NoError(t, guest.Upgrade(withLocal("guest")))
 
 	s.Step("both scale by the same adapter")
@@ -173,7 +179,7 @@ func TestPrometheusOperator(t *testing.T) {
 	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
 
 	s.Step("its rules are followed there")
-	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack"}
+	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack", Open: true}
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
 
 	s.Step("an adapter of the cluster's takes the place of the release's")

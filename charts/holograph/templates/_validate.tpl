@@ -206,12 +206,15 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
   "prometheus.tls.ca" $tls.ca
   "prometheus.tls.caSecret.name" $tls.caSecret.name
   "prometheus.tls.clientSecret" $tls.clientSecret
-  "prometheus.auth.bearerToken.existingSecret" $token
-  "prometheus.auth.basicAuth.existingSecret" $login }}
+  "prometheus.auth.bearerToken.existingSecret" $token }}
 {{- range $key, $value := merge (dict "prometheus.headers" $prometheus.headers) $secured }}
 {{- if and $value $prometheus.enabled }}
 {{- fail (printf "%s is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty." $key) }}
 {{- end }}
+{{- end }}
+{{- /* The embedded Prometheus of another release takes its login in plain text, from pods of the same cluster. */}}
+{{- if not (or $prometheus.enabled (regexMatch "^http://[-a-z0-9]+[.][-a-z0-9]+[.]svc([.]cluster[.]local)?(:[0-9]+)?/?$" $prometheus.url)) }}
+{{- $_ := set $secured "prometheus.auth.basicAuth.existingSecret" $login }}
 {{- end }}
 {{- range $key, $value := $secured }}
 {{- if and $value (not (hasPrefix "https://" $prometheus.url)) }}

@@ -85,6 +85,11 @@ prometheus:
   {{- end }}
   {{- if $access.basicAuth }}
   authorizationFile: {{ $files }}/authorization
+  {{- if hasPrefix "http://" $access.url }}
+  login:
+    namespace: {{ include "holograph.namespace" . | quote }}
+    name: {{ $access.basicAuth | quote }}
+  {{- end }}
   {{- end }}
 {{- end }}
 {{- if $rules }}

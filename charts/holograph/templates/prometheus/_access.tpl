@@ -9,13 +9,15 @@ How the Prometheus that is asked is reached, as YAML. Whatever asks it takes eve
   bearerToken  {name, key} of a Secret; absent without
   basicAuth    Secret with the keys username, password and authorization (the whole header); absent without
 
-No credential is ever in a value or in a rendered object: only names of Secrets are.
+No credential is ever in a value, and none in a rendered object but the Secret of the embedded Prometheus' own login:
+only names of Secrets are.
 */}}
 {{- define "holograph.prometheus.access" -}}
 {{- $prometheus := .Values.prometheus }}
 {{- $access := dict "headers" dict }}
 {{- if $prometheus.enabled }}
 {{- $_ := set $access "url" (printf "http://%s.%s.svc:%v" (include "holograph.prometheus.name" .) (include "holograph.namespace" .) $prometheus.service.port) }}
+{{- $_ := set $access "basicAuth" (include "holograph.prometheus.loginName" .) }}
 {{- else }}
 {{- $_ := set $access "url" $prometheus.url }}
 {{- $_ := set $access "headers" $prometheus.headers }}

@@ -1,6 +1,7 @@
 {{/*
 One scrape job over the pods of one component of this release.
 Takes dict "context" $ "component" name "container" name, optionally "path" and "interval",
+"self" for Prometheus itself,
 and "honorLabels" for an exporter whose namespace labels speak of other objects than itself, and "served": whether
 the pods of other releases in servedNamespaces are scraped too.
 */}}
@@ -13,6 +14,9 @@ scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" . }}
 {{- end }}
 {{- with .path }}
 metrics_path: {{ . | squote }}
+{{- end }}
+{{- if .self }}
+{{ include "holograph.prometheus.loginClient" .context }}
 {{- end }}
 {{- if .honorLabels }}
 honor_labels: true
@@ -43,6 +47,11 @@ relabel_configs:
   - source_labels: [__meta_kubernetes_pod_phase]
     regex: Running
     action: keep
+  {{- if .self }}
+  # The login is shown to nobody else, whatever labels a pod may have.
+  - target_label: __address__
+    replacement: localhost:9090
+  {{- end }}
   {{- if not .honorLabels }}
   - source_labels: [__meta_kubernetes_namespace]
     target_label: {{ $labels.namespace | quote }}
@@ -92,7 +101,7 @@ scrape_configs:
   {{- if .Values.kubeStateMetrics.enabled }}
   - {{ include "holograph.prometheus.job" (dict "context" $ "component" "kube-state-metrics" "container" "kube-state-metrics" "interval" .Values.kubeStateMetrics.scrapeInterval "honorLabels" true) | nindent 4 | trim }}
   {{- end }}
-  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "prometheus" "container" "prometheus") | nindent 4 | trim }}
+  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "prometheus" "container" "prometheus" "self" true) | nindent 4 | trim }}
 {{- end }}
 
 {{/*

@@ -1,0 +1,77 @@
+{{/*
+Name of the Secret with the login of the embedded Prometheus.
+*/}}
+{{- define "holograph.prometheus.loginName" -}}
+{{- default (printf "%s-login" (include "holograph.prometheus.name" .)) .Values.prometheus.auth.basicAuth.existingSecret }}
+{{- end }}
+
+{{/*
+The login that the embedded Prometheus asks for, as YAML:
+
+  generated   whether this chart makes it, and so renders the Secret
+  kept        whether an earlier release's was found
+  generation  what a generated one was made for
+  data        the Secret's data, when generated: username, password, authorization (the whole header) and web.yaml,
+              Prometheus' web configuration with the hash of the password
+
+A generated login is kept in its Secret and found there by the next upgrade. A new one is made when there is none that
+is whole, and when prometheus.auth.basicAuth.generation has changed.
+
+The cost of the hash is 10, the only one that Helm's bcrypt has. Prometheus hashes a name that it does not know at the
+same cost, so that the time of a refusal does not tell which names it knows; what it has checked once it remembers.
+
+Each making gives another login, so that the first one of a rendering is kept for the next who asks: in .Release, which
+all templates share and Helm stores nowhere.
+*/}}
+{{- define "holograph.prometheus.login" -}}
+{{- $values := .Values.prometheus.auth.basicAuth }}
+{{- if $values.existingSecret }}
+{{- dict "generated" false | toYaml }}
+{{- else }}
+{{- $name := include "holograph.prometheus.loginName" . }}
+{{- $key := printf "%s/%s" (include "holograph.namespace" .) $name }}
+{{- if not (hasKey .Release $key) }}
+{{- $generation := toString $values.generation }}
+{{- $found := default dict (lookup "v1" "Secret" (include "holograph.namespace" .) $name) }}
+{{- $data := default dict $found.data }}
+{{- $whole := and (get $data "username") (get $data "password") (get $data "authorization") (get $data "web.yaml") }}
+{{- $kept := and $whole (eq $generation (dig "annotations" "holograph/login-generation" "" (default dict $found.metadata))) | ternary true false }}
+{{- if not $kept }}
+{{- $username := "holograph" }}
+{{- $password := randAlphaNum 40 }}
+{{- $web := dict "basic_auth_users" (dict $username (bcrypt $password)) | toYaml }}
+{{- $data = dict
+  "username" ($username | b64enc)
+  "password" ($password | b64enc)
+  "authorization" (printf "%s:%s" $username $password | b64enc | printf "Basic %s" | b64enc)
+  "web.yaml" ($web | b64enc) }}
+{{- end }}
+{{- $_ := set .Release $key (dict "generated" true "kept" $kept "generation" $generation "data" $data) }}
+{{- end }}
+{{- get .Release $key | toYaml }}
+{{- end }}
+{{- end }}
+
+{{/*
+Where the embedded Prometheus finds its login, and how it, and what asks it from its own pod, shows it.
+*/}}
+{{- define "holograph.prometheus.loginPath" -}}
+/etc/prometheus-login
+{{- end }}
+
+{{- define "holograph.prometheus.loginClient" -}}
+basic_auth:
+  username_file: {{ include "holograph.prometheus.loginPath" . }}/username
+  password_file: {{ include "holograph.prometheus.loginPath" . }}/password
+{{- end }}
+
+{{/*
+A check of the embedded Prometheus from its own pod, as a command. Takes ready or healthy.
+*/}}
+{{- define "holograph.prometheus.check" -}}
+- /bin/promtool
+- check
+- {{ . }}
+- --url=http://localhost:9090
+- --http.config.file=/etc/prometheus/client.yaml
+{{- end }}

@@ -1,0 +1,85 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Login names a Secret with the credentials of a Prometheus, for whoever does not have
+// them as a file and may read it.
+type Login struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// authorizationKey is the key of such a Secret that holds the whole Authorization header.
+const authorizationKey = "authorization"
+
+// withLogin shows the login of a Secret with each request. It reads the Secret once, and
+// again after an answer that wants another one.
+type withLogin struct {
+	http.RoundTripper
+	client *Client
+	login  Login
+
+	mutex  sync.Mutex
+	header string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *withLogin) RoundTrip(request *http.Request) (*http.Response, error) {
+	header, err := w.read(request.Context())
+	if err != nil {
+		return nil, err
+	}
+	request = request.Clone(request.Context())
+	request.Header.Set("Authorization", header)
+	response, err := w.RoundTripper.RoundTrip(request)
+	if err == nil && response.StatusCode == http.StatusUnauthorized {
+		w.mutex.Lock()
+		w.header = ""
+		w.mutex.Unlock()
+	}
+	return response, err
+}
+
+// ShareLogin copies the login of the release's Prometheus to another namespace, for
+// what asks that Prometheus from there.
+func (r Release) ShareLogin(ctx context.Context, namespace string) error {
+	_, access := r.prometheus()
+	found, err := r.CoreV1().Secrets(r.Namespace).Get(ctx, access.Login.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	copied := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: found.Name}, Data: found.Data}
+	_, err = r.CoreV1().Secrets(namespace).Create(ctx, copied, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		_, err = r.CoreV1().Secrets(namespace).Update(ctx, copied, metav1.UpdateOptions{})
+	}
+	return err
+}
+
+func (w *withLogin) read(ctx context.Context) (string, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.header != "" {
+		return w.header, nil
+	}
+	secret, err := w.client.CoreV1().Secrets(w.login.Namespace).Get(ctx, w.login.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	header := strings.TrimSpace(string(secret.Data[authorizationKey]))
+	if header == "" {
+		return "", fmt.Errorf("secret %s/%s has no key %s", w.login.Namespace, w.login.Name, authorizationKey)
+	}
+	w.header = header
+	return header, nil
+}
