@@ -145,11 +145,11 @@ func TestLoginOfYourOwn(t *testing.T) {
 		if login(t, all) == nil {
 			continue
 		}
-		rendered := chart.Render(t, chart.Parse(t, values), chart.Set("prometheus.auth.basicAuth.existingSecret", "mine"))
+		rendered := chart.Render(t, chart.Parse(t, values), chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
 		assert.Nil(t, login(t, rendered), mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
-		assert.Equal(t, len(lines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(lines(rendered.Stable(), `\bmine\b`)), "%s: places that name the Secret, but its own", mode)
+		assert.Equal(t, len(lines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(lines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
 	}
 }
 

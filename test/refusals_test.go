@@ -108,12 +108,15 @@ var refusals = map[string]refusal{
 	"served by nothing": {
 		`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
 		`servedNamespaces (film, games) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: [].`},
-	"login for the embedded Prometheus": {
-		`prometheus: {auth: {basicAuth: {existingSecret: login}}}`,
-		`prometheus.auth.basicAuth.existingSecret is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty.`},
+	"token for the embedded Prometheus": {
+		`prometheus: {auth: {bearerToken: {existingSecret: login}}}`,
+		`prometheus.auth.bearerToken.existingSecret is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty.`},
 	"login without encryption": {
 		`prometheus: {enabled: false, url: "http://prometheus.example", auth: {bearerToken: {existingSecret: token}}}`,
 		`prometheus.auth.bearerToken.existingSecret is set, and prometheus.url (http://prometheus.example) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://.`},
+	"password without encryption": {
+		`prometheus: {enabled: false, url: "http://prometheus.monitoring.svc.example", auth: {basicAuth: {existingSecret: login}}}`,
+		`prometheus.auth.basicAuth.existingSecret is set, and prometheus.url (http://prometheus.monitoring.svc.example) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://.`},
 	"two authorities": {
 		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----", caSecret: {name: authority}}}`,
 		`prometheus.tls.ca and prometheus.tls.caSecret.name (authority) both name the authority of one Prometheus: leave one of them empty.`},

@@ -35,7 +35,7 @@ all templates share and Helm stores nowhere.
 {{- $found := default dict (lookup "v1" "Secret" (include "holograph.namespace" .) $name) }}
 {{- $data := default dict $found.data }}
 {{- $whole := and (get $data "username") (get $data "password") (get $data "authorization") (get $data "web.yaml") }}
-{{- $kept := and $whole (eq $generation (dig "annotations" "holograph/login-generation" "" (default dict $found.metadata))) | ternary true false }}
+{{- $kept := and (not (empty $whole)) (eq $generation (dig "annotations" "holograph/login-generation" "" (default dict $found.metadata))) }}
 {{- if not $kept }}
 {{- $username := "holograph" }}
 {{- $password := randAlphaNum 40 }}
