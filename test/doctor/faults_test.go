@@ -226,6 +226,19 @@ var faults = map[string]fault{
 		remedy: "let it scrape port 8080, path /metrics (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; " +
 			"what is embedded is written anew by " + upgrade,
 	},
+	"more samples than a scrape may bring": {
+		wrong: func(_ *testing.T, c *cluster) {
+			for i := range c.samples {
+				if c.samples[i].name == "up" && c.samples[i].labels["pod"] == "holograph-renderer-1" {
+					c.samples[i].value = "0"
+				}
+			}
+			c.targetError = "sample limit exceeded"
+		},
+		link:   "targets",
+		cause:  "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: sample limit exceeded",
+		remedy: "let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run " + upgrade,
+	},
 	"labels of other names": {
 		wrong: func(_ *testing.T, c *cluster) {
 			c.relabel(func(labels map[string]string) {
