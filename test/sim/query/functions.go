@@ -80,8 +80,10 @@ func extrapolated(w window, counter bool) (float64, bool) {
 		toStart = between / 2
 	}
 	if counter && change > 0 && w.v[0] >= 0 {
-		// A counter cannot have been below zero.
-		toStart = min(toStart, sampled*(w.v[0]/change))
+		// A counter cannot have been below zero. Of Inf over Inf nothing can be told.
+		if toZero := sampled * (w.v[0] / change); toZero < toStart {
+			toStart = toZero
+		}
 	}
 	if toEnd >= 1.1*between {
 		toEnd = between / 2
