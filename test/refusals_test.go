@@ -48,6 +48,9 @@ var refusals = map[string]refusal{
 	"target of nothing": {
 		`signals: {overruns: {target: "0.0"}}`,
 		`signals.overruns.target (0.0) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+	"target that no pod can reach": {
+		`signals: {frames: {maxRate: 50}, overruns: {target: "0.1k"}}`,
+		`signals.overruns.target (0.1k) is above signals.frames.maxRate (50), beyond which a pod does not count, so that late frames would never bring a pod: write a lower target, or the most frames a second that a pod may be asked for.`},
 	"target below what the API carries": {
 		`signals: {overruns: {target: "0.9m"}}`,
 		`signals.overruns.target (0.9m) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},

@@ -33,27 +33,50 @@ sum by (<<.GroupBy>>) (max without ({{ $scrapeLabels }}) ({{ .function }}({{ .se
 {{- end }}
 
 {{/*
+A query's values that can be true: at least 0 and at most a bound. NaN, the infinities, histograms and what a counter
+that jumps or turns negative gives are none, and the pod has no value then, as if its scrape had failed; those of other
+pods stand. It stands around each value of a pod before anything adds pods up, because one NaN makes a sum NaN, the
+adapter serves NaN as 0, an idle pod, and Inf as a number below zero. Takes dict "query" text "most" number.
+*/}}
+{{- define "holograph.signals.sound" -}}
+(0 <= {{ .query }} <= {{ .most }})
+{{- end }}
+
+{{/*
+Frames per second that a counter counts. Takes dict "context" $ "series" name.
+*/}}
+{{- define "holograph.signals.counted" -}}
+{{- $query := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" .series "window" .context.Values.signals.overruns.window) -}}
+{{ include "holograph.signals.sound" (dict "query" $query "most" .context.Values.signals.frames.maxRate) }}
+{{- end }}
+
+{{/*
 Frames over budget per second.
 */}}
 {{- define "holograph.signals.overruns.query" -}}
-{{ include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" .Values.signals.overruns.window) }}
+{{ include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>") }}
 {{- end }}
 
 {{/*
 Work offered per second over the work that can be done per second.
 
-A pod of which this cannot be told has no value. The adapter would serve NaN as 0, an idle pod, and Inf as a
-number below zero, so neither leaves Prometheus. The bounds in brackets drop what is no capacity: 0, and -1, +Inf
-and NaN, with which programs write "no limit". The last bound drops what a counter that became NaN or Inf gives.
+A pod of which this cannot be told has no value. The bounds in brackets drop what is no capacity: 0, and -1, +Inf and
+NaN, with which programs write "no limit".
+
+A pod counts for at most ten times what it can do, so that one that is wrong brings no more pods than ten full ones
+need. Load above it is followed as fast as without the bound: a fleet of which every pod is at it asks for ten times its
+pods and more, and one step of the chart's scaleUp or Kubernetes' own leads to twice them or to four beyond them.
+A thousand times is no load, and drops the pod: the reference renderer would have to refuse 200,000 frames a second on
+each core.
 
 The capacity is the last one of the window rather than that of this moment: a failed scrape ends a series at once,
 and scrapes fail when a pod has the most to do.
 */}}
 {{- define "holograph.signals.demand.query" -}}
 {{- $demand := .Values.signals.demand -}}
-{{ include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) }}
-/ (0 < {{ include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) }} < +Inf)
-< +Inf
+{{- $offered := include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) -}}
+{{- $capacity := include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) -}}
+clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 < %s < +Inf)\n" $offered $capacity) "most" 1000) }}, 10)
 {{- end }}
 
 {{/*

@@ -104,6 +104,10 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and (eq .key "demand") (gt $thousandths 1000.0) }}
 {{- fail (printf "signals.demand.target (%s) is above 1, which is a full pod, so that frames would be late before a pod is added: write %s." $target $wanted) }}
 {{- end }}
+{{- $most := float64 .context.Values.signals.frames.maxRate }}
+{{- if and (eq .key "overruns") (gt $thousandths (mulf $most 1000)) }}
+{{- fail (printf "signals.overruns.target (%s) is above signals.frames.maxRate (%v), beyond which a pod does not count, so that late frames would never bring a pod: write a lower target, or the most frames a second that a pod may be asked for." $target $most) }}
+{{- end }}
 {{- $window := include "holograph.milliseconds" $signal.window | int64 }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
 {{- if lt $window (mul 4 $scrape) }}

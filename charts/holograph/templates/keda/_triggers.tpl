@@ -1,17 +1,21 @@
 {{/*
 What KEDA asks Prometheus for one signal: the adapter's own query, expanded for the pods of this release's
 Deployment and added up. KEDA wants one number, and divides it by the target and so by the pods, as the
-autoscaler does with the mean of a Pods metric. Takes dict "context" $ "key" the signal's key below `signals`.
+autoscaler does with the mean of a Pods metric. It knows nothing of a pod whose value is missing from a sum, so that one
+that counts and whose value is none is added as one at its target, for which the autoscaler takes it before it removes
+pods. Where no pod has a value there is none to add to. Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.keda.query" -}}
 {{- $signal := get .context.Values.signals .key }}
 {{- $labels := .context.Values.signals.labels }}
-{{- $pods := printf "%s-[a-z0-9]+-[a-z0-9]+" (include "holograph.renderer.name" .context) }}
+{{- $pods := include "holograph.renderer.name" .context | include "holograph.scope.podNames" }}
 {{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .context) $labels.pod $pods }}
 {{- $query := include (printf "holograph.signals.%s.query" .key) .context }}
+{{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" $signal.window) }}
+{{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
 {{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
 {{- /* One line: the text of a trigger is a string, in which a line break says nothing. */}}
-{{- printf "sum(%s)" ($query | replace "\n" " ") }}
+{{- $query | replace "\n" " " }}
 {{- end }}
 
 {{/*

@@ -10,7 +10,7 @@ as <<name>> and is put in here; what only some releases have stands between <<if
 {{- $links = append $links (printf "{{ template \"link\" (args %q `%s` `%s`) }}" .name .expr .series) }}
 {{- end }}
 {{- $frames := include "holograph.scope.query" (dict "context" $ "series" $signals.frames.name
-  "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $signals.overruns.window))) }}
+  "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
 {{- $demand := "" }}
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}

@@ -97,11 +97,16 @@ Rates are taken per scraped series and then added up, as the signals are, so tha
 longer times are made of these rates, not of the counters: the counters of a month are those of every pod that ever
 ran. Both rates are averaged before one is divided by the other, so that each frame weighs the same.
 A time without frames has no share, rather than one of 0 or NaN.
+
+A pod has a part in both rates or in neither: one whose late frames cannot be told would make those of the others look
+fewer, and one whose frames cannot would make them look more. No pod has more late frames than frames, so that a counter
+of late frames that jumps spends no error budget beyond its pod's own frames.
 */}}
 {{- define "holograph.prometheus.rules.frames" -}}
 {{- $namespace := .Values.signals.labels.namespace }}
 {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $namespace) | printf "{%s}" }}
-{{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
+{{- $frames := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.frames.name "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
+{{- $late := include "holograph.scope.signal" (dict "context" $ "signal" "overruns") }}
 {{- $windows := list .Values.slo.window }}
 {{- if .Values.alerts.enabled }}
 {{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
@@ -110,10 +115,24 @@ A time without frames has no share, rather than one of 0 or NaN.
 {{- end }}
 - name: holograph-frames
   rules:
-    {{- range $record, $name := dict "frames" .Values.signals.frames.name "frames_over_budget" .Values.signals.overruns.name }}
-    - record: holograph:{{ $record }}:rate
-      expr: sum by ({{ $namespace }}) (max without ({{ join ", " $.Values.signals.scrapeLabels }}) (rate({{ $name }}{{ $frames }}[{{ $.Values.signals.overruns.window }}])))
-    {{- end }}
+    - record: holograph:frames:rate
+      expr: |-
+        sum by ({{ $namespace }}) (
+            {{ $frames }}
+          and
+            {{ $late }}
+        )
+    - record: holograph:frames_over_budget:rate
+      expr: |-
+        sum by ({{ $namespace }}) (
+            {{ $late }}
+          <=
+            {{ $frames }}
+          or
+            {{ $frames }}
+          and
+            {{ $late }}
+        )
     {{- range uniq $windows }}
     - record: holograph:frames_over_budget:ratio_rate{{ . }}
       expr: |-

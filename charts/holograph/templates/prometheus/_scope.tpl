@@ -14,12 +14,34 @@ Matcher of the namespaces. Takes dict "context" $ "label" name of the label that
 {{- end }}
 
 {{/*
+Regular expression of the ReplicaSets of a Deployment: its name, and the number of its template in Kubernetes' alphabet
+of names, which has no vowels and nothing that looks like one. Takes the Deployment's name.
+*/}}
+{{- define "holograph.scope.replicaSets" -}}
+{{ . }}-[bcdfghjklmnpqrstvwxz2456789]{1,10}
+{{- end }}
+
+{{/*
+Regular expression of the pods of a Deployment. Kubernetes cuts what stands before a pod's own five characters at 58,
+so that a long name loses the dash and a part of the number. Takes the Deployment's name.
+*/}}
+{{- define "holograph.scope.podNames" -}}
+{{ include "holograph.scope.replicaSets" . }}-?[bcdfghjklmnpqrstvwxz2456789]{5}
+{{- end }}
+
+{{/*
+Regular expression of the renderers' names, those of served releases included.
+*/}}
+{{- define "holograph.scope.renderers" -}}
+{{ ternary ".+-renderer" (include "holograph.renderer.name" .) (not (empty .Values.servedNamespaces)) }}
+{{- end }}
+
+{{/*
 Matchers of the renderer's pods.
 */}}
 {{- define "holograph.scope.pods" -}}
 {{- $labels := .Values.signals.labels -}}
-{{- $renderer := ternary ".+-renderer" (include "holograph.renderer.name" .) (not (empty .Values.servedNamespaces)) -}}
-{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~"{{ $renderer }}-.+"
+{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~"{{ include "holograph.scope.renderers" . | include "holograph.scope.podNames" }}"
 {{- end }}
 
 {{/*
