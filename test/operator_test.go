@@ -57,8 +57,8 @@ func TestPodMonitors(t *testing.T) {
 	monitors := ofKind(rendered, "PodMonitor")
 	require.Len(t, monitors, 2)
 	for component, want := range map[chart.Component]string{
-		chart.Renderer:         "{interval: 15s, scrapeTimeout: 10s, path: /metrics, port: http}",
-		chart.KubeStateMetrics: "{interval: 5s, scrapeTimeout: 5s, path: /metrics, port: http, honorLabels: true}",
+		chart.Renderer:         "{interval: 15s, scrapeTimeout: 10s, path: /metrics, port: http, honorTimestamps: false}",
+		chart.KubeStateMetrics: "{interval: 5s, scrapeTimeout: 5s, path: /metrics, port: http, honorTimestamps: false}",
 	} {
 		monitor := monitors["holograph-"+string(component)]
 		require.NotNil(t, monitor, component)
@@ -74,6 +74,7 @@ func TestPodMonitors(t *testing.T) {
 		endpoint := chart.Merge(at(t, monitor, "spec", "podMetricsEndpoints", 0).(map[string]any))
 		relabelings := fmt.Sprint(endpoint["relabelings"])
 		delete(endpoint, "relabelings")
+		delete(endpoint, "metricRelabelings")
 		assert.Equal(t, chart.Parse(t, want), endpoint)
 		assert.Contains(t, relabelings, fmt.Sprintf("map[action:keep regex:%s sourceLabels:[__meta_kubernetes_pod_container_name]]", component))
 		named := "map[sourceLabels:[__meta_kubernetes_pod_name] targetLabel:kubernetes_pod_name]"

@@ -75,6 +75,9 @@ var refusals = map[string]refusal{
 	"capacity that is the offer": {
 		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
 		`signals.demand.capacityMetric (holograph_offered_cpu_seconds_total) is also signals.demand.offeredMetric, and a metric over itself says nothing: write the gauge of what the pod can do.`},
+	"renderers that speak for kube-state-metrics": {
+		`signals: {otherMetrics: [holograph, kube_deployment]}`,
+		`signals.otherMetrics lists kube_deployment, as which a renderer could say what only kube-state-metrics and Prometheus are to say: remove it.`},
 	"all frames late": {
 		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
 		`signals.frames.name (holograph_frames_over_budget_total) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames.`},

@@ -77,6 +77,11 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
 {{- fail (printf "signals.frames.name (%s) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
 {{- end }}
+{{- range .Values.signals.otherMetrics }}
+{{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
+{{- fail (printf "signals.otherMetrics lists %s, as which a renderer could say what only kube-state-metrics and Prometheus are to say: remove it." .) }}
+{{- end }}
+{{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
 {{- end }}

@@ -1,26 +1,80 @@
 {{/*
-One scrape job over the pods of one component of this release.
-Takes dict "context" $ "component" name "container" name, optionally "path" and "interval",
-"self" for Prometheus itself,
-and "honorLabels" for an exporter whose namespace labels speak of other objects than itself, and "served": whether
-the pods of other releases in servedNamespaces are scraped too.
+What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
+"workload", a regular expression of the names of its Deployments, "interval" where it is not the renderers', "pods":
+whether its samples are the pod's own and carry its name, rather than those of other objects, and "limits", in
+Prometheus' own words.
+
+A pod is a target only as one of its Deployment's ReplicaSet. Its labels anybody who may create a pod can write; of a pod
+that claims a ReplicaSet too, that ReplicaSet has one too many, and deletes it.
+
+A scrape is taken whole or not at all, so that what exceeds a limit is `up` 0, with the reason on Prometheus' page
+/targets; it costs no other target anything. Samples are counted after those that nothing may read are dropped, and of
+kube-state-metrics those of other objects: 35 of each autoscaler and Deployment are left. Its page has those of all
+objects in its namespaces and grows with them; kube-state-metrics itself is out of memory before the page is at its limit.
+
+No job has a target_limit: where there is one target too many, Prometheus fails all targets of the job, so that whoever
+may start pods in a served namespace could blind the autoscalers of all.
+*/}}
+{{- define "holograph.prometheus.targets" -}}
+{{- $limits := .Values.prometheus.scrapeLimits }}
+{{- $labels := dict "label_limit" 40 "label_name_length_limit" 200 "label_value_length_limit" 1000 }}
+{{- $targets := list (dict "component" "renderer" "container" (include "holograph.container" .) "pods" true
+  "path" .Values.renderer.metricsPath
+  "workload" (include "holograph.scope.renderers" .)
+  "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
+  "keep" (list (dict "from" (list "__name__") "regex" (include "holograph.prometheus.rendererMetrics" .)))) }}
+{{- if .Values.kubeStateMetrics.enabled }}
+{{- $renderer := include "holograph.scope.renderers" . }}
+{{- $targets = append $targets (dict "component" "kube-state-metrics" "container" "kube-state-metrics" "pods" false
+  "path" "/metrics"
+  "interval" .Values.kubeStateMetrics.scrapeInterval
+  "workload" (include "holograph.kubeStateMetrics.name" .)
+  "limits" (merge (dict "sample_limit" 10000 "body_size_limit" "64MB") $labels)
+  "keep" (list
+    (dict "from" (list "__name__") "regex" "kube_(horizontalpodautoscaler|deployment)_.+")
+    (dict "from" (list "namespace" "horizontalpodautoscaler" "deployment") "regex" (printf "(%s);(%s;|;%s|;%s)"
+      (prepend .Values.servedNamespaces (include "holograph.namespace" .) | join "|") $renderer $renderer (include "holograph.prometheusAdapter.name" .))))) }}
+{{- end }}
+{{- toJson $targets }}
+{{- end }}
+
+{{/*
+Regular expression of the names that a renderer's samples may have: those of signals, and of signals.otherMetrics. What
+kube-state-metrics, Prometheus and its rules say would be believed of a renderer as well.
+*/}}
+{{- define "holograph.prometheus.rendererMetrics" -}}
+{{- $signals := .Values.signals }}
+{{- $names := list $signals.frames.name $signals.overruns.name }}
+{{- if $signals.demand.enabled }}
+{{- $names = append (append $names $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+{{- end }}
+{{- range $signals.otherMetrics }}
+{{- $names = append $names (printf "%s_.+" .) }}
+{{- end }}
+{{- uniq $names | join "|" }}
+{{- end }}
+
+{{/*
+One scrape job. Takes dict "context" $ "target" an entry of holograph.prometheus.targets, "self" where it is Prometheus itself,
+and optionally "served": whether the pods of other releases in servedNamespaces are scraped too.
 */}}
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
-job_name: {{ .component }}
-{{- with .interval }}
+{{- $component := dict "context" .context "component" .target.component -}}
+job_name: {{ .target.component }}
+{{- with .target.interval }}
 scrape_interval: {{ . }}
 scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" . }}
 {{- end }}
-{{- with .path }}
-metrics_path: {{ . | squote }}
-{{- end }}
-{{- if .self }}
+metrics_path: {{ .target.path | quote }}
+{{- if .target.self }}
 {{ include "holograph.prometheus.loginClient" .context }}
 {{- end }}
-{{- if .honorLabels }}
-honor_labels: true
+{{- range $limit, $value := .target.limits }}
+{{ $limit }}: {{ ternary $value (int64 $value) (kindIs "string" $value) }}
 {{- end }}
+# A sample is of when it was taken, whatever its target says of the time.
+honor_timestamps: false
 kubernetes_sd_configs:
   - role: pod
     namespaces:
@@ -28,7 +82,7 @@ kubernetes_sd_configs:
         - {{ include "holograph.namespace" .context | quote }}
     selectors:
       - role: pod
-        label: {{ include "holograph.selectorLabels" . | fromYaml | include "holograph.prometheus.selector" | squote }}
+        label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | squote }}
   {{- if and .served .context.Values.servedNamespaces }}
   - role: pod
     namespaces:
@@ -37,28 +91,37 @@ kubernetes_sd_configs:
     selectors:
       - role: pod
         # Whatever the releases there are called.
-        label: {{ omit (include "holograph.selectorLabels" . | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | squote }}
+        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | squote }}
   {{- end }}
 relabel_configs:
   - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]
-    regex: {{ .container }};http
+    regex: {{ printf "%s;http" .target.container | quote }}
+    action: keep
+  - source_labels: [__meta_kubernetes_pod_controller_kind, __meta_kubernetes_pod_controller_name]
+    regex: {{ include "holograph.scope.replicaSets" .target.workload | printf "ReplicaSet;%s" | quote }}
     action: keep
   # A pod that is not ready is scraped all the same: its series must exist before it is sent work.
   - source_labels: [__meta_kubernetes_pod_phase]
     regex: Running
     action: keep
-  {{- if .self }}
+  {{- if .target.self }}
   # The login is shown to nobody else, whatever labels a pod may have.
   - target_label: __address__
     replacement: localhost:9090
   {{- end }}
-  {{- if not .honorLabels }}
+  {{- if .target.pods }}
   - source_labels: [__meta_kubernetes_namespace]
     target_label: {{ $labels.namespace | quote }}
   - source_labels: [__meta_kubernetes_pod_name]
     target_label: {{ $labels.pod | quote }}
   - source_labels: [__meta_kubernetes_pod_container_name]
     target_label: {{ $labels.container | quote }}
+  {{- end }}
+metric_relabel_configs:
+  {{- range .target.keep }}
+  - source_labels: [{{ join ", " .from }}]
+    regex: {{ .regex | quote }}
+    action: keep
   {{- end }}
 {{- end }}
 
@@ -97,11 +160,15 @@ storage:
 rule_files:
   - rules.yaml
 scrape_configs:
-  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "renderer" "container" (include "holograph.container" .) "path" .Values.renderer.metricsPath "served" true) | nindent 4 | trim }}
-  {{- if .Values.kubeStateMetrics.enabled }}
-  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "kube-state-metrics" "container" "kube-state-metrics" "interval" .Values.kubeStateMetrics.scrapeInterval "honorLabels" true) | nindent 4 | trim }}
+  {{- range include "holograph.prometheus.targets" . | fromJsonArray }}
+  - {{ include "holograph.prometheus.job" (dict "context" $ "target" . "served" (eq .component "renderer")) | nindent 4 | trim }}
   {{- end }}
-  - {{ include "holograph.prometheus.job" (dict "context" $ "component" "prometheus" "container" "prometheus" "self" true) | nindent 4 | trim }}
+  # Itself: some thousand samples, none of which a rule reads.
+  - {{ include "holograph.prometheus.job" (dict "context" $ "target" (dict "component" "prometheus" "container" "prometheus" "pods" true "self" true
+      "path" "/metrics"
+      "workload" (include "holograph.prometheus.name" .)
+      "limits" (dict "sample_limit" 5000 "body_size_limit" "4MB")
+      "keep" (list (dict "from" (list "__name__") "regex" "(prometheus|promhttp|net|process|go)_.+")))) | nindent 4 | trim }}
 {{- end }}
 
 {{/*
