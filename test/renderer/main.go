@@ -33,16 +33,32 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.DirFS("/"), os.Stdout, os.Stderr))
 }
 
-// untilSignal returns a context that is done at the first SIGTERM or SIGINT. A second one ends the
-// process at once.
+// untilSignal returns a context that is done at the first SIGTERM or SIGINT, for a drain to begin. More SIGTERMs change
+// nothing: whoever stops a pod repeats them, the drain has an end of its own, and to end it earlier loses the frames
+// in flight. A person who presses Ctrl-C twice wants the end at once, and has it.
 func untilSignal() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		interrupted := false
+		for s := range signals {
+			cancel()
+			if s == syscall.SIGINT && interrupted {
+				os.Exit(128 + int(syscall.SIGINT)) // as a shell has it
+			}
+			interrupted = interrupted || s == syscall.SIGINT
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
 }
 
 // run renders until ctx is done and returns the exit code: 0 after a drain, 1 when it cannot
-// serve, 2 for a wrong setting. root is the root of the file system, where the cgroup's limits are.
+// serve or the drain cut somebody off, 2 for a wrong setting. root is the root of the file system, where the cgroup's limits are.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), root fs.FS, stdout, stderr io.Writer) int {
 	cores, err := cpu.Capacity(root)
 	if err != nil {
@@ -75,15 +91,19 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		"cores", cores,
 		"concurrency", settings.Concurrency,
 		"queue_size", settings.QueueSize,
+		"max_connections", settings.MaxConnections,
 		"connection_max_age", settings.ConnectionMaxAge.String(),
 		"drain_delay", settings.DrainDelay.String(),
+		"grace_period", settings.GracePeriod.String(),
 	)
 	s := server.New(server.Options{
 		Budget:           settings.FrameBudget,
 		Concurrency:      settings.Concurrency,
 		QueueSize:        settings.QueueSize,
+		MaxConnections:   settings.MaxConnections,
 		ConnectionMaxAge: settings.ConnectionMaxAge,
 		DrainDelay:       settings.DrainDelay,
+		GracePeriod:      settings.GracePeriod,
 		Version:          version,
 		Capacity:         capacity(root, cores),
 		NewRenderer: func() server.Renderer {
@@ -96,7 +116,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		Logger: log,
 	})
 	if err := s.Serve(ctx, listener); err != nil {
-		log.Error("cannot serve", "error", err.Error())
+		log.Error("ended early", "error", err.Error())
 		return 1
 	}
 	return 0

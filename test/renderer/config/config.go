@@ -14,21 +14,22 @@ import (
 	"holograph/test/renderer/hologram"
 )
 
-// MaxBudget is the longest frame budget. Requests may be scheduled at most a minute ago, so a longer
-// budget could never be overrun.
+// MaxBudget is the longest frame budget: nobody waits longer for a picture.
 const MaxBudget = time.Minute
 
 // Config holds the renderer's settings.
 type Config struct {
 	ListenAddress    string        // host:port, the host may be empty
-	FrameBudget      time.Duration // from scheduled time to completion
+	FrameBudget      time.Duration // from arrival to completion
 	FrameWidth       int           // pixels
 	FrameHeight      int           // pixels
 	FramePoints      int           // points of the scene
 	Concurrency      int           // frames rendered at once
 	QueueSize        int           // frames waiting for their turn
+	MaxConnections   int           // open at once, those with a frame in the queue aside
 	ConnectionMaxAge time.Duration // after which a response closes its connection
 	DrainDelay       time.Duration // from SIGTERM until the listener closes
+	GracePeriod      time.Duration // from SIGTERM until SIGKILL
 }
 
 // setting is one flag and its twin in the environment.
@@ -48,7 +49,7 @@ func settings(concurrency int) []setting {
 			}
 			return errors.New("a host and a port number such as :8080 or 127.0.0.1:8080")
 		}},
-		{"frame-budget", "time from a frame's scheduled time until it must be complete", "33ms",
+		{"frame-budget", "time from a frame's arrival until it must be complete", "33ms",
 			duration(time.Millisecond, MaxBudget, "33ms", func(c *Config) *time.Duration { return &c.FrameBudget })},
 		{"frame-width", "width of a frame in pixels", "64",
 			integer(hologram.MinSide, hologram.MaxSide, func(c *Config) *int { return &c.FrameWidth })},
@@ -60,10 +61,14 @@ func settings(concurrency int) []setting {
 			integer(1, 1024, func(c *Config) *int { return &c.Concurrency })},
 		{"queue-size", "frames that may wait for their turn", "8",
 			integer(0, 10_000, func(c *Config) *int { return &c.QueueSize })},
+		{"max-connections", "connections at once, beside those whose frames wait or are rendered; one more closes the one that has waited longest for its client", "1024",
+			integer(16, 65536, func(c *Config) *int { return &c.MaxConnections })},
 		{"connection-max-age", "age from which a response closes its connection, so that load reaches new pods", "10s",
 			duration(time.Millisecond, 24*time.Hour, "10s", func(c *Config) *time.Duration { return &c.ConnectionMaxAge })},
-		{"drain-delay", "time after SIGTERM in which frames are still accepted, so that endpoints can forget the pod", "5s",
+		{"drain-delay", "time after SIGTERM in which frames are still accepted, so that endpoints can forget the pod; at most half of the grace period", "5s",
 			duration(0, time.Hour, "5s", func(c *Config) *time.Duration { return &c.DrainDelay })},
+		{"grace-period", "time from SIGTERM until the process is killed; what is not answered shortly before is cut off", "25s",
+			duration(time.Second, 24*time.Hour, "25s", func(c *Config) *time.Duration { return &c.GracePeriod })},
 	}
 }
 

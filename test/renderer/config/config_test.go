@@ -29,8 +29,10 @@ func TestDefaults(t *testing.T) {
 		FramePoints:      30,
 		Concurrency:      3,
 		QueueSize:        8,
+		MaxConnections:   1024,
 		ConnectionMaxAge: 10 * time.Second,
 		DrainDelay:       5 * time.Second,
+		GracePeriod:      25 * time.Second,
 	}, got)
 }
 
@@ -43,8 +45,10 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 		"HOLOGRAPH_FRAME_POINTS":       "5",
 		"HOLOGRAPH_CONCURRENCY":        "2",
 		"HOLOGRAPH_QUEUE_SIZE":         "99",
+		"HOLOGRAPH_MAX_CONNECTIONS":    "16",
 		"HOLOGRAPH_CONNECTION_MAX_AGE": "1s",
 		"HOLOGRAPH_DRAIN_DELAY":        "0s",
+		"HOLOGRAPH_GRACE_PERIOD":       "1s",
 	}), 1, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, Config{
@@ -55,8 +59,10 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 		FramePoints:      5,
 		Concurrency:      2,
 		QueueSize:        0,
+		MaxConnections:   16,
 		ConnectionMaxAge: time.Second,
 		DrainDelay:       0,
+		GracePeriod:      time.Second,
 	}, got)
 }
 
@@ -76,6 +82,8 @@ func TestWrongSettingIsOneSentence(t *testing.T) {
 		{args: []string{"--frame-width=7"}, want: `--frame-width is "7"; write a whole number from 8 to 2048`},
 		{args: []string{"--frame-height=4096"}, want: `--frame-height is "4096"; write a whole number from 8 to 2048`},
 		{args: []string{"--frame-points=many"}, want: `--frame-points is "many"; write a whole number from 1 to 100000`},
+		{args: []string{"--max-connections=15"}, want: `--max-connections is "15"; write a whole number from 16 to 65536`},
+		{args: []string{"--grace-period=0s"}, want: `--grace-period is "0s"; write a duration from 1s to 24h0m0s such as 25s`},
 		{args: []string{"--connection-max-age=0"}, want: `--connection-max-age is "0"; write a duration from 1ms to 24h0m0s such as 10s`},
 		{args: []string{"--drain-delay=-1s"}, want: `--drain-delay is "-1s"; write a duration from 0s to 1h0m0s such as 5s`},
 		{args: []string{"--listen-address=8080"}, want: `--listen-address is "8080"; write a host and a port number such as :8080 or 127.0.0.1:8080`},
@@ -121,5 +129,7 @@ func FuzzParse(f *testing.F) {
 		assert.GreaterOrEqual(t, c.QueueSize, 0)
 		assert.Positive(t, c.ConnectionMaxAge)
 		assert.GreaterOrEqual(t, c.DrainDelay, time.Duration(0))
+		assert.Positive(t, c.MaxConnections)
+		assert.Positive(t, c.GracePeriod)
 	})
 }

@@ -53,8 +53,10 @@ func testOptions(change ...func(*Options)) Options {
 		Budget:           budget,
 		Concurrency:      1,
 		QueueSize:        2,
+		MaxConnections:   16,
 		ConnectionMaxAge: 10 * time.Second,
 		DrainDelay:       time.Second,
+		GracePeriod:      25 * time.Second,
 		Version:          "1.2.3",
 		Capacity:         func() float64 { return 0.1 },
 		NewRenderer:      func() Renderer { return patient{} },
@@ -78,8 +80,8 @@ func working(t *testing.T, change ...func(*Options)) *Server {
 }
 
 // serving is a server that answers on the listener until terminate is called; served then gets what Serve returns.
-func serving() (s *Server, listener *pipes, terminate func(), served <-chan error) {
-	s, listener = New(testOptions()), newPipes()
+func serving(change ...func(*Options)) (s *Server, listener *pipes, terminate func(), served <-chan error) {
+	s, listener = New(testOptions(change...)), newPipes()
 	ctx, terminate := context.WithCancel(background)
 	result := make(chan error, 1)
 	go func() { result <- s.Serve(ctx, listener) }()
@@ -124,6 +126,33 @@ func ask(ctx context.Context, s *Server) <-chan *httptest.ResponseRecorder {
 	return answer
 }
 
+// reasons are the values above zero of a counter with the label reason.
+func reasons(t testing.TB, s *Server, name string) map[string]float64 {
+	t.Helper()
+	families, err := s.accounts.registry.Gather()
+	require.NoError(t, err)
+	found := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				require.Len(t, m.GetLabel(), 1)
+				if n := m.GetCounter().GetValue(); n > 0 {
+					found[m.GetLabel()[0].GetValue()] = n
+				}
+			}
+			return found
+		}
+	}
+	require.Failf(t, "no such metric", "%s", name)
+	return nil
+}
+
+// requireRefused checks how many requests were refused before they were frames, by reason.
+func requireRefused(t testing.TB, s *Server, want map[string]float64) {
+	t.Helper()
+	require.Equal(t, want, reasons(t, s, "holograph_requests_refused_total"), "requests refused")
+}
+
 // sample is the value of a metric without labels; for a histogram, the number of observations.
 func sample(t testing.TB, s *Server, name string) float64 {
 	t.Helper()
@@ -154,6 +183,7 @@ func requireFrames(t *testing.T, s *Server, frames, overBudget, refused, rendere
 	require.EqualValues(t, overBudget, sample(t, s, "holograph_frames_over_budget_total"), "frames over budget")
 	require.EqualValues(t, refused, sample(t, s, "holograph_frames_refused_total"), "frames refused")
 	require.EqualValues(t, rendered, sample(t, s, "holograph_frame_duration_seconds"), "durations of rendered frames")
+	require.EqualValues(t, frames-refused-rendered, sample(t, s, "holograph_frames_abandoned_total"), "frames abandoned")
 }
 
 // pipes is a listener in memory, so that a client and an http.Server can meet in a synctest bubble.

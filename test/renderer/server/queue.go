@@ -3,6 +3,7 @@ package server
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,10 +11,11 @@ import (
 type job struct {
 	request
 	deadline time.Time
+	gone     atomic.Bool // its client is
 
 	// The worker fills these in before it sends on done.
 	frame     []byte
-	rendered  bool // false: the budget was spent when the frame's turn came
+	rendered  bool // false: the budget was spent, or the client gone, when the frame's turn came
 	started   time.Time
 	completed time.Time
 	cpu       time.Duration

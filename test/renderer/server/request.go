@@ -8,21 +8,23 @@ import (
 )
 
 const (
-	// maxAhead is how far ahead of its clock the server renders. A scene is planned a few frames
-	// ahead at most; more is a wrong unit or a wrong clock.
-	maxAhead = time.Second
-	// maxBehind is the age from which a request is malformed rather than late, for the same reason.
-	maxBehind = time.Minute
+	// maxAhead and maxBehind bound what a client may say of its clock and be believed: a scene is planned a few
+	// frames ahead at most, and nobody waits longer than that for a picture. What lies beyond, and the budget, is
+	// a wrong clock or a wrong unit.
+	maxAhead  = time.Second
+	maxBehind = 10 * time.Second
+	// maxQuoted is how much of a wrong parameter is quoted back.
+	maxQuoted = 40
 )
 
 // request is what a client asks for.
 type request struct {
-	scheduled time.Time
+	scheduled time.Time // by the client's clock
 	png       bool
 }
 
 // parseRequest reads the query of GET /frame. The error is one sentence for the client.
-func parseRequest(rawQuery string, now time.Time) (request, error) {
+func parseRequest(rawQuery string) (request, error) {
 	const example = "write scheduled=<Unix time in microseconds>"
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -30,7 +32,7 @@ func parseRequest(rawQuery string, now time.Time) (request, error) {
 	}
 	for name, values := range query {
 		if name != "scheduled" && name != "format" {
-			return request{}, fmt.Errorf("the parameter %q is unknown; a frame has the parameters scheduled and format", name)
+			return request{}, fmt.Errorf("the parameter %s is unknown; a frame has the parameters scheduled and format", quote(name))
 		}
 		if len(values) > 1 {
 			return request{}, fmt.Errorf("the parameter %s is given %d times; write it once", name, len(values))
@@ -42,7 +44,7 @@ func parseRequest(rawQuery string, now time.Time) (request, error) {
 	case format == "png":
 		r.png = true
 	case format != "phase" && query.Has("format"):
-		return request{}, fmt.Errorf("format is %q; write phase or png", format)
+		return request{}, fmt.Errorf("format is %s; write phase or png", quote(format))
 	}
 
 	text := query.Get("scheduled")
@@ -51,14 +53,28 @@ func parseRequest(rawQuery string, now time.Time) (request, error) {
 	}
 	microseconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return request{}, fmt.Errorf("scheduled is %q, which is not a whole number; %s", text, example)
+		return request{}, fmt.Errorf("scheduled is %s, which is not a whole number; %s", quote(text), example)
 	}
 	r.scheduled = time.UnixMicro(microseconds)
-	switch {
-	case r.scheduled.After(now.Add(maxAhead)):
-		return request{}, fmt.Errorf("scheduled is %d, more than %v ahead of the renderer's clock; %s", microseconds, maxAhead, example)
-	case r.scheduled.Before(now.Add(-maxBehind)):
-		return request{}, fmt.Errorf("scheduled is %d, more than %v behind the renderer's clock; %s", microseconds, maxBehind, example)
-	}
 	return r, nil
+}
+
+// skew judges a client's clock by a frame that arrived at the given time: "ahead" or "behind" where the two clocks
+// cannot both be right, and "" otherwise.
+func (r request) skew(arrived time.Time, budget time.Duration) string {
+	switch {
+	case r.scheduled.After(arrived.Add(maxAhead)):
+		return "ahead"
+	case r.scheduled.Before(arrived.Add(-maxBehind - budget)):
+		return "behind"
+	}
+	return ""
+}
+
+// quote quotes the beginning of what a client wrote.
+func quote(text string) string {
+	if len(text) > maxQuoted {
+		return strconv.Quote(text[:maxQuoted]) + "..."
+	}
+	return strconv.Quote(text)
 }

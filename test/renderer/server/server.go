@@ -2,13 +2,16 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,11 +23,13 @@ import (
 
 // Options say how a server works. All of them are required.
 type Options struct {
-	Budget           time.Duration // from a frame's scheduled time until it must be complete
+	Budget           time.Duration // from a frame's arrival until it must be complete
 	Concurrency      int           // frames rendered at once, at least 1
 	QueueSize        int           // frames that may wait for their turn
+	MaxConnections   int           // connections at once, those whose frames wait or are rendered aside
 	ConnectionMaxAge time.Duration // age from which a response closes its connection
 	DrainDelay       time.Duration // time in which a draining server still accepts connections
+	GracePeriod      time.Duration // time within which a drain must be over, whatever clients do
 	Version          string
 	// Capacity is the number of cores the process may use. It is asked at every scrape, since a
 	// pod can be resized in place.
@@ -42,20 +47,38 @@ type Renderer interface {
 	AppendPNG(dst []byte, scheduled time.Time) []byte
 }
 
+const (
+	// maxHeader is what http.Server takes as the limit of a header; it adds 4 KiB of its own.
+	maxHeader = 4 << 10
+	// requestTime is for a client to send its header, answerTime to read its answer. Both begin anew with each
+	// request, and neither runs while a frame waits for its turn.
+	requestTime = 5 * time.Second
+	answerTime  = 10 * time.Second
+	// minHang is the least time that a worker has for a frame before it is taken to hang.
+	minHang = 30 * time.Second
+)
+
 // Server answers GET /frame, /metrics, /healthz and /readyz.
 //
-// A frame is counted once, when its fate is known: rendered, or refused because the queue was
-// full, because its budget was spent before its turn came, or because its client went away
-// while it waited. A refused frame is over budget: the picture has a hole, whoever gave up first. A
-// frame whose client goes away while it is rendered counts as rendered. A malformed request is no
-// frame. Frames that arrive before /readyz has first answered 200 are served but not counted.
+// A frame is counted once, when its fate is known: rendered, or refused because the queue was full or because its
+// budget was spent before its turn came, or abandoned because its client had gone by then. Its budget runs from
+// its arrival, by the server's own clock; the client's clock picks the picture, and has a count of its own. A
+// refused frame is over budget. An abandoned one is not: it took nothing that another client needed. A frame whose
+// client goes away while it is rendered counts as rendered. Frames that arrive before /readyz has first answered
+// 200 are served but not counted.
+//
+// A request that is refused before it is a frame is counted by the reason.
 type Server struct {
 	options  Options
 	queue    *queue
 	accounts *accounts
 	handler  http.Handler
+	metrics  http.Handler
 	jobs     sync.Pool
 	workers  sync.WaitGroup
+
+	began time.Time
+	busy  []atomic.Int64 // for each worker when it took its frame, in ns since began; 0 where it has none
 
 	warm     atomic.Bool
 	counting atomic.Bool // set by the first 200 of /readyz, never cleared
@@ -64,55 +87,82 @@ type Server struct {
 
 // New makes a server; Serve sets it to work.
 func New(options Options) *Server {
-	s := &Server{options: options, queue: newQueue(options.Concurrency, options.QueueSize)}
+	s := &Server{options: options, queue: newQueue(options.Concurrency, options.QueueSize), began: time.Now()}
+	s.busy = make([]atomic.Int64, options.Concurrency)
 	s.accounts = newAccounts(options, s.queue)
 	s.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
-
-	mux := http.NewServeMux()
-	mux.HandleFunc("/frame", s.frame)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{}))
-	s.handler = s.limitConnectionAge(mux)
+	s.metrics = oneAtATime(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
+		// The page has some kilobytes. To compress it takes most of a megabyte for each that asks at once.
+		DisableCompression: true,
+	}))
+	s.handler = http.HandlerFunc(s.serve)
 	return s
 }
 
-// Serve answers on listener until ctx is done. Then it drains: it turns unready at once, goes on
-// accepting connections for the drain delay, and returns nil once every accepted frame is answered.
+// Serve answers on listener until ctx is done. Then it drains: it turns unready at once, goes on accepting
+// connections for the drain delay, and returns nil once every accepted frame is answered. What is not answered
+// shortly before the grace period is over is cut off, and the error says so.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	log := s.options.Logger
+	// Frames in the queue and with workers keep their connections, whatever the limit.
+	limit := s.options.MaxConnections + s.options.Concurrency + s.options.QueueSize
+	door := newDoor(listener, limit, s.accounts.refuseRequest)
 	server := &http.Server{
-		Handler:     s.handler,
-		ConnContext: connectionContext,
-		// A client that stalls must not hold up a drain.
-		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler:                      s.handler,
+		ConnContext:                  connectionContext,
+		ConnState:                    door.connState,
+		MaxHeaderBytes:               maxHeader,
+		ReadTimeout:                  requestTime,
+		WriteTimeout:                 answerTime,
+		IdleTimeout:                  time.Minute,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	s.start()
-	defer s.stop()
 
 	drained := make(chan error, 1)
 	stopDraining := context.AfterFunc(ctx, func() {
-		s.draining.Store(true)
-		log.Info("draining", "delay", s.options.DrainDelay.String())
-		time.Sleep(s.options.DrainDelay)
-		drained <- server.Shutdown(context.WithoutCancel(ctx))
+		drained <- s.drain(context.WithoutCancel(ctx), server, door)
 	})
-	if err := server.Serve(listener); err != http.ErrServerClosed {
-		stopDraining()
+	err := server.Serve(door)
+	if stopDraining() {
+		s.stop()
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	}
-	err := <-drained
+	if err := <-drained; err != nil {
+		// A worker that hangs would hold the process up as well.
+		return err
+	}
+	s.stop()
 	log.Info("stopped")
-	return err
+	return nil
+}
+
+// drain ends server within the grace period.
+func (s *Server) drain(ctx context.Context, server *http.Server, door *door) error {
+	grace := s.options.GracePeriod
+	// The rest is for the process to end in.
+	ctx, cancel := context.WithTimeout(ctx, grace-min(time.Second, grace/10))
+	defer cancel()
+	delay := min(s.options.DrainDelay, grace/2)
+
+	s.draining.Store(true)
+	s.options.Logger.Info("draining", "delay", delay.String(), "grace_period", grace.String())
+	time.Sleep(delay)
+	door.Close()
+	door.settle(ctx)
+	if err := server.Shutdown(ctx); err != nil {
+		left := door.count()
+		server.Close()
+		return fmt.Errorf("drain: %d connections were not done within the grace period of %v, and are cut off", left, grace)
+	}
+	return nil
 }
 
 // start sets the workers to work; the first renders one frame to warm up before it takes frames.
 func (s *Server) start() {
 	for i := range s.options.Concurrency {
-		s.workers.Go(func() { s.work(i == 0) })
+		s.workers.Go(func() { s.work(i) })
 	}
 }
 
@@ -122,13 +172,13 @@ func (s *Server) stop() {
 	s.workers.Wait()
 }
 
-func (s *Server) work(warmUp bool) {
+func (s *Server) work(number int) {
 	// The CPU clock is that of the thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	renderer := s.options.NewRenderer()
-	if warmUp {
+	if number == 0 {
 		start := cpu.ThreadTime()
 		renderer.AppendPhase(nil, time.Now())
 		cost := cpu.ThreadTime() - start
@@ -138,7 +188,8 @@ func (s *Server) work(warmUp bool) {
 	}
 	for j := s.queue.next(); j != nil; j = s.queue.next() {
 		j.started = time.Now()
-		if j.rendered = j.started.Before(j.deadline); j.rendered {
+		if j.rendered = j.started.Before(j.deadline) && !j.gone.Load(); j.rendered {
+			s.busy[number].Store(max(1, int64(j.started.Sub(s.began))))
 			start := cpu.ThreadTime()
 			if j.png {
 				j.frame = renderer.AppendPNG(j.frame[:0], j.scheduled)
@@ -147,122 +198,245 @@ func (s *Server) work(warmUp bool) {
 			}
 			j.cpu = cpu.ThreadTime() - start
 			j.completed = time.Now()
+			s.busy[number].Store(0)
 		}
 		s.queue.finish(j)
 	}
 }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+// hung reports whether a worker has been with one frame for longer than any frame takes.
+func (s *Server) hung() bool {
+	now := int64(time.Since(s.began))
+	limit := int64(max(minHang, 10*s.options.Budget))
+	for i := range s.busy {
+		if since := s.busy[i].Load(); since != 0 && now-since > limit {
+			return true
+		}
+	}
+	return false
+}
+
+// serve answers a request. What cannot be answered is refused here or in frame.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	g := guestOf(r)
+	g.work()
+	// A client with long-lived connections never meets the pods that came after it; a draining server wants
+	// none to stay.
+	if s.draining.Load() || g != nil && time.Since(g.accepted) > s.options.ConnectionMaxAge {
+		w.Header().Set("Connection", "close")
+	}
+	if r.ContentLength != 0 {
+		s.accounts.refuseRequest(refusedBody)
+		// Nobody waits for the body, neither before the answer nor after it.
+		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		w.Header().Set("Connection", "close")
+		s.say(w, r, http.StatusBadRequest, "a request has no body here")
+		return
+	}
+	switch r.URL.Path {
+	case "/frame":
+		if s.only(w, r, http.MethodGet) {
+			s.frame(w, r)
+		}
+	case "/metrics":
+		if s.only(w, r, http.MethodGet, http.MethodHead) {
+			s.metrics.ServeHTTP(w, r)
+		}
+	case "/healthz":
+		if s.only(w, r, http.MethodGet, http.MethodHead) {
+			s.healthy(w, r)
+		}
+	case "/readyz":
+		if s.only(w, r, http.MethodGet, http.MethodHead) {
+			s.ready(w, r)
+		}
+	default:
+		s.accounts.refuseRequest(refusedPath)
+		s.say(w, r, http.StatusNotFound, "there is nothing here; frames are at /frame")
+	}
+}
+
+// only reports whether the request has one of the methods, and refuses it otherwise.
+func (s *Server) only(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	if slices.Contains(methods, r.Method) {
+		return true
+	}
+	s.accounts.refuseRequest(refusedMethod)
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	s.say(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is fetched with GET, not with %.20s", r.URL.Path, r.Method))
+	return false
+}
+
+// say answers with one sentence.
+func (s *Server) say(w http.ResponseWriter, r *http.Request, code int, sentence string) {
+	answer(w, r, 0)
+	http.Error(w, sentence, code)
+}
+
+// answer begins the time that the client has to read its answer. unread is the size of the frame in it.
+func answer(w http.ResponseWriter, r *http.Request, unread int) {
+	// A response that is not a connection's has no deadline.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	guestOf(r).read(unread)
+}
+
+func (s *Server) healthy(w http.ResponseWriter, r *http.Request) {
+	if s.hung() {
+		s.say(w, r, http.StatusServiceUnavailable, "a worker hangs")
+		return
+	}
+	s.say(w, r, http.StatusOK, "ok")
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.draining.Load():
-		http.Error(w, "draining", http.StatusServiceUnavailable)
+		s.say(w, r, http.StatusServiceUnavailable, "draining")
 	case !s.warm.Load():
-		http.Error(w, "warming up", http.StatusServiceUnavailable)
+		s.say(w, r, http.StatusServiceUnavailable, "warming up")
+	case s.hung():
+		s.say(w, r, http.StatusServiceUnavailable, "a worker hangs")
 	default:
 		if s.counting.CompareAndSwap(false, true) {
 			s.options.Logger.Info("ready")
 		}
-		fmt.Fprintln(w, "ready")
+		s.say(w, r, http.StatusOK, "ready")
 	}
 }
 
-func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		http.Error(w, fmt.Sprintf("a frame is fetched with GET, not with %s", r.Method), http.StatusMethodNotAllowed)
-		return
+// clientView is a frame by its client's clock.
+type clientView struct {
+	skew       string // as request.skew has it
+	overBudget bool
+}
+
+func (v clientView) String() string {
+	if v.skew != "" {
+		return "unknown"
 	}
-	arrived := time.Now()
-	wanted, err := parseRequest(r.URL.RawQuery, arrived)
+	return strconv.FormatBool(v.overBudget)
+}
+
+func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
+	seen := time.Now()
+	arrived := guestOf(r).arrived(seen)
+	wanted, err := parseRequest(r.URL.RawQuery)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		s.accounts.refuseRequest(refusedParameters)
+		s.say(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	counted := s.counting.Load()
+	view := clientView{skew: wanted.skew(arrived, s.options.Budget)}
 	refuse := func(sentence string) {
+		view.overBudget = true
 		if counted {
 			s.accounts.refuse()
+			s.accounts.client(view)
 		}
-		now := time.Now()
-		describe(w, now.Sub(arrived), 0, now.Sub(wanted.scheduled), true)
+		describe(w, time.Since(arrived), 0, time.Since(arrived), true, view)
 		// The client's next connection may meet a pod that has room, such as one that has just become Ready.
 		w.Header().Set("Connection", "close")
-		http.Error(w, sentence, http.StatusServiceUnavailable)
+		s.say(w, r, http.StatusServiceUnavailable, sentence)
 	}
 
-	deadline := wanted.scheduled.Add(s.options.Budget)
-	if !arrived.Before(deadline) {
-		refuse("the frame's budget was spent when it arrived")
+	deadline := arrived.Add(s.options.Budget)
+	if !seen.Before(deadline) {
+		refuse("the frame's budget was spent before the renderer saw it")
 		return
 	}
 	j := s.jobs.Get().(*job)
 	defer s.jobs.Put(j)
 	j.request, j.deadline = wanted, deadline
+	j.gone.Store(false)
 	if !s.queue.offer(j) {
 		refuse("the queue is full")
 		return
 	}
 
-	spent := time.NewTimer(deadline.Sub(arrived))
+	spent := time.NewTimer(deadline.Sub(seen))
 	defer spent.Stop()
-	select {
-	case <-j.done:
-	case <-spent.C:
-		if s.queue.withdraw(j) {
-			refuse("the frame's budget was spent before its turn came")
-			return
+	gone := r.Context().Done()
+	for decided := false; !decided; {
+		select {
+		case <-j.done:
+			decided = true
+		case <-spent.C:
+			if s.queue.withdraw(j) {
+				refuse("the frame's budget was spent before its turn came")
+				return
+			}
+			<-j.done
+			decided = true
+		case <-gone:
+			// Whether the renderer is late shows when the frame's turn comes, and is no matter of who leaves
+			// when: clients that give up would hide an overload, or feign one.
+			j.gone.Store(true)
+			gone = nil
 		}
-		<-j.done
-	case <-r.Context().Done():
-		if s.queue.withdraw(j) {
-			refuse("the client went away before the frame's turn came")
-			return
-		}
-		<-j.done
 	}
-	if !j.rendered {
+	switch {
+	case !j.rendered && !j.started.Before(deadline):
 		refuse("the frame's budget was spent before its turn came")
+		return
+	case !j.rendered:
+		if counted {
+			s.accounts.abandon()
+		}
+		w.Header().Set("Connection", "close")
+		s.say(w, r, http.StatusServiceUnavailable, "the client went away before the frame's turn came")
 		return
 	}
 
-	total := j.completed.Sub(j.scheduled)
+	total := j.completed.Sub(arrived)
+	view.overBudget = j.completed.Sub(j.scheduled) > s.options.Budget
 	if counted {
 		s.accounts.render(total, j.cpu)
+		s.accounts.client(view)
 	}
-	describe(w, j.started.Sub(arrived), j.completed.Sub(j.started), total, total > s.options.Budget)
+	describe(w, j.started.Sub(arrived), j.completed.Sub(j.started), total, total > s.options.Budget, view)
 	contentType := "application/octet-stream"
 	if j.png {
 		contentType = "image/png"
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(j.frame)))
+	answer(w, r, len(j.frame))
 	w.Write(j.frame)
 }
 
-// describe sets the headers that say how long a frame took and whether that was too long.
-func describe(w http.ResponseWriter, queue, render, total time.Duration, overBudget bool) {
+// describe sets the headers that say how long a frame took, and whether that was too long: by the server's clock,
+// from arrival, and by the client's, from the scheduled time.
+func describe(w http.ResponseWriter, queue, render, total time.Duration, overBudget bool, client clientView) {
 	milliseconds := func(d time.Duration) float64 { return max(0, d).Seconds() * 1000 }
 	w.Header().Set("Server-Timing", fmt.Sprintf("queue;dur=%.3f, render;dur=%.3f, total;dur=%.3f",
 		milliseconds(queue), milliseconds(render), milliseconds(total)))
 	w.Header().Set("Holograph-Over-Budget", strconv.FormatBool(overBudget))
+	w.Header().Set("Holograph-Client-Over-Budget", client.String())
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-type connectionAcceptedKey struct{}
-
-// connectionContext notes when a connection was accepted; it is the ConnContext of the http.Server.
-func connectionContext(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, connectionAcceptedKey{}, time.Now())
+// page is an answer that is kept until it is whole.
+type page struct {
+	bytes.Buffer
+	header http.Header
+	code   int
 }
 
-// limitConnectionAge closes old connections after a response. A client with long-lived connections
-// otherwise never meets the pods that came after it; a draining server wants none to stay.
-func (s *Server) limitConnectionAge(next http.Handler) http.Handler {
+func (p *page) Header() http.Header  { return p.header }
+func (p *page) WriteHeader(code int) { p.code = code }
+
+// oneAtATime makes pages one after the other, so that a thousand that ask at once take the memory of one, and
+// sends each without holding up the next.
+func oneAtATime(next http.Handler) http.Handler {
+	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		accepted, known := r.Context().Value(connectionAcceptedKey{}).(time.Time)
-		if s.draining.Load() || known && time.Since(accepted) > s.options.ConnectionMaxAge {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
+		whole := page{header: w.Header(), code: http.StatusOK}
+		mu.Lock()
+		next.ServeHTTP(&whole, r)
+		mu.Unlock()
+		answer(w, r, 0)
+		w.WriteHeader(whole.code)
+		w.Write(whole.Bytes())
 	})
 }
