@@ -28,7 +28,7 @@ import (
 )
 
 // besiegers are the connections of each attack.
-const besiegers = 3000
+const besiegers = 2000
 
 // TestSiege attacks the program, at the limits of the chart, with thousands of connections of each kind. The kernel
 // must not kill it, the kubelet and Prometheus must have their answers, and every frame must be counted once.
@@ -88,8 +88,8 @@ func besiege(t *testing.T, program string, limits limits, attack attack) {
 	r := startConfined(t, program, limits, attack.args...)
 	require.Equal(t, http.StatusOK, r.frame(t))
 
-	// In a process of their own and with the lowest priority, the attackers leave this one the time to ask.
-	child := exec.Command("nice", "-n", "19", os.Args[0], "-test.run=^TestAssail$")
+	// In a process of their own, the attackers leave this one the time to ask.
+	child := exec.Command(os.Args[0], "-test.run=^TestAssail$")
 	child.Env = append(os.Environ(), "ASSAIL_ADDRESS="+r.address, "ASSAIL_ATTACK="+attack.name)
 	child.Stderr = os.Stderr
 	orders, err := child.StdinPipe()

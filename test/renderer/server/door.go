@@ -145,6 +145,7 @@ func (d *door) longest(match func(*guest) bool) *guest {
 // sendAway closes a guest's connection. d.mu is held.
 func (d *door) sendAway(g *guest) {
 	d.forget(g)
+	g.heard = true // what it has begun to say is not counted as well
 	if tcp, ok := g.Conn.(*net.TCPConn); ok {
 		// What it has not read is dropped, and nothing of the connection stays behind.
 		tcp.SetLinger(0)
@@ -200,7 +201,7 @@ type guest struct {
 	place   *list.Element // nil once it has left
 	since   time.Time     // when the wait for its client began
 	free    time.Time     // when its last answer was complete
-	heard   bool          // a handler has its request
+	heard   bool          // a handler has its request, or it is refused without one
 	working bool          // an answer is being worked on
 	unread  int           // bytes of a frame that it has yet to read
 
@@ -279,32 +280,37 @@ func (g *guest) arrived(now time.Time) time.Time {
 	return arrived
 }
 
-// Read counts a request that is not complete in time: the http.Server ends its connection without a word.
+// Read counts a request that is not complete in time: the http.Server mostly ends its connection without a word.
 func (g *guest) Read(p []byte) (int, error) {
 	n, err := g.Conn.Read(p)
 	if n > 0 {
 		g.begun.Store(true)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && g.begun.Load() && !g.active.Load() {
-		g.door.refuse(refusedTimeout)
+		g.refused(refusedTimeout)
 	}
 	return n, err
 }
 
 // Write counts what the http.Server refuses by itself, before any handler.
 func (g *guest) Write(p []byte) (int, error) {
-	g.door.mu.Lock()
-	unasked := !g.heard
-	g.heard = true
-	g.door.mu.Unlock()
-	if unasked {
-		reason := refusedMalformed
-		if bytes.HasPrefix(p, []byte("HTTP/1.1 431 ")) {
-			reason = refusedHeader
-		}
-		g.door.refuse(reason)
+	if bytes.HasPrefix(p, []byte("HTTP/1.1 431 ")) {
+		g.refused(refusedHeader)
+	} else {
+		g.refused(refusedMalformed)
 	}
 	return g.Conn.Write(p)
+}
+
+// refused counts a request that no handler has heard, once.
+func (g *guest) refused(reason string) {
+	g.door.mu.Lock()
+	heard := g.heard
+	g.heard = true
+	g.door.mu.Unlock()
+	if !heard {
+		g.door.refuse(reason)
+	}
 }
 
 // CloseWrite is what the http.Server uses to end a connection without losing its last answer.
