@@ -126,10 +126,14 @@ function arrival(n) {
   return start;
 }
 
+// The renderer judges a frame from its arrival, and nothing scales but on that. What a viewer sees is judged from the
+// due time, by the renderer too: it compares the frame's completion with what this script says in `scheduled`. A
+// frame is in budget if it is by both. Where the two clocks cannot both be right, the second is unknown, and the frame
+// has failed: no share in budget can be told with such a clock.
 function outcome(response) {
-  const overBudget = response.headers['Holograph-Over-Budget'];
-  if (response.status === 200 && overBudget === 'false') return 'in_budget';
-  if (response.status === 200 && overBudget === 'true') return 'late';
+  const late = [response.headers['Holograph-Over-Budget'], response.headers['Holograph-Client-Over-Budget']];
+  if (response.status === 200 && late.every((l) => l === 'false')) return 'in_budget';
+  if (response.status === 200 && late.every((l) => l === 'false' || l === 'true')) return 'late';
   if (response.status === 503) return 'refused';
   return 'failed';
 }

@@ -18,10 +18,10 @@ const summaryPrefix = "holograph-load-summary:"
 // way when k6 was stopped.
 type Summary struct {
 	Sent         int // asked of the renderer
-	InBudget     int // rendered, and within the budget by the renderer's clock
-	Late         int // rendered, over budget by the renderer's clock
+	InBudget     int // rendered, and within the budget both from arrival and from the due time
+	Late         int // rendered, and over budget from arrival, which the renderer counts, or from the due time
 	Refused      int // answered with 503
-	Failed       int // anything else: no connection, no answer in time, another status
+	Failed       int // anything else: no connection, no answer in time, another status, a clock that cannot be right
 	NeverStarted int // due, but k6 had too many frames under way
 
 	LateAtClient int // rendered, but over budget when the answer had reached k6
