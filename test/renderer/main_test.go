@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -83,6 +85,46 @@ func TestMainDrainsOnSIGTERM(t *testing.T) {
 	assert.Equal(t, "draining", next()["msg"])
 	assert.Equal(t, "stopped", next()["msg"])
 	assert.Equal(t, 0, <-exit)
+}
+
+// Whoever stops a pod repeats SIGTERM; the frames that it has taken are answered all the same.
+func TestMoreSIGTERMsChangeNothing(t *testing.T) {
+	ctx, stop := untilSignal()
+	defer stop()
+	next, exit := start(t, ctx, "--listen-address=127.0.0.1:0", "--drain-delay=1s", "--frame-budget=1m")
+	base := "http://" + next()["address"].(string)
+	assert.Equal(t, "warmed up", next()["msg"])
+	for range 3 {
+		require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGTERM))
+		if ctx.Err() == nil {
+			<-ctx.Done()
+			assert.Equal(t, "draining", next()["msg"])
+		}
+		assert.Equal(t, http.StatusOK, status(t, fmt.Sprintf("%s/frame?scheduled=%d", base, time.Now().UnixMicro())))
+	}
+	assert.Equal(t, "stopped", next()["msg"])
+	assert.Equal(t, 0, <-exit)
+}
+
+// A person who presses Ctrl-C twice wants the end at once. The process is this test's own program.
+func TestSecondSIGINTEndsAtOnce(t *testing.T) {
+	if os.Getenv("HOLOGRAPH_INTERRUPTED") != "" {
+		os.Args = os.Args[:1]
+		main()
+	}
+	program := exec.Command(os.Args[0], "-test.run=^TestSecondSIGINTEndsAtOnce$")
+	program.Env = append(os.Environ(), "HOLOGRAPH_INTERRUPTED=1", "HOLOGRAPH_LISTEN_ADDRESS=127.0.0.1:0", "HOLOGRAPH_GRACE_PERIOD=24h", "HOLOGRAPH_DRAIN_DELAY=1h")
+	log, err := program.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, program.Start())
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "warmed up") || strings.Contains(lines.Text(), "draining") {
+			require.NoError(t, program.Process.Signal(syscall.SIGINT))
+		}
+	}
+	require.Error(t, program.Wait())
+	assert.Equal(t, 130, program.ProcessState.ExitCode())
 }
 
 func TestRunRefusesWhatItCannotDo(t *testing.T) {
