@@ -209,6 +209,7 @@ func TestAlertsFollowTheParts(t *testing.T) {
 	}{
 		"fixed replicas": {"autoscaling: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen"}},
+		"a renderer that counts no refused requests": {"signals: {refused: {name: ''}}", []string{"HolographRequestsRefused"}},
 		"another adapter": {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
 		"nobody shows the autoscaler": {"kubeStateMetrics: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen",
@@ -268,6 +269,8 @@ func TestSchemaRefusesAlerts(t *testing.T) {
 		"alerts.runbook":                      "a page",
 		"alerts.labels":                       map[string]any{"team-name": "graphics"},
 		"alerts.metricAbsent.for":             "5 minutes",
+		"alerts.requestsRefused.perSecond":    0,
+		"signals.refused.name":                "refused requests",
 		"alerts.autoscalerFlapping.reversals": 0,
 		"alerts.errorBudgetBurn.fast":         "never",
 	})

@@ -81,6 +81,9 @@ var refusals = map[string]refusal{
 	"all frames late": {
 		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
 		`signals.frames.name (holograph_frames_over_budget_total) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames.`},
+	"all requests refused": {
+		`signals: {refused: {name: holograph_frames_total}}`,
+		`signals.refused.name (holograph_frames_total) is also a counter of frames, so that every frame would count as a refused request: write the counter of refused requests, or nothing where there is none.`},
 	"scrapes too far apart": {
 		`kubeStateMetrics: {scrapeInterval: 2m31s}`,
 		`kubeStateMetrics.scrapeInterval (2m31s) is longer than 2m30s, and Prometheus forgets a sample after 5m, so that one lost scrape would leave it without any: write 2m30s or less.`},
@@ -90,6 +93,9 @@ var refusals = map[string]refusal{
 	"budget set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
 		`renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead.`},
+	"grace period set twice": {
+		`renderer: {env: [{name: HOLOGRAPH_GRACE_PERIOD, value: 16s}]}`,
+		`renderer.env sets HOLOGRAPH_GRACE_PERIOD, which the chart sets already: write renderer.terminationGracePeriodSeconds instead.`},
 	"killed while asleep": {
 		`renderer: {terminationGracePeriodSeconds: 5}`,
 		`renderer.terminationGracePeriodSeconds (5) is over before renderer.lifecycle.preStop.sleep.seconds (5) is, so frames in flight would be lost: write more than 5.`},

@@ -36,7 +36,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
-{{- range $key := list "metricAbsent" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" }}
+{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" }}
 {{- $_ := set $durations (printf "alerts.%s.for" $key) (get $.Values.alerts $key).for }}
 {{- end }}
 {{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}
@@ -81,6 +81,9 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
 {{- fail (printf "signals.otherMetrics lists %s, as which a renderer could say what only kube-state-metrics and Prometheus are to say: remove it." .) }}
 {{- end }}
+{{- end }}
+{{- if has .Values.signals.refused.name (list .Values.signals.frames.name .Values.signals.overruns.name) }}
+{{- fail (printf "signals.refused.name (%s) is also a counter of frames, so that every frame would count as a refused request: write the counter of refused requests, or nothing where there is none." .Values.signals.refused.name) }}
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
@@ -161,9 +164,11 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.renderer" -}}
 {{- $renderer := .Values.renderer }}
+{{- $set := dict "HOLOGRAPH_FRAME_BUDGET" "frame.budget" "HOLOGRAPH_GRACE_PERIOD" "renderer.terminationGracePeriodSeconds" }}
 {{- range $renderer.env }}
-{{- if eq (toString .name) "HOLOGRAPH_FRAME_BUDGET" }}
-{{- fail "renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead." }}
+{{- $name := toString .name }}
+{{- with get $set $name }}
+{{- fail (printf "renderer.env sets %s, which the chart sets already: write %s instead." $name .) }}
 {{- end }}
 {{- end }}
 {{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict $renderer.lifecycle) | int }}

@@ -49,6 +49,18 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
     {{- end }}
+    {{- with $signals.refused.name }}
+    {{- $alert := $alerts.requestsRefused }}
+    # A pod whose counter is no number says nothing, rather than for all.
+    - alert: HolographRequestsRefused
+      expr: sum by ({{ $labels.namespace }}, reason) (0 <= rate({{ . }}{ {{- include "holograph.scope.frames" $ -}} }[5m]) < +Inf) > {{ $alert.perSecond }}
+      for: {{ $alert.for }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: Renderers in {{ $where }} refuse requests before they are frames.
+        description: {{ printf "{{ $value | humanize }} a second for the reason {{ $labels.reason }}. They count as no frames: the clients that send them get no picture, and nothing scales for them." | quote }}
+        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRequestsRefused") | quote }}
+    {{- end }}
     {{- if include "holograph.scope.objects" . }}
     {{- if include "holograph.scope.autoscaled" . }}
     - alert: HolographAutoscalerUnseen

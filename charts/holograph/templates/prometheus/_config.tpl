@@ -48,6 +48,9 @@ kube-state-metrics, Prometheus and its rules say would be believed of a renderer
 {{- if $signals.demand.enabled }}
 {{- $names = append (append $names $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
 {{- end }}
+{{- with $signals.refused.name }}
+{{- $names = append $names . }}
+{{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
 {{- end }}

@@ -35,3 +35,12 @@ Annotation of a Deployment whose manifest holds `replicas`, for the next upgrade
 {{- define "holograph.renderer.replicasAnnotation" -}}
 holograph/replicas-in-manifest
 {{- end }}
+
+{{/*
+The part of the pod's grace period that is left to the renderer when it is told to end: Kubernetes counts the
+preStop hook in. How long a hook other than a sleep takes is not known.
+*/}}
+{{- define "holograph.renderer.gracePeriod" -}}
+{{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict .Values.renderer.lifecycle) | int -}}
+{{ max 1 (sub (int .Values.renderer.terminationGracePeriodSeconds) $sleep) }}s
+{{- end }}
