@@ -91,7 +91,7 @@ func TestMainDrainsOnSIGTERM(t *testing.T) {
 func TestMoreSIGTERMsChangeNothing(t *testing.T) {
 	ctx, stop := untilSignal()
 	defer stop()
-	next, exit := start(t, ctx, "--listen-address=127.0.0.1:0", "--drain-delay=1s", "--frame-budget=1m")
+	next, exit := start(t, ctx, "--listen-address=127.0.0.1:0", "--drain-delay=3s", "--frame-budget=1m")
 	base := "http://" + next()["address"].(string)
 	assert.Equal(t, "warmed up", next()["msg"])
 	for range 3 {

@@ -82,6 +82,7 @@ func TestRequestsThatAreNoFrames(t *testing.T) {
 				} else {
 					require.NoError(t, err)
 					assert.Equal(t, test.status, response.StatusCode)
+					assert.True(t, response.Close, "its connection ends")
 				}
 				connection.Close()
 				synctest.Wait()

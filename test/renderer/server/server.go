@@ -226,11 +226,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	if r.ContentLength != 0 {
-		s.accounts.refuseRequest(refusedBody)
 		// Nobody waits for the body, neither before the answer nor after it.
 		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-		w.Header().Set("Connection", "close")
-		s.say(w, r, http.StatusBadRequest, "a request has no body here")
+		s.turnAway(w, r, refusedBody, http.StatusBadRequest, "a request has no body here")
 		return
 	}
 	switch r.URL.Path {
@@ -251,8 +249,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			s.ready(w, r)
 		}
 	default:
-		s.accounts.refuseRequest(refusedPath)
-		s.say(w, r, http.StatusNotFound, "there is nothing here; frames are at /frame")
+		s.turnAway(w, r, refusedPath, http.StatusNotFound, "there is nothing here; frames are at /frame")
 	}
 }
 
@@ -261,10 +258,17 @@ func (s *Server) only(w http.ResponseWriter, r *http.Request, methods ...string)
 	if slices.Contains(methods, r.Method) {
 		return true
 	}
-	s.accounts.refuseRequest(refusedMethod)
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	s.say(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is fetched with GET, not with %.20s", r.URL.Path, r.Method))
+	s.turnAway(w, r, refusedMethod, http.StatusMethodNotAllowed, fmt.Sprintf("%s is fetched with GET, not with %.20s", r.URL.Path, r.Method))
 	return false
+}
+
+// turnAway refuses a request that is no frame, and ends its connection: what else the client has sent on it costs
+// nothing then, and a client that asks wrongly pays for each time.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, reason string, code int, sentence string) {
+	s.accounts.refuseRequest(reason)
+	w.Header().Set("Connection", "close")
+	s.say(w, r, code, sentence)
 }
 
 // say answers with one sentence.
@@ -322,8 +326,7 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 	arrived := guestOf(r).arrived(seen)
 	wanted, err := parseRequest(r.URL.RawQuery)
 	if err != nil {
-		s.accounts.refuseRequest(refusedParameters)
-		s.say(w, r, http.StatusBadRequest, err.Error())
+		s.turnAway(w, r, refusedParameters, http.StatusBadRequest, err.Error())
 		return
 	}
 	counted := s.counting.Load()
