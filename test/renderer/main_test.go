@@ -94,10 +94,9 @@ func TestMoreSIGTERMsChangeNothing(t *testing.T) {
 	next, exit := start(t, ctx, "--listen-address=127.0.0.1:0", "--drain-delay=3s", "--frame-budget=1m")
 	base := "http://" + next()["address"].(string)
 	assert.Equal(t, "warmed up", next()["msg"])
-	for range 3 {
+	for i := range 3 {
 		require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGTERM))
-		if ctx.Err() == nil {
-			<-ctx.Done()
+		if i == 0 {
 			assert.Equal(t, "draining", next()["msg"])
 		}
 		assert.Equal(t, http.StatusOK, status(t, fmt.Sprintf("%s/frame?scheduled=%d", base, time.Now().UnixMicro())))
