@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -66,7 +67,9 @@ func New(config *rest.Config) (*Client, error) {
 	config.QPS, config.Burst = 50, 100
 	// The tests list whatever there is, old kinds too, and need not be told each time.
 	config.WarningHandler = rest.NoWarnings{}
-	clientset, err := kubernetes.NewForConfig(config)
+	reading := bound(config, APIServer, true)
+	reading.Wrap(func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} })
+	clientset, err := kubernetes.NewForConfig(reading)
 	return &Client{Interface: clientset, Config: config}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,17 +26,21 @@ import (
 // service matches the host of a Service: its name and its namespace.
 var service = regexp.MustCompile(`^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?\.?$`)
 
+// errNoURL is the error of an address that cannot be parsed.
+var errNoURL = errors.New("its address is no URL")
+
 // Reach returns where to send requests that are meant for an HTTP address, and
 // what to send them with. A Service's address is reached through the API server,
 // so that no port is forwarded, unless this program runs in the cluster.
 func (c *Client) Reach(address string) (string, *http.Client, error) {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return "", nil, err
+		// The parser's words hold a part of the address, which may be a password.
+		return "", nil, errNoURL
 	}
 	match := service.FindStringSubmatch(parsed.Hostname())
 	if c.Inside || match == nil {
-		return address, &http.Client{Timeout: callTimeout}, nil
+		return address, &http.Client{Transport: bounded{direct, Origin(parsed), false}, Timeout: callTimeout}, nil
 	}
 	port := parsed.Port()
 	if port == "" {
@@ -50,7 +55,9 @@ func (c *Client) Reach(address string) (string, *http.Client, error) {
 // ReachPod is Reach for a port of a pod.
 func (c *Client) ReachPod(pod corev1.Pod, port int) (string, *http.Client, error) {
 	if c.Inside {
-		return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), &http.Client{Timeout: callTimeout}, nil
+		who := "pod " + pod.Namespace + "/" + pod.Name
+		return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)),
+			&http.Client{Transport: bounded{direct, who, false}, Timeout: callTimeout}, nil
 	}
 	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", pod.Namespace, pod.Name, port))
 }
@@ -93,11 +100,15 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 	// The API server's proxy keeps Authorization to itself and asks for no certificate:
 	// where credentials are wanted, the way there is direct.
 	if _, proxied := client.Transport.(statuses); !proxied {
-		client, err = rest.HTTPClientFor(&rest.Config{
+		parsed, parseErr := url.Parse(address)
+		if parseErr != nil {
+			return nil, errNoURL
+		}
+		client, err = rest.HTTPClientFor(bound(&rest.Config{
 			Timeout:         callTimeout,
 			TLSClientConfig: rest.TLSClientConfig{CAFile: access.CAFile, CertFile: access.CertFile, KeyFile: access.KeyFile},
 			BearerTokenFile: access.TokenFile,
-		})
+		}, Origin(parsed), false))
 		if err != nil {
 			return "", nil, err
 		}
@@ -160,8 +171,20 @@ func (w withHeaders) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func (c *Client) proxy(path string) (string, *http.Client, error) {
-	transport, err := rest.TransportFor(c.Config)
-	return c.Config.Host + path, &http.Client{Transport: statuses{transport}, Timeout: callTimeout}, err
+	transport, err := rest.TransportFor(bound(c.Config, APIServer, false))
+	if err != nil {
+		return "", nil, err
+	}
+	address := strings.TrimSuffix(c.Config.Host, "/") + path
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "", nil, errNoURL
+	}
+	// What is behind the proxy may redirect within itself, and not to the API server's
+	// own objects.
+	before, _, _ := strings.Cut(path, "/proxy")
+	own := parsed.Path[:strings.LastIndex(parsed.Path, before)] + before + "/proxy"
+	return address, &http.Client{Transport: statuses{transport}, Timeout: callTimeout, CheckRedirect: below(own)}, nil
 }
 
 // statuses turns what the API server itself answers in place of whom it should

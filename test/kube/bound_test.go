@@ -1,0 +1,358 @@
+package kube
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// asked is each way on which something is read, and who answers on it.
+var asked = map[string]struct {
+	who string
+	ask func(ctx context.Context, c *Client, address string) error
+}{
+	"an object": {"the API server", func(ctx context.Context, c *Client, _ string) error {
+		_, err := c.AppsV1().Deployments("film").Get(ctx, "renderer", metav1.GetOptions{})
+		return err
+	}},
+	"a list": {"the API server", func(ctx context.Context, c *Client, _ string) error {
+		_, err := c.LivePods(ctx, "film", "")
+		return err
+	}},
+	"the custom metrics": {"custom.metrics.k8s.io, through the API server", func(ctx context.Context, c *Client, _ string) error {
+		_, err := c.MetricsVersion(ctx)
+		return err
+	}},
+	"Prometheus through the API server": {"service film/prometheus, through the API server", func(ctx context.Context, c *Client, _ string) error {
+		return queried(ctx, c, "http://prometheus.film.svc:9090")
+	}},
+	"Prometheus": {"", func(ctx context.Context, c *Client, address string) error { return queried(ctx, c, address) }},
+	"a pod through the API server": {"pod film/renderer-0, through the API server", func(ctx context.Context, c *Client, _ string) error {
+		return fetched(ctx, c)
+	}},
+}
+
+func queried(ctx context.Context, c *Client, address string) error {
+	api, err := c.PrometheusAt(address, Access{})
+	if err == nil {
+		_, err = Vector(ctx, api, "up")
+	}
+	return err
+}
+
+func fetched(ctx context.Context, c *Client) error {
+	base, client, err := c.ReachPod(corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "film", Name: "renderer-0"}}, 8080)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err == nil {
+		_, err = io.ReadAll(response.Body)
+	}
+	return err
+}
+
+// everyWay asks a server on every way.
+func everyWay(t *testing.T, answer http.HandlerFunc, check func(t *testing.T, who string, err error)) {
+	t.Helper()
+	for way, read := range asked {
+		t.Run(way, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			client, err := New(&rest.Config{Host: server.URL, BearerToken: "s3cr3t-token"})
+			require.NoError(t, err)
+			who := read.who
+			if who == "" {
+				who = server.URL
+			}
+			check(t, who, read.ask(t.Context(), client, server.URL))
+		})
+	}
+}
+
+// An answer beyond what is read of one is an error that says whose it was and what
+// it was too much of, on every way.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	endless := func(w io.Writer) {
+		line := bytes.Repeat([]byte("x"), 1<<16)
+		for sent := 0; sent < 300<<20; sent += len(line) {
+			if _, err := w.Write(line); err != nil {
+				return
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		says   string
+	}{
+		"300 MB": {func(w http.ResponseWriter, _ *http.Request) { endless(w) }, "more than 8 MiB"},
+		"300 MB in a few bytes": {func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				endless(w)
+				return
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			endless(packed)
+			packed.Close()
+		}, "more than 8 MiB"},
+		"empty items": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"kind":"List","items":[{}%s]}`, strings.Repeat(",{}", maxItems))
+		}, "more than 32768 list items"},
+		"nested": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, strings.Repeat(`{"a":`, 5000))
+		}, "nested more than 100 deep"},
+		"a small number of a billion digits": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"items":[{"value":"1e-1000000000"}]}`)
+		}, "a number of more digits (1e-1000000000) than a quantity has"},
+		"a large number of a billion digits": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"items":[{"value":  1234567890123456789012e1000000000 }]}`)
+		}, "a number of more digits (1234567890123456789012e1000000000) than a quantity has"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyWay(t, test.answer, func(t *testing.T, who string, err error) {
+				var much *TooMuch
+				require.ErrorAs(t, err, &much)
+				assert.Equal(t, who, much.Who)
+				assert.Contains(t, much.What, test.says)
+			})
+		})
+	}
+}
+
+// What resembles a number of too many digits and is none is read.
+func TestNamesAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"a":"1e123456"}`, `{"a":"12345678-1234-1234-124e-123456789012"}`, `{"a":"renderer-5d4e-12345"}`,
+		`{"a":"1e-9"}`, `{"a":"1e3"}`, `{"a":[1.5e-300]}`, `{"a":"]]]]}}}}[[[[{{{{,,,,\""}`,
+	} {
+		assert.NoError(t, digestible("who", []byte(body)), body)
+	}
+}
+
+// A server that refuses at length is quoted, not read to the end.
+func TestRefusalsAreCut(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		for range 1 << 20 {
+			if _, err := w.Write([]byte("no, no. ")); err != nil {
+				return
+			}
+		}
+	}, func(t *testing.T, who string, err error) {
+		if strings.HasPrefix(who, "pod ") {
+			return // Whoever reads it looks at the status.
+		}
+		require.Error(t, err)
+		assert.Less(t, len(err.Error()), 2*maxRefusal)
+	})
+}
+
+// A header is bounded where nothing else bounds what a server says.
+func TestHeadersAreBounded(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 100 {
+			w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 2048))
+		}
+	}))
+	defer server.Close()
+	client, err := New(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	_, reach, err := client.Reach(server.URL)
+	require.NoError(t, err)
+	_, err = reach.Get(server.URL)
+	assert.ErrorContains(t, err, "server response headers exceeded")
+}
+
+// A server that asks to wait longer than there is time is not waited for, and its
+// wish is told.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"3600":                          "asks to wait for 1h0m0s",
+		"":                              "asks to wait for a while",
+		"99999999999999999999999":       "asks to wait for a while",
+		"-1":                            "asks to wait for a while",
+		"soon":                          "asks to wait for a while",
+		"Fri, 01 Jan 1999 00:00:00 GMT": "asks to wait for a while",
+	} {
+		for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			if header == "" && code != http.StatusTooManyRequests {
+				continue // That asks for nothing.
+			}
+			t.Run(fmt.Sprint(code, header), func(t *testing.T) {
+				t.Parallel()
+				everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Retry-After", header)
+					w.WriteHeader(code)
+				}, func(t *testing.T, who string, err error) {
+					var wait *Wait
+					require.ErrorAs(t, err, &wait)
+					assert.Equal(t, who, wait.Who)
+					assert.Equal(t, fmt.Sprintf("%s answers %d %s and %s", who, code, http.StatusText(code), want), wait.Error())
+				})
+			})
+		}
+	}
+}
+
+// A short wait that an API server asks for is waited for.
+func TestShortWait(t *testing.T) {
+	t.Parallel()
+	var times atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if times.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"kind":"PodList","apiVersion":"v1","items":[]}`)
+	}))
+	defer server.Close()
+	client, err := New(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	_, err = client.LivePods(t.Context(), "film", "")
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, times.Load())
+}
+
+// Credentials are for the server that they were given for: no redirect takes them
+// to another one, or to other objects of the API server.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	var visits atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { visits.Add(1) }))
+	t.Cleanup(other.Close)
+	for name, test := range map[string]struct {
+		to   func(r *http.Request) string
+		says string
+	}{
+		"another server": {func(*http.Request) string { return other.URL + "/steal" }, "another server, which is not asked"},
+		"itself":         {func(r *http.Request) string { return r.URL.Path }, "10 redirects"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, test.to(r), http.StatusTemporaryRedirect)
+			}, func(t *testing.T, who string, err error) {
+				require.Error(t, err)
+				says := test.says
+				if name == "itself" && strings.Contains(who, "pod ") || name == "itself" && strings.Contains(who, "service ") {
+					says = "it redirects again and again"
+				}
+				assert.ErrorContains(t, err, says)
+				assert.NotContains(t, err.Error(), "s3cr3t")
+			})
+		})
+	}
+	assert.Zero(t, visits.Load(), "the other server was asked")
+
+	t.Run("Secrets", func(t *testing.T) {
+		var seen []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.URL.Path)
+			http.Redirect(w, r, "/api/v1/namespaces/film/secrets", http.StatusFound)
+		}))
+		defer server.Close()
+		client, err := New(&rest.Config{Host: server.URL + "/clusters/one"})
+		require.NoError(t, err)
+		assert.ErrorContains(t, fetched(t.Context(), client), "it redirects to what is not its own")
+		assert.ErrorContains(t, queried(t.Context(), client, "http://prometheus.film.svc:9090"), "it redirects to what is not its own")
+		assert.NotContains(t, strings.Join(seen, " "), "secrets")
+	})
+}
+
+// What is no JSON is not decoded as what it says that it is.
+func TestOtherEncodings(t *testing.T) {
+	t.Parallel()
+	for _, media := range []string{"application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor", "application;;"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", media)
+			w.Write([]byte("k8s\x00\x0a\x0a"))
+		}))
+		client, err := New(&rest.Config{Host: server.URL})
+		require.NoError(t, err)
+		_, err = client.LivePods(t.Context(), "film", "")
+		assert.ErrorContains(t, err, fmt.Sprintf("the API server answers with the content type %q, and was asked for JSON", media))
+		server.Close()
+	}
+}
+
+// Nobody asked for another protocol, whose answer never ends.
+func TestSwitchedProtocols(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		fmt.Fprint(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: anything\r\n\r\n")
+		io.Copy(io.Discard, connection)
+	}, func(t *testing.T, who string, err error) {
+		assert.ErrorContains(t, err, who+" answers 101 Switching Protocols, which nobody asked for")
+	})
+}
+
+// A body that ends early is no shorter body.
+func TestCutBody(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.Write([]byte(`{"items":[`))
+	}, func(t *testing.T, who string, err error) {
+		assert.ErrorContains(t, err, "the answer of "+who+" is cut after 10 bytes: unexpected EOF")
+	})
+}
+
+// Who cannot be reached is told from who answers with an error.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	client, err := New(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	for way, read := range asked {
+		var unreachable *Unreachable
+		require.ErrorAs(t, read.ask(t.Context(), client, server.URL), &unreachable, way)
+	}
+}
+
+// An address that cannot be parsed is not quoted: a part of it may be a password.
+func TestAddressesAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	client, err := New(&rest.Config{Host: "https://api.example"})
+	require.NoError(t, err)
+	folder := t.TempDir()
+	token := filepath.Join(folder, "token")
+	require.NoError(t, os.WriteFile(token, []byte("secret"), 0o600))
+	for _, address := range []string{"http://admin:S3CR3T", "http://admin:S3%zzCR3T@host", "http://admin:S3/CR3T@host", "http://admin:S3CR3T@[::1", "://S3CR3T"} {
+		_, err := client.PrometheusAt(address, Access{TokenFile: token})
+		require.Error(t, err, address)
+		assert.EqualError(t, err, "its address is no URL")
+	}
+}
