@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,6 +66,12 @@ type cluster struct {
 	valuesError *metav1.Status
 	// totals are what KEDA serves, by metric.
 	totals map[string]string
+	// age is that of all samples, as Prometheus writes numbers; empty for each its own.
+	age string
+	// token is what the cluster is shown; empty for one that is no secret.
+	token string
+	// busy is the path of what is to be asked for in an hour.
+	busy string
 	// forbidden refuses what the path of a request matches, with its message.
 	forbidden map[string]string
 }
@@ -235,6 +242,12 @@ func (c *cluster) serve(t *testing.T) (kubeconfig string) {
 	t.Helper()
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
+	return kubeconfigFor(t, server.URL, cmp.Or(c.token, "fake"))
+}
+
+// kubeconfigFor writes a kubeconfig for an API server.
+func kubeconfigFor(t *testing.T, server, token string) (kubeconfig string) {
+	t.Helper()
 	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, fmt.Appendf(nil, `
 apiVersion: v1
@@ -242,8 +255,8 @@ kind: Config
 current-context: fake
 contexts: [{name: fake, context: {cluster: fake, user: fake, namespace: %s}}]
 clusters: [{name: fake, cluster: {server: %q}}]
-users: [{name: fake, user: {token: fake}}]
-`, namespace, server.URL), 0o600))
+users: [{name: fake, user: {token: %q}}]
+`, namespace, server, token), 0o600))
 	return kubeconfig
 }
 
@@ -279,6 +292,11 @@ func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if c.busy != "" && strings.Contains(r.URL.Path, c.busy) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
 	for path, message := range c.forbidden {
 		if regexp.MustCompile(path).MatchString(r.URL.Path) {
 			answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{
@@ -473,7 +491,7 @@ func (c *cluster) prometheus(endpoint, expression string) (any, error) {
 		}
 		value := sample.value
 		if match[1] != "" {
-			value = fmt.Sprint(sample.age.Seconds())
+			value = cmp.Or(c.age, fmt.Sprint(sample.age.Seconds()))
 		}
 		results = append(results, map[string]any{"metric": sample.labels, "value": []any{0, value}})
 	}

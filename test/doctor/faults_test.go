@@ -30,6 +30,8 @@ type fault struct {
 	wrong         func(t *testing.T, c *cluster)
 	link          string
 	cause, remedy string
+	// unseen says that the doctor could not look, and knows nothing of the link.
+	unseen bool
 }
 
 const (
@@ -195,8 +197,9 @@ var faults = map[string]fault{
 		values: `prometheus: {enabled: false, url: "https://127.0.0.1:1", auth: {basicAuth: {existingSecret: login}}}`,
 		wrong:  func(*testing.T, *cluster) {},
 		link:   "prometheus",
-		cause:  "https://127.0.0.1:1 does not answer queries: open /etc/prometheus-access/authorization: no such file or directory",
+		cause:  "https://127.0.0.1:1 does not answer queries: it wants credentials that are files of the doctor's pod: file does not exist",
 		remedy: "run helm test holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
+		unseen: true,
 	},
 	"no target": {
 		wrong: func(_ *testing.T, c *cluster) { c.samples = nil },
@@ -277,7 +280,7 @@ var faults = map[string]fault{
 		},
 		link:   "series",
 		cause:  "Prometheus' last sample of holograph_frames_over_budget_total of pod holograph-renderer-0 is 46s old, at a scrape interval of 15s",
-		remedy: "see whether Prometheus keeps up: its log, its memory, its disk",
+		remedy: "see whether Prometheus keeps up: its log, its memory, its disk, its clock",
 	},
 	"no rules": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -516,6 +519,72 @@ var faults = map[string]fault{
 		cause:  "HPA holograph-renderer is pinned at its maximum of 10 pods: the desired replica count is more than the maximum replica count",
 		remedy: "write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
 	},
+	"Deployment that does not say how many pods": {
+		// One, which is Ready: it holds, and the next pod does not.
+		wrong: func(_ *testing.T, c *cluster) {
+			c.deployments["holograph-renderer"].Spec.Replicas = nil
+			c.deployments["holograph-renderer"].Status = appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}
+			c.exported["holograph-renderer-0"] = ""
+		},
+		link:   "renderer-metrics",
+		cause:  "pod holograph-renderer-0 does not give its metrics at port 8080, path /metrics: it answers 404 Not Found",
+		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+	},
+	"target that is neither up nor down": {
+		wrong: func(_ *testing.T, c *cluster) {
+			for i := range c.samples {
+				if c.samples[i].name == "up" {
+					c.samples[i].value = "NaN"
+				}
+			}
+		},
+		link:  "targets",
+		cause: "Prometheus' scrape of pod holograph-renderer-0 fails: it does not say why",
+		remedy: "let it scrape port 8080, path /metrics (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; " +
+			"what is embedded is written anew by " + upgrade,
+	},
+	"samples of no age": {
+		wrong:  func(_ *testing.T, c *cluster) { c.age = "NaN" },
+		link:   "series",
+		cause:  "Prometheus' last sample of holograph_frames_over_budget_total of pod holograph-renderer-0 is NaN s old, at a scrape interval of 15s",
+		remedy: "see whether Prometheus keeps up: its log, its memory, its disk, its clock",
+	},
+	"samples of the future": {
+		wrong:  func(_ *testing.T, c *cluster) { c.age = "-Inf" },
+		link:   "series",
+		cause:  "Prometheus' last sample of holograph_frames_over_budget_total of pod holograph-renderer-0 is -Inf s old, at a scrape interval of 15s",
+		remedy: "see whether Prometheus keeps up: its log, its memory, its disk, its clock",
+	},
+	"renderer that recommends a permission": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.forbidden["/pods/holograph-renderer-1:8080/"] = `pods is forbidden: User "mallory" cannot * resource "*" in API group "*"`
+		},
+		link: "renderer-metrics",
+		cause: `pod holograph-renderer-1 does not give its metrics at port 8080, path /metrics: ` +
+			`pods is forbidden: User "mallory" cannot * resource "*" in API group "*"`,
+		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+	},
+	"words that move the cursor": {
+		wrong: unavailable("v1beta2.custom.metrics.k8s.io", "\x1b[2J", "\u202eno\nok   everything\r"+strings.Repeat("long ", 1000)),
+		link:  "api-service",
+		cause: `v1beta2.custom.metrics.k8s.io is not Available: \x1b[2J: \u202eno\nok   everything\r` + strings.Repeat("long ", 1000)[:526] + "... (4474 bytes more)",
+		remedy: "see to Service holograph/holograph-prometheus-adapter and the pods behind it: " +
+			"kubectl --namespace holograph get service,endpointslices,pods",
+	},
+	"API server that asks to wait": {
+		wrong:  func(_ *testing.T, c *cluster) { c.busy = "/horizontalpodautoscalers/" },
+		link:   "autoscaler",
+		cause:  "it could not be looked at: the API server answers 429 Too Many Requests and asks to wait for 1h0m0s",
+		remedy: "ask again when that is over",
+		unseen: true,
+	},
+	"Prometheus that asks to wait": {
+		wrong:  func(_ *testing.T, c *cluster) { c.busy = "/services/http:holograph-prometheus" },
+		link:   "prometheus",
+		cause:  "it could not be looked at: service holograph/holograph-prometheus, through the API server answers 429 Too Many Requests and asks to wait for 1h0m0s",
+		remedy: "ask again when that is over",
+		unseen: true,
+	},
 	"doctor without its Role": {
 		wrong: func(_ *testing.T, c *cluster) {
 			c.forbidden["/deployments/"] = `deployments.apps "holograph-renderer" is forbidden: User "system:serviceaccount:holograph:holograph-doctor" ` +
@@ -525,6 +594,7 @@ var faults = map[string]fault{
 		cause: "a permission is missing: ServiceAccount holograph/holograph-doctor may not get deployments of apps in namespace holograph",
 		remedy: `bind ServiceAccount holograph/holograph-doctor to a Role in namespace holograph with the rule ` +
 			`{apiGroups: ["apps"], resources: ["deployments"], verbs: ["get"]}; helm upgrade renders those of this chart`,
+		unseen: true,
 	},
 	"doctor without its ClusterRole": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -535,6 +605,7 @@ var faults = map[string]fault{
 		cause: "a permission is missing: user jo may not get apiservices of apiregistration.k8s.io",
 		remedy: `bind user jo to a ClusterRole with the rule {apiGroups: ["apiregistration.k8s.io"], resources: ["apiservices"], verbs: ["get"]}; ` +
 			`helm upgrade renders those of this chart`,
+		unseen: true,
 	},
 	"guest of another release's adapter, which is away": {
 		values: "prometheusAdapter: {enabled: false}",
@@ -556,6 +627,7 @@ var faults = map[string]fault{
 		cause: "a permission is missing: user jo may not create pods/portforward in namespace holograph",
 		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["pods/portforward"], verbs: ["create"]}; ` +
 			`helm upgrade renders those of this chart`,
+		unseen: true,
 	},
 	"person who may not read the login": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -581,6 +653,7 @@ var faults = map[string]fault{
 		cause: "a permission is missing: user jo may not list configmaps in namespace holograph",
 		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["configmaps"], verbs: ["list"]}; ` +
 			`helm upgrade renders those of this chart`,
+		unseen: true,
 	},
 	"no such release": {
 		wrong: func(_ *testing.T, c *cluster) { c.configMaps = nil },
@@ -593,7 +666,8 @@ var faults = map[string]fault{
 		wrong:  func(_ *testing.T, c *cluster) { c.configMap("holograph-doctor").Data[path.File] += "\nfuture: true\n" },
 		link:   "description",
 		cause:  `doctor.yaml is not one that this doctor knows: error unmarshaling JSON: while decoding JSON: json: unknown field "future"`,
-		remedy: "see whether the API server answers (kubectl version), and take the doctor of the version that the release was installed from",
+		remedy: "take the doctor of the version that the release was installed from",
+		unseen: true,
 	},
 }
 
@@ -614,25 +688,30 @@ func TestFaults(t *testing.T) {
 // found checks that a report names the fault and no other.
 func (f fault) found(t *testing.T, found report.Report) {
 	t.Helper()
-	broken := found.Broken()
-	require.NotNil(t, broken, "the doctor finds nothing wrong:\n%s", found.Text())
+	broken, status, verdict := found.Broken(), report.Broken, report.IsBroken
+	if f.unseen {
+		broken, status, verdict = found.Unseen(), report.Unseen, report.CouldNotLook
+	}
+	require.NotNil(t, broken, "the doctor does not find it:\n%s", found.Text())
+	assert.Equal(t, verdict, found.Verdict)
 	assert.Equal(t, f.link, broken.Name)
 	assert.Equal(t, f.cause, broken.Cause)
 	assert.Equal(t, f.remedy, broken.Remedy)
 	assert.False(t, found.Healthy)
-	onlyBroken(t, found, f.link)
+	onlyOne(t, found, f.link, status)
 }
 
-// onlyBroken checks that a report names one link.
-func onlyBroken(t *testing.T, found report.Report, name string) {
+// onlyOne checks that a report names one link: what is before it holds, and what is
+// behind is not looked at.
+func onlyOne(t *testing.T, found report.Report, name string, status report.Status) {
 	t.Helper()
 	want := report.OK
 	for _, link := range found.Links {
-		status := want
+		is := want
 		if link.Name == name {
-			status, want = report.Broken, report.NotChecked
+			is, want = status, report.NotChecked
 		}
-		assert.Equal(t, status, link.Status, "%s", link.Name)
+		assert.Equal(t, is, link.Status, "%s", link.Name)
 	}
 }
 
@@ -782,6 +861,26 @@ var kedaFaults = map[string]fault{
 		remedy: "the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, " +
 			"see kubectl --namespace holograph describe hpa holograph-renderer",
 	},
+}
+
+// The exit code and the JSON say whether the release is broken or could not be seen.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for title, code := range map[string]int{
+		"no HPA": exitBroken, "no such release": exitBroken,
+		"doctor without its Role": exitCouldNotLook, "description of another version": exitCouldNotLook, "API server that asks to wait": exitCouldNotLook,
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			c := healthy(t, "")
+			faults[title].wrong(t, c)
+			got, text, _ := doctor(t, c)
+			assert.Equal(t, code, got, text)
+			got, text, _ = doctor(t, c, "--output", "json")
+			assert.Equal(t, code, got, text)
+			assert.Contains(t, text, map[int]string{exitBroken: `"verdict": "broken"`, exitCouldNotLook: `"verdict": "could not look"`}[code])
+		})
+	}
 }
 
 // Every link has a fault that breaks it.

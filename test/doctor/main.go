@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -26,10 +27,18 @@ import (
 
 // The exit codes.
 const (
-	exitHealthy = 0
-	exitBroken  = 1
-	exitUsage   = 2
+	exitHealthy      = 0
+	exitBroken       = 1
+	exitUsage        = 2
+	exitCouldNotLook = 3
 )
+
+// memory is from when on the garbage is collected more often: below the pod's limit.
+const memory = 96 << 20
+
+// walkTime is for one walk. A link takes 10 s at most where who is asked hangs, and
+// the walk ends there; one who drips must not hold it for each of a thousand pods.
+const walkTime = 2 * time.Minute
 
 // interval is between two walks of one run.
 const interval = 2 * time.Second
@@ -38,6 +47,9 @@ const interval = 2 * time.Second
 var version = "dev"
 
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -66,20 +78,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitHealthy
 	}
 	client, namespace, err := s.connect()
-	if err != nil {
+	var found report.Report
+	switch wrong := (wrongCall{}); {
+	case errors.As(err, &wrong):
 		fmt.Fprintln(stderr, "doctor:", err)
 		return exitUsage
+	case err != nil:
+		found = report.NotConnected(namespace, s.release, err.Error(), "name the cluster's kubeconfig with --kubeconfig")
+	default:
+		found = s.examine(ctx, client, namespace)
 	}
-	found := s.examine(ctx, client, namespace)
 	if s.output == "json" {
 		fmt.Fprint(stdout, found.JSON())
 	} else {
 		fmt.Fprint(stdout, found.Text())
 	}
-	if !found.Healthy {
-		return exitBroken
-	}
-	return exitHealthy
+	return exitCodes[found.Verdict]
+}
+
+// exitCodes are the verdicts for a program that asks no more.
+var exitCodes = map[report.Verdict]int{
+	report.Holds: exitHealthy, report.IsBroken: exitBroken, report.CouldNotLook: exitCouldNotLook,
 }
 
 // examine walks the release's path, again until all of it holds or the time for
@@ -87,9 +106,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func (s settings) examine(ctx context.Context, client *kube.Client, namespace string) report.Report {
 	deadline := time.Now().Add(s.wait)
 	for {
-		found := report.Of(ctx, client, namespace, s.release, func(ctx context.Context) (path.Path, error) {
+		walk, cancel := context.WithTimeout(ctx, walkTime)
+		found := report.Of(walk, client, namespace, s.release, func(ctx context.Context) (path.Path, error) {
 			return s.read(ctx, client, namespace)
 		})
+		cancel()
 		if found.Healthy || !time.Now().Before(deadline) {
 			return found
 		}
@@ -121,11 +142,11 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	}
 	switch {
 	case flags.NArg() > 0:
-		return s, fmt.Errorf("%q is not expected; name the release with --release", flags.Arg(0))
+		return s, fmt.Errorf("%q is not expected; name the release with --release", kube.Shown(flags.Arg(0)))
 	case s.release == "":
 		return s, errors.New("--release is empty; write Helm's name for the release")
 	case s.output != "text" && s.output != "json":
-		return s, fmt.Errorf("--output %q is not known; write text or json", s.output)
+		return s, fmt.Errorf("--output %q is not known; write text or json", kube.Shown(s.output))
 	case s.wait < 0:
 		return s, fmt.Errorf("--wait %s is below zero; write a duration like 2m", s.wait)
 	}
@@ -144,20 +165,37 @@ func (s settings) connect() (*kube.Client, string, error) {
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = s.kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
-	config, err := loader.ClientConfig()
-	if err != nil {
-		return nil, "", fmt.Errorf("%w; name the cluster's kubeconfig with --kubeconfig", err)
-	}
-	namespace := s.namespace
-	if namespace == "" {
-		if namespace, _, err = loader.Namespace(); err != nil {
-			return nil, "", err
+	for _, name := range rules.GetLoadingPrecedence() {
+		if err := kube.CheckFile(name); err != nil {
+			return nil, s.namespace, err
 		}
 	}
-	client, err := kube.New(config)
-	return client, namespace, err
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, s.namespace, errors.New(kube.Shown(err.Error()))
+	}
+	if s.context != "" && raw.Contexts[s.context] == nil {
+		return nil, s.namespace, wrongCall{fmt.Errorf("--context %q is not in the kubeconfig; write one that kubectl config get-contexts lists", kube.ShownWith(raw, s.context))}
+	}
+	var client *kube.Client
+	config, err := loader.ClientConfig()
+	if err == nil {
+		client, err = kube.New(config)
+	}
+	namespace := s.namespace
+	if namespace == "" && err == nil {
+		namespace, _, err = loader.Namespace()
+	}
+	if err != nil {
+		// What cannot be used of a kubeconfig is quoted in the error.
+		return nil, namespace, errors.New(kube.ShownWith(raw, err.Error()))
+	}
+	return client, namespace, nil
 }
+
+// wrongCall is the error of flags that do not fit.
+type wrongCall struct{ error }
 
 // read returns the release's path as the flags have it.
 func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (path.Path, error) {
@@ -168,7 +206,7 @@ func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (p
 			return p, err
 		}
 	} else {
-		text, err := os.ReadFile(s.file)
+		text, err := kube.ReadFile(s.file)
 		if err != nil {
 			return p, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,8 +132,8 @@ func TestWrongUsage(t *testing.T) {
 		"no release":       {[]string{"--release="}, "--release is empty; write Helm's name for the release"},
 		"unknown output":   {[]string{"--output=yaml"}, `--output "yaml" is not known; write text or json`},
 		"negative wait":    {[]string{"--wait=-1s"}, "--wait -1s is below zero; write a duration like 2m"},
-		"no such file":     {[]string{"--kubeconfig=/nowhere"}, "name the cluster's kubeconfig with --kubeconfig"},
-		"no such context":  {[]string{"--context=other"}, `context "other" does not exist`},
+		"no such context":  {[]string{"--context=other"}, `--context "other" is not in the kubeconfig`},
+		"login":            {[]string{"http://admin:S3CR3T@prometheus.example"}, `"http://[redacted]@prometheus.example" is not expected`},
 		"wait of no units": {[]string{"--wait=2"}, "invalid value"},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -141,6 +142,42 @@ func TestWrongUsage(t *testing.T) {
 			assert.Equal(t, exitUsage, code)
 			assert.Empty(t, stdout)
 			assert.Contains(t, stderr, test.message)
+		})
+	}
+}
+
+// A cluster that cannot be asked leaves nothing known, which a program must be able to
+// tell from a broken release.
+func TestCouldNotLook(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		return file
+	}
+	const config = `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {token: S3CR3T-token}}], clusters: [{name: a, cluster: {%s}}]}`
+	for title, test := range map[string]struct{ kubeconfig, says string }{
+		"no kubeconfig":       {"/nowhere", "/nowhere: no such file or directory"},
+		"a folder":            {folder, "is a directory"},
+		"a device":            {"/dev/zero", "/dev/zero is a device and no file"},
+		"a large file":        {write("large", strings.Repeat(" ", 2<<20)), "holds more than 1 MiB"},
+		"garbage":             {write("garbage", "\x00\xff{{{"), "error loading config file"},
+		"nobody there":        {write("away", fmt.Sprintf(config, `server: "http://admin:S3CR3T-word@127.0.0.1:1"`)), "the API server is not reached: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"a proxy of no kind":  {write("proxy", fmt.Sprintf(config, `server: "http://127.0.0.1:1", proxy-url: "ftp://admin:S3CR3T-word@127.0.0.1:1"`)), "ftp"},
+		"a server that is no": {write("server", fmt.Sprintf(config, `server: "http://admin:S3CR3T-word@["`)), "host"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			for _, output := range []string{"text", "json"} {
+				var out, err bytes.Buffer
+				code := run(t.Context(), []string{"--kubeconfig", test.kubeconfig, "--namespace", namespace, "--output", output}, &out, &err)
+				assert.Equal(t, exitCouldNotLook, code)
+				assert.Empty(t, err.String())
+				assert.Contains(t, out.String(), "could not look")
+				assert.Contains(t, out.String(), test.says)
+				assert.NotContains(t, out.String(), "S3CR3T")
+			}
 		})
 	}
 }
@@ -168,8 +205,9 @@ func TestPathAndPrometheusAreNamed(t *testing.T) {
 	assert.Contains(t, stdout, "http://holograph-prometheus.holograph.svc:9090 answers")
 
 	code, stdout, _ = doctor(t, c, "--path", file+".missing")
-	assert.Equal(t, exitBroken, code)
-	assert.Contains(t, stdout, "The first broken link is description.")
+	assert.Equal(t, exitCouldNotLook, code)
+	assert.Contains(t, stdout, "The link description could not be looked at, so nobody knows whether it holds.")
+	assert.Contains(t, stdout, "no such file or directory")
 }
 
 // A link that comes right by itself is given the time for it.

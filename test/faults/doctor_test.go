@@ -113,7 +113,7 @@ func TestDoctor(t *testing.T) {
 	mend = wreck(s, fault{wreck: unbind(doctor)})
 	printed, err = s.HelmTest()
 	require.Error(t, err, printed)
-	assert.Contains(t, printed, "The first broken link is renderer-pods.")
+	assert.Contains(t, printed, "The link renderer-pods could not be looked at, so nobody knows whether it holds.")
 	assert.Contains(t, printed, "a permission is missing: ServiceAccount holograph/holograph-doctor may not get deployments of apps in namespace holograph")
 	mend()
 	s.WaitFor(mendedTime, healthy(s.Release))
@@ -150,6 +150,9 @@ func expect(s *harness.Story, fault fault) {
 	s.WaitFor(namedTime, wait.Condition{Name: "the doctor to name " + fault.link, Unmet: func(ctx context.Context) error {
 		found := report.OfRelease(ctx, s.Release)
 		broken = found.Broken()
+		if unseen := found.Unseen(); unseen != nil {
+			return fmt.Errorf("it could not look at %s: %s", unseen.Name, unseen.Cause)
+		}
 		if broken == nil {
 			return errors.New("it finds nothing wrong")
 		}
@@ -169,6 +172,9 @@ func healthy(r kube.Release) wait.Condition {
 		found := report.OfRelease(ctx, r)
 		if broken := found.Broken(); broken != nil {
 			return fmt.Errorf("%s: %s", broken.Name, broken.Cause)
+		}
+		if unseen := found.Unseen(); unseen != nil {
+			return fmt.Errorf("%s could not be looked at: %s", unseen.Name, unseen.Cause)
 		}
 		return nil
 	}}

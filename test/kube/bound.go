@@ -28,7 +28,7 @@ const (
 	maxRefusal = 64 << 10
 	// maxItems bounds the list items of a JSON body. Three bytes of one become more
 	// than a kilobyte of memory where they are a pod.
-	maxItems = 1 << 15
+	maxItems = 1 << 14
 	// maxDepth bounds how deep they are nested. The objects of Kubernetes stay below 30.
 	maxDepth = 100
 	// maxHeader bounds an answer's header.

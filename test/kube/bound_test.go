@@ -118,7 +118,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}, "more than 8 MiB"},
 		"empty items": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"kind":"List","items":[{}%s]}`, strings.Repeat(",{}", maxItems))
-		}, "more than 32768 list items"},
+		}, "more than 16384 list items"},
 		"nested": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, strings.Repeat(`{"a":`, 5000))
 		}, "nested more than 100 deep"},

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +51,8 @@ type Client struct {
 	forwards sync.Map
 	// logins holds what shows a login, by way and Secret.
 	logins sync.Map
+
+	secrets
 }
 
 // Connect returns a client for the cluster that the kubeconfig file names.
@@ -70,7 +74,9 @@ func New(config *rest.Config) (*Client, error) {
 	reading := bound(config, APIServer, true)
 	reading.Wrap(func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} })
 	clientset, err := kubernetes.NewForConfig(reading)
-	return &Client{Interface: clientset, Config: config}, err
+	client := &Client{Interface: clientset, Config: config}
+	client.hideConfig(config)
+	return client, err
 }
 
 // Release is an installed Holograph chart.
@@ -112,18 +118,33 @@ func (r Release) Pods(ctx context.Context) ([]corev1.Pod, error) {
 
 // LivePods returns the pods that a selector finds and that are not being deleted.
 func (c *Client) LivePods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
-	list, err := c.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
 	var alive []corev1.Pod
-	for _, pod := range list.Items {
-		if pod.DeletionTimestamp == nil {
-			alive = append(alive, pod)
+	options := metav1.ListOptions{LabelSelector: selector, Limit: podsPerPage}
+	for range maxPages {
+		list, err := c.CoreV1().Pods(namespace).List(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		for _, pod := range list.Items {
+			if pod.DeletionTimestamp == nil {
+				// Who changed which field is the largest part of many pods.
+				pod.ManagedFields = nil
+				alive = append(alive, pod)
+			}
+		}
+		if options.Continue = list.Continue; options.Continue == "" {
+			return alive, nil
 		}
 	}
-	return alive, nil
+	return nil, &TooMuch{Who: APIServer, What: fmt.Sprintf("more than %d pods", maxPages*podsPerPage)}
 }
+
+// A page of pods stays below maxItems, of which one with two sidecars has 200, and all
+// pages together fit into the doctor's memory.
+const (
+	podsPerPage = 50
+	maxPages    = 80
+)
 
 // Query evaluates a PromQL expression in the release's Prometheus, now.
 func (r Release) Query(ctx context.Context, expression string) (model.Vector, error) {
@@ -141,13 +162,18 @@ func Vector(ctx context.Context, api prometheusv1.API, expression string) (model
 		// The error's text is only "server error: 503": the server's words are its detail.
 		var said *prometheusv1.Error
 		if errors.As(err, &said) && said.Detail != "" {
-			err = fmt.Errorf("%w: %.200s", err, said.Detail)
+			err = fmt.Errorf("%w: %s", err, said.Detail)
 		}
 		return nil, fmt.Errorf("query %s: %w", expression, err)
 	}
 	vector, ok := value.(model.Vector)
-	if !ok {
+	switch {
+	case value == nil:
+		return nil, fmt.Errorf("query %s: got nothing, want a vector", expression)
+	case !ok:
 		return nil, fmt.Errorf("query %s: got a %s, want a vector", expression, value.Type())
+	case slices.Contains(vector, nil):
+		return nil, fmt.Errorf("query %s: got a sample that is null", expression)
 	}
 	return vector, nil
 }
@@ -192,6 +218,9 @@ func (c *Client) MetricsVersion(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(raw, &group); err != nil {
 		return "", err
 	}
+	if group.PreferredVersion.Version == "" {
+		return "", fmt.Errorf("%s is served in no version", Group)
+	}
 	return group.PreferredVersion.Version, nil
 }
 
@@ -233,6 +262,10 @@ func (c *Client) ExternalMetric(ctx context.Context, namespace string, metric au
 		return total, errors.New("there is no value")
 	}
 	for _, item := range list.Items {
+		// To add numbers whose exponents lie far apart writes out all digits between them.
+		if value := item.Value.AsApproximateFloat64(); len(list.Items) > 1 && math.Abs(value) > math.MaxInt64 {
+			return total, fmt.Errorf("a part of it is %s, which no total can hold", item.Value.String())
+		}
 		total.Add(item.Value)
 	}
 	return total, nil

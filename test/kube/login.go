@@ -81,5 +81,6 @@ func (w *withLogin) read(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("secret %s/%s has no key %s", w.login.Namespace, w.login.Name, authorizationKey)
 	}
 	w.header = header
+	w.client.Hide(header)
 	return header, nil
 }

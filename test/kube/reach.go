@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -78,8 +77,15 @@ type Access struct {
 	Login *Login `json:"login,omitempty"`
 }
 
+// Files reports whether a part of the access is in files.
+func (a Access) Files() bool {
+	return a.CAFile != "" || a.CertFile != "" || a.KeyFile != "" || a.TokenFile != "" || a.AuthorizationFile != ""
+}
+
 // PrometheusAt returns the API of the Prometheus with that URL.
 func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, error) {
+	c.hideURL(address)
+	c.hideFile(access.TokenFile)
 	address, client, err := c.reachWith(address, access)
 	if err != nil {
 		return nil, err
@@ -114,11 +120,18 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 		}
 	}
 	headers := access.header()
+	for name, value := range access.Headers {
+		// A tenant is a name, which stands in a release's own names too.
+		if !strings.EqualFold(name, "X-Scope-OrgID") {
+			c.Hide(value)
+		}
+	}
 	if access.AuthorizationFile != "" {
-		text, err := os.ReadFile(access.AuthorizationFile)
+		text, err := ReadFile(access.AuthorizationFile)
 		if err != nil {
 			return "", nil, err
 		}
+		c.Hide(string(text))
 		headers.Set("Authorization", strings.TrimSpace(string(text)))
 	}
 	client.Transport = withHeaders{client.Transport, headers}

@@ -21,6 +21,10 @@ import (
 // configuration that it started with.
 const checksum = "checksum/config"
 
+// maxConfig bounds the configuration that is read: the smallest YAML takes a hundred
+// times its size to read. Kubernetes bounds a ConfigMap at 1 MiB.
+const maxConfig = 512 << 10
+
 // AdapterRule is whether the adapter's configuration has the release's rules.
 var AdapterRule = Link{
 	Name:  "adapter-rule",
@@ -34,6 +38,10 @@ var AdapterRule = Link{
 		at := s.Adapter.ConfigMap
 		var config struct {
 			Rules []map[string]any `json:"rules"`
+		}
+		if len(text) > maxConfig {
+			return "", &Unseen{Cause: fmt.Sprintf("ConfigMap %s/%s: %s holds more than %d kB, which is more than is read of it", at.Namespace, at.Name, at.Key, maxConfig>>10),
+				Remedy: "see whether it holds the release's rules, and what makes it so large"}
 		}
 		if err := yaml.Unmarshal([]byte(text), &config); err != nil {
 			return "", broken("run "+s.upgrade(), "ConfigMap %s/%s: %s is no YAML: %v", at.Namespace, at.Name, at.Key, err)

@@ -115,12 +115,14 @@ var Discovery = Link{
 	look: func(ctx context.Context, s subject) (string, error) {
 		version, err := s.MetricsVersion(ctx)
 		if err != nil {
-			return "", orForbidden(err, broken("see whether its APIServices are Available: kubectl get apiservices", "%v", err))
+			return "", otherwise(err, &Broken{Cause: err.Error(), Remedy: "see whether its APIServices are Available: kubectl get apiservices"})
 		}
 		listed, err := s.Metrics(ctx)
 		if err != nil {
-			return "", orForbidden(err, broken(fmt.Sprintf("see what is wrong with it: kubectl describe apiservice %s.%s", version, kube.Group),
-				"%s/%s does not answer: %v", kube.Group, version, err))
+			return "", otherwise(err, &Broken{
+				Cause:  fmt.Sprintf("%s/%s does not answer: %v", kube.Group, version, err),
+				Remedy: fmt.Sprintf("see what is wrong with it: kubectl describe apiservice %s.%s", version, kube.Group),
+			})
 		}
 		for _, metric := range s.wantedMetrics() {
 			if !slices.Contains(listed, "pods/"+metric) {
@@ -169,7 +171,7 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 var Values = Link{
 	Name:  "values",
 	Holds: "a value of each metric for every renderer pod",
-	on:    func(p path.Path) bool { return len(p.APIServices) > 0 },
+	on:    func(p path.Path) bool { return servesCustomMetrics(p) || len(p.APIServices) > 0 && hasAutoscaler(p) },
 	look: func(ctx context.Context, s subject) (string, error) {
 		if !servesCustomMetrics(s.Path) {
 			return s.totals(ctx)
@@ -206,7 +208,7 @@ func (s subject) noValues(err error) error {
 			s.Namespace, rule("", "pods", "list"), s.adapterLog()),
 			"%v, which the adapter says when it may not list pods in namespace %s", err, s.Namespace)
 	}
-	return orForbidden(err, broken("read the adapter's log"+s.adapterLog(), "%v", err))
+	return otherwise(err, &Broken{Cause: err.Error(), Remedy: "read the adapter's log" + s.adapterLog()})
 }
 
 func (s subject) adapterLog() string {
@@ -234,13 +236,13 @@ func (s subject) totals(ctx context.Context) (string, error) {
 	}
 	var found []string
 	for _, metric := range hpa.Spec.Metrics {
-		if metric.Type != autoscalingv2.ExternalMetricSourceType {
+		if metric.Type != autoscalingv2.ExternalMetricSourceType || metric.External == nil {
 			continue
 		}
 		name := metric.External.Metric.Name
 		value, err := s.ExternalMetric(ctx, s.Namespace, metric.External.Metric)
 		if err != nil {
-			return "", orForbidden(err, broken("read the log of KEDA's operator, which asks Prometheus", "%s: %v", name, err))
+			return "", otherwise(err, &Broken{Cause: fmt.Sprintf("%s: %v", name, err), Remedy: "read the log of KEDA's operator, which asks Prometheus"})
 		}
 		found = append(found, name+" "+value.String())
 	}

@@ -33,14 +33,23 @@ type subject struct {
 func (l Link) On(p path.Path) bool { return l.on == nil || l.on(p) }
 
 // Check returns what was found of a link that holds. The error of one that does
-// not is a *Broken.
+// not is a *Broken, that of one that could not be looked at an *Unseen. All of it
+// can be shown to anybody.
 func (l Link) Check(ctx context.Context, c *kube.Client, p path.Path) (finding string, err error) {
 	finding, err = l.look(ctx, subject{c, p})
 	var broken *Broken
-	if err != nil && !errors.As(err, &broken) {
-		err = Unread(err)
+	var unseen *Unseen
+	switch {
+	case err == nil:
+		return c.Shown(finding), nil
+	case ctx.Err() != nil:
+		unseen = OutOfTime(err)
+	case errors.As(err, &broken):
+		return "", &Broken{Cause: c.Shown(broken.Cause), Remedy: c.Shown(broken.Remedy)}
+	case !errors.As(err, &unseen):
+		unseen = Unread(err)
 	}
-	return finding, err
+	return "", &Unseen{Cause: c.Shown(unseen.Cause), Remedy: c.Shown(unseen.Remedy)}
 }
 
 // Broken says why a link does not hold, and what to do.
@@ -50,6 +59,15 @@ type Broken struct {
 
 // Error returns the cause.
 func (b *Broken) Error() string { return b.Cause }
+
+// Unseen says why a link could not be looked at, so that nobody knows whether it
+// holds, and what to do.
+type Unseen struct {
+	Cause, Remedy string
+}
+
+// Error returns the cause.
+func (u *Unseen) Error() string { return u.Cause }
 
 // All returns every link, in the order in which a frame's news travels. The first
 // one that is broken is where to begin: those behind it have nothing to carry.

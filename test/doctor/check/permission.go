@@ -1,26 +1,95 @@
 package check
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 
+	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"holograph/test/kube"
 )
 
 // denial is how Kubernetes says no.
 var denial = regexp.MustCompile(`User "([^"]+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 
-// Unread says of a read that failed why, and what to do.
-func Unread(err error) *Broken {
-	if broken := forbidden(err.Error()); broken != nil {
-		return broken
+// Unread says of a read of the cluster's objects that failed why, and what to do. The
+// doctor has not seen them, so that it cannot say whether they are right.
+func Unread(err error) *Unseen {
+	if unseen := blind(err); unseen != nil {
+		return unseen
 	}
-	remedy := "see whether the API server answers: kubectl version"
-	if apierrors.IsUnauthorized(err) {
-		remedy = "log in to the cluster again, or name another kubeconfig"
+	return &Unseen{Cause: notSeen + plain(err).Error(), Remedy: askAPIServer}
+}
+
+const (
+	notSeen      = "it could not be looked at: "
+	askAPIServer = "see whether the API server answers: kubectl version"
+)
+
+// OutOfTime says that the doctor's own time is over.
+func OutOfTime(err error) *Unseen {
+	return &Unseen{Cause: "there was no time left to look: " + plain(err).Error(),
+		Remedy: "ask again; where that changes nothing, see what answers so slowly"}
+}
+
+// blind returns what keeps the doctor itself from looking, whatever it looks at; nil
+// where the error is a matter of what it looks at.
+func blind(err error) *Unseen {
+	var wait *kube.Wait
+	var away *kube.Unreachable
+	switch {
+	case errors.As(err, &wait):
+		return &Unseen{Cause: notSeen + wait.Error(), Remedy: "ask again when that is over"}
+	case errors.As(err, &away) && away.Who == kube.APIServer:
+		return &Unseen{Cause: notSeen + away.Error(), Remedy: askAPIServer}
+	case apierrors.IsUnauthorized(err):
+		return &Unseen{Cause: notSeen + err.Error(), Remedy: "log in to the cluster again, or name another kubeconfig"}
+	case apierrors.IsForbidden(err):
+		if missing := forbidden(err.Error()); missing != nil {
+			return &Unseen{Cause: missing.Cause, Remedy: missing.Remedy}
+		}
+		return &Unseen{Cause: notSeen + err.Error(), Remedy: "let whoever runs the doctor read it (Role, RoleBinding, admission)"}
 	}
-	return &Broken{Cause: "it could not be looked at: " + err.Error(), Remedy: remedy}
+	return nil
+}
+
+// otherwise returns the doctor's own trouble that an error tells of, then a permission
+// that somebody else lacks, then what a link makes of it.
+func otherwise(err error, of *Broken) error {
+	if unseen := blind(err); unseen != nil {
+		return unseen
+	}
+	if missing := forbidden(err.Error()); missing != nil {
+		return missing
+	}
+	return of
+}
+
+// ofProxied is otherwise for who is asked through the API server's proxy, and answers
+// what it likes: only a permission for the proxy is taken from its words.
+func ofProxied(err error, of *Broken) error {
+	if match := denial.FindStringSubmatch(err.Error()); match != nil && !strings.HasSuffix(match[3], "/proxy") {
+		return of
+	}
+	if unseen := blind(err); unseen != nil {
+		return unseen
+	}
+	return of
+}
+
+// turnedAway reports whether a Prometheus wants other credentials than it was shown.
+func turnedAway(err error) bool {
+	var said *prometheusv1.Error
+	return errors.As(err, &said) && (strings.HasSuffix(said.Msg, " 401") || strings.HasSuffix(said.Msg, " 403"))
+}
+
+// hasNoFile reports whether a file of the doctor's pod is not here.
+func hasNoFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
 // forbidden returns the missing permission that a message tells of, whoever lacks

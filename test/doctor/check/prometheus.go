@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -41,15 +42,18 @@ var Prometheus = Link{
 		}
 		if _, err := s.query(ctx, "vector(1)"); err != nil {
 			remedy := "let the cluster reach your Prometheus, or write its URL under prometheus.url"
-			switch {
-			case at.Deployment != "":
+			if at.Deployment != "" {
 				remedy = "read its log: " + s.kubectl("logs deployment/%s", at.Deployment)
-			case errors.Is(err, fs.ErrNotExist):
-				remedy = "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"
 			}
-			return "", orForbidden(err, broken(remedy, "%s does not answer queries: %v", at.URL, plain(err)))
+			cause := fmt.Sprintf("%s does not answer queries: %v", kube.Address(at.URL), plain(err))
+			// In the cluster the doctor shows what the adapter does. Elsewhere it has less to show.
+			if hasNoFile(err) || turnedAway(err) && !s.Inside {
+				return "", &Unseen{Cause: cause,
+					Remedy: "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
+			}
+			return "", ofProxied(err, &Broken{Cause: cause, Remedy: remedy})
 		}
-		return at.URL + " answers", nil
+		return kube.Address(at.URL) + " answers", nil
 	},
 }
 
@@ -74,12 +78,20 @@ func (s subject) workloadRuns(ctx context.Context, name string) error {
 
 // query evaluates an expression in the release's Prometheus.
 func (s subject) query(ctx context.Context, expression string) (model.Vector, error) {
+	if s.Path.Prometheus.Elsewhere {
+		return nil, errElsewhere
+	}
 	api, err := s.PrometheusAt(s.Path.Prometheus.URL, s.Path.Prometheus.Access)
 	if err != nil {
 		return nil, err
 	}
 	return kube.Vector(ctx, api, expression)
 }
+
+// errElsewhere is the error of a Prometheus that wants credentials of whoever is not in
+// the cluster: a description says which files hold them, and whoever may write that
+// must not have files of this machine sent to where it says.
+var errElsewhere = fmt.Errorf("it wants credentials that are files of the doctor's pod: %w", fs.ErrNotExist)
 
 // matchers select the renderer's series.
 func (s subject) matchers() string {
@@ -91,7 +103,7 @@ func (s subject) byPod(vector model.Vector) map[string]float64 {
 	values := map[string]float64{}
 	for _, sample := range vector {
 		pod := string(sample.Metric[model.LabelName(s.Labels.Pod)])
-		if value, seen := values[pod]; !seen || float64(sample.Value) > value {
+		if value, seen := values[pod]; !seen || math.IsNaN(value) || float64(sample.Value) > value {
 			values[pod] = float64(sample.Value)
 		}
 	}
@@ -128,7 +140,7 @@ var Targets = Link{
 					return "", s.noTarget(pod)
 				}
 			}
-			if value == 0 {
+			if value != 1 {
 				return "", s.targetDown(ctx, pod)
 			}
 		}
@@ -163,7 +175,7 @@ func (s subject) noTarget(pod corev1.Pod) error {
 			"Prometheus does not scrape pod %s, which is none of its targets", pod.Name)
 	}
 	return broken("let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",
-		"the Prometheus at %s does not scrape pod %s, which is none of its targets", s.Path.Prometheus.URL, pod.Name)
+		"the Prometheus at %s does not scrape pod %s, which is none of its targets", kube.Address(s.Path.Prometheus.URL), pod.Name)
 }
 
 // targetDown says what the scrape of a pod failed with, where Prometheus tells.
@@ -207,19 +219,20 @@ var Series = Link{
 		if err != nil {
 			return "", err
 		}
-		limit := staleScrapes * time.Duration(interval)
-		oldest := time.Duration(0)
+		// In seconds: not every number that Prometheus may answer is a duration.
+		limit := staleScrapes * time.Duration(interval).Seconds()
+		oldest := 0.0
 		for _, name := range s.series() {
 			// Prometheus' own clock is on both sides.
 			vector, err := s.query(ctx, fmt.Sprintf("time() - timestamp(%s{%s})", name, s.matchers()))
 			if err != nil {
 				return "", err
 			}
-			ages := map[string]time.Duration{}
+			ages := map[string]float64{}
 			for _, sample := range vector {
 				pod := string(sample.Metric[model.LabelName(s.Labels.Pod)])
-				age := time.Duration(float64(sample.Value) * float64(time.Second))
-				if youngest, seen := ages[pod]; !seen || age < youngest {
+				age := float64(sample.Value)
+				if youngest, seen := ages[pod]; !seen || math.IsNaN(youngest) || age < youngest {
 					ages[pod] = age
 				}
 			}
@@ -228,15 +241,23 @@ var Series = Link{
 				switch {
 				case !found:
 					return "", s.noSeries(ctx, name, pod)
-				case age > limit:
-					return "", broken("see whether Prometheus keeps up: its log, its memory, its disk",
-						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", name, pod.Name, age.Round(time.Second), interval)
+				case !(math.Abs(age) <= limit):
+					return "", broken("see whether Prometheus keeps up: its log, its memory, its disk, its clock",
+						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", name, pod.Name, seconds(age), interval)
 				}
 				oldest = max(oldest, age)
 			}
 		}
-		return fmt.Sprintf("%d of each of %d pods, at most %s old", len(s.series()), len(pods), oldest.Round(time.Second)), nil
+		return fmt.Sprintf("%d of each of %d pods, at most %s old", len(s.series()), len(pods), seconds(oldest)), nil
 	},
+}
+
+// seconds writes a number of seconds, which need not be a duration.
+func seconds(of float64) string {
+	if math.Abs(of) < math.MaxInt64/float64(time.Second) {
+		return time.Duration(of * float64(time.Second)).Round(time.Second).String()
+	}
+	return fmt.Sprintf("%v s", of)
 }
 
 // noSeries says what Prometheus has of a pod in place of the series that it should
@@ -272,17 +293,14 @@ func (s subject) noSeries(ctx context.Context, name string, pod corev1.Pod) erro
 // plain takes off what an HTTP client wraps around an error: a method and a URL
 // that say less than the text around.
 func plain(err error) error {
+	var away *kube.Unreachable
+	if errors.As(err, &away) && away.Who != kube.APIServer {
+		// Who that is the text around says.
+		return away.Err
+	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return wrapped.Err
 	}
 	return err
-}
-
-// orForbidden returns the missing permission that an error tells of, else otherwise.
-func orForbidden(err, otherwise error) error {
-	if broken := forbidden(err.Error()); broken != nil {
-		return broken
-	}
-	return otherwise
 }

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -37,16 +36,21 @@ var RendererPods = Link{
 		if err := s.rolledOut(deployment, pods); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%d of %d Ready", deployment.Status.ReadyReplicas, *deployment.Spec.Replicas), nil
+		return fmt.Sprintf("%d of %d Ready", deployment.Status.ReadyReplicas, wanted(deployment)), nil
 	},
+}
+
+// wanted is how many pods a Deployment wants: one where it does not say.
+func wanted(deployment *appsv1.Deployment) int32 {
+	if deployment.Spec.Replicas == nil {
+		return 1
+	}
+	return *deployment.Spec.Replicas
 }
 
 // rolledOut says what keeps a Deployment from having the pods that it wants.
 func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) error {
-	status, want := deployment.Status, int32(1)
-	if deployment.Spec.Replicas != nil {
-		want = *deployment.Spec.Replicas
-	}
+	status, want := deployment.Status, wanted(deployment)
 	look := s.kubectl("describe deployment %s", deployment.Name)
 	switch {
 	case want == 0:
@@ -145,13 +149,12 @@ var RendererMetrics = Link{
 		}
 		for _, pod := range pods {
 			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.MetricsPath)
-			exported, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.MetricsPath)
+			exported, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.MetricsPath, s.series())
 			if err != nil {
-				if broken := forbidden(err.Error()); broken != nil {
-					return "", broken
-				}
-				return "", broken("write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
-					"pod %s does not give its metrics at %s: %v", pod.Name, place, err)
+				return "", ofProxied(err, &Broken{
+					Cause:  fmt.Sprintf("pod %s does not give its metrics at %s: %v", pod.Name, place, plain(err)),
+					Remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+				})
 			}
 			for _, signal := range s.Signals {
 				for _, series := range signal.Series {
@@ -166,8 +169,8 @@ var RendererMetrics = Link{
 	},
 }
 
-// exports lists the names of the samples that a pod exports.
-func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string) (map[string]bool, error) {
+// exports tells which of the names a pod exports samples of.
+func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string, names []string) (map[string]bool, error) {
 	base, client, err := c.ReachPod(pod, port)
 	if err != nil {
 		return nil, err
@@ -180,23 +183,23 @@ func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path
 	request.Header.Set("Accept", "text/plain;version=0.0.4")
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, plain(err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers %s", response.Status)
+		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))))
 	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
-	lines := bufio.NewScanner(bytes.NewReader(body))
-	lines.Buffer(nil, len(body)+1)
-	for lines.Scan() {
-		if line := lines.Text(); line != "" && line[0] != '#' {
-			names[line[:strings.IndexAny(line+" ", "{ \t")]] = true
+	exported := map[string]bool{}
+	for line := range bytes.Lines(body) {
+		if end := bytes.IndexAny(line, "{ \t\r\n"); end > 0 {
+			if name := string(line[:end]); slices.Contains(names, name) {
+				exported[name] = true
+			}
 		}
 	}
-	return names, nil
+	return exported, nil
 }

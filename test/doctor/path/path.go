@@ -76,6 +76,8 @@ type Prometheus struct {
 	// Deployment is the embedded one's; empty for another Prometheus.
 	Deployment     string `json:"deployment,omitempty"`
 	ScrapeInterval string `json:"scrapeInterval"`
+	// Elsewhere says that the files of its access are another machine's.
+	Elsewhere bool `json:"-"`
 }
 
 // Adapter is the prometheus-adapter that is given the release's rules.
@@ -114,11 +116,26 @@ type Autoscaler struct {
 // is well.
 func Decode(text []byte) (Path, error) {
 	var p Path
+	if len(text) > maxText {
+		return p, Unknown{fmt.Errorf("it holds more than %d kB", maxText>>10)}
+	}
 	if err := yaml.UnmarshalStrict(text, &p); err != nil {
-		return Path{}, fmt.Errorf("%s is not one that this doctor knows: %w", File, err)
+		return Path{}, Unknown{err}
 	}
 	return p, nil
 }
+
+// Unknown is the error of a description that this doctor does not understand.
+type Unknown struct{ Err error }
+
+// Error implements error.
+func (u Unknown) Error() string {
+	return fmt.Sprintf("%s is not one that this doctor knows: %v", File, u.Err)
+}
+
+// maxText bounds a description: the smallest YAML takes a hundred times its size to
+// read. That of a release with everything is 4 kB.
+const maxText = 256 << 10
 
 // Missing says that a namespace holds no description of a release.
 type Missing struct{ Release, Namespace string }
@@ -138,5 +155,9 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 	if len(list.Items) == 0 {
 		return Path{}, Missing{Release: release, Namespace: namespace}
 	}
-	return Decode([]byte(list.Items[0].Data[File]))
+	p, err := Decode([]byte(list.Items[0].Data[File]))
+	if err == nil && p.Prometheus != nil && !c.Inside {
+		p.Prometheus.Elsewhere = p.Prometheus.Files()
+	}
+	return p, err
 }

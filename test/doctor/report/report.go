@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"holograph/test/doctor/check"
 	"holograph/test/doctor/path"
 	"holograph/test/kube"
@@ -20,12 +18,24 @@ import (
 // Status is what is known of a link.
 type Status string
 
-// The statuses. A link behind the first broken one is not checked: it has nothing
-// to carry, so whatever it shows is a consequence.
+// The statuses. A link behind the first that is not OK is not checked: where that is
+// broken it has nothing to carry, so whatever it shows is a consequence.
 const (
 	OK         Status = "ok"
 	Broken     Status = "broken"
+	Unseen     Status = "could not look"
 	NotChecked Status = "not checked"
+)
+
+// Verdict is what is known of all links.
+type Verdict string
+
+// The verdicts. Of a release that could not be looked at nobody knows whether it
+// scales.
+const (
+	Holds        Verdict = "holds"
+	IsBroken     Verdict = "broken"
+	CouldNotLook Verdict = "could not look"
 )
 
 // Description is the link before all others: that the release tells its path.
@@ -38,7 +48,7 @@ type Link struct {
 	Status Status `json:"status"`
 	// Finding is what was seen of a link that holds.
 	Finding string `json:"finding,omitempty"`
-	// Cause and Remedy are a broken link's.
+	// Cause and Remedy are those of a link that is broken or could not be looked at.
 	Cause  string `json:"cause,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -47,7 +57,9 @@ type Link struct {
 type Report struct {
 	Release   string `json:"release"`
 	Namespace string `json:"namespace"`
-	// Healthy says that no link is broken.
+	// Verdict is what the program's exit code says.
+	Verdict Verdict `json:"verdict"`
+	// Healthy says that every link holds.
 	Healthy bool   `json:"healthy"`
 	Links   []Link `json:"links"`
 }
@@ -55,14 +67,15 @@ type Report struct {
 // Of walks the path of a release up to the first broken link. The path is read
 // anew each time: an upgrade changes it.
 func Of(ctx context.Context, c *kube.Client, namespace, release string, read func(context.Context) (path.Path, error)) Report {
-	r := Report{Release: release, Namespace: namespace, Healthy: true}
+	r := Report{Release: c.Shown(release), Namespace: c.Shown(namespace), Verdict: Holds, Healthy: true}
 	p, err := read(ctx)
 	if err != nil {
-		cause, remedy := undescribed(err)
-		r.Links, r.Healthy = append(r.Links, Link{Name: Description, Status: Broken, Cause: cause, Remedy: remedy}), false
+		link := undescribed(ctx, err)
+		link.Cause, link.Remedy = c.Shown(link.Cause), c.Shown(link.Remedy)
+		r.stop(link)
 		return r
 	}
-	r.Release, r.Namespace = p.Release, p.Namespace
+	r.Release, r.Namespace = c.Shown(p.Release), c.Shown(p.Namespace)
 	r.Links = append(r.Links, Link{Name: Description, Status: OK, Finding: "the release says what its path is"})
 	for _, link := range check.All() {
 		if !link.On(p) {
@@ -73,12 +86,32 @@ func Of(ctx context.Context, c *kube.Client, namespace, release string, read fun
 			continue
 		}
 		finding, err := link.Check(ctx, c, p)
-		found := Link{Name: link.Name, Status: OK, Finding: finding}
-		if broken := (*check.Broken)(nil); errors.As(err, &broken) {
-			found, r.Healthy = Link{Name: link.Name, Status: Broken, Cause: broken.Cause, Remedy: broken.Remedy}, false
+		var broken *check.Broken
+		var unseen *check.Unseen
+		switch {
+		case errors.As(err, &broken):
+			r.stop(Link{Name: link.Name, Status: Broken, Cause: broken.Cause, Remedy: broken.Remedy})
+		case errors.As(err, &unseen):
+			r.stop(Link{Name: link.Name, Status: Unseen, Cause: unseen.Cause, Remedy: unseen.Remedy})
+		default:
+			r.Links = append(r.Links, Link{Name: link.Name, Status: OK, Finding: finding})
 		}
-		r.Links = append(r.Links, found)
 	}
+	return r
+}
+
+// stop ends a walk at a link that is not OK.
+func (r *Report) stop(at Link) {
+	r.Links, r.Healthy, r.Verdict = append(r.Links, at), false, IsBroken
+	if at.Status == Unseen {
+		r.Verdict = CouldNotLook
+	}
+}
+
+// NotConnected is the report of a release whose cluster could not be asked at all.
+func NotConnected(namespace, release, cause, remedy string) Report {
+	r := Report{Release: release, Namespace: namespace}
+	r.stop(Link{Name: Description, Status: Unseen, Cause: cause, Remedy: remedy})
 	return r
 }
 
@@ -89,22 +122,33 @@ func OfRelease(ctx context.Context, r kube.Release) Report {
 	})
 }
 
-// undescribed says why a release's path is not known, and what to do.
-func undescribed(err error) (cause, remedy string) {
+// undescribed says why a release's path is not known, and what to do. That there is
+// none was seen; one that cannot be read or understood says nothing of the release.
+func undescribed(ctx context.Context, err error) Link {
+	unknown := path.Unknown{}
 	switch {
+	case ctx.Err() != nil:
+		unseen := check.OutOfTime(err)
+		return Link{Name: Description, Status: Unseen, Cause: unseen.Cause, Remedy: unseen.Remedy}
 	case errors.As(err, &path.Missing{}):
-		return err.Error(), "name the release and the namespace that its objects are in (--release, --namespace); the chart writes the description where doctor.enabled is true"
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		broken := check.Unread(err)
-		return broken.Cause, broken.Remedy
+		return Link{Name: Description, Status: Broken, Cause: err.Error(),
+			Remedy: "name the release and the namespace that its objects are in (--release, --namespace); the chart writes the description where doctor.enabled is true"}
+	case errors.As(err, &unknown):
+		return Link{Name: Description, Status: Unseen, Cause: err.Error(), Remedy: "take the doctor of the version that the release was installed from"}
 	}
-	return err.Error(), "see whether the API server answers (kubectl version), and take the doctor of the version that the release was installed from"
+	unseen := check.Unread(err)
+	return Link{Name: Description, Status: Unseen, Cause: unseen.Cause, Remedy: unseen.Remedy}
 }
 
 // Broken returns the first broken link, nil where there is none.
-func (r Report) Broken() *Link {
+func (r Report) Broken() *Link { return r.first(Broken) }
+
+// Unseen returns the link that could not be looked at, nil where there is none.
+func (r Report) Unseen() *Link { return r.first(Unseen) }
+
+func (r Report) first(status Status) *Link {
 	for i := range r.Links {
-		if r.Links[i].Status == Broken {
+		if r.Links[i].Status == status {
 			return &r.Links[i]
 		}
 	}
@@ -125,9 +169,13 @@ func (r Report) Text() string {
 		}
 	}
 	table.Flush()
-	if broken := r.Broken(); broken != nil {
-		fmt.Fprintf(&out, "\nThe first broken link is %s.\ncause:  %s\nremedy: %s\n", broken.Name, broken.Cause, broken.Remedy)
-	} else {
+	const why = "cause:  %s\nremedy: %s\n"
+	switch broken, unseen := r.Broken(), r.Unseen(); {
+	case broken != nil:
+		fmt.Fprintf(&out, "\nThe first broken link is %s.\n"+why, broken.Name, broken.Cause, broken.Remedy)
+	case unseen != nil:
+		fmt.Fprintf(&out, "\nThe link %s could not be looked at, so nobody knows whether it holds.\n"+why, unseen.Name, unseen.Cause, unseen.Remedy)
+	default:
 		fmt.Fprint(&out, "\nEvery link holds.\n")
 	}
 	return out.String()
