@@ -23,6 +23,8 @@ const (
 	// minSecret is the length from which on a secret is looked for in a text. A shorter
 	// one is a part of too many words.
 	minSecret = 6
+	// minSegment is that for a part of a signed token.
+	minSegment = 20
 	// maxFile bounds a file that is read whole, as Kubernetes bounds a ConfigMap.
 	maxFile = 1 << 20
 )
@@ -72,7 +74,8 @@ func partsOf(text string) []string {
 			parts = append(parts, string(login), password)
 		}
 	}
-	if segments := strings.Split(text, "."); len(segments) == 3 {
+	// A short one is a word.
+	if segments := strings.Split(text, "."); len(segments) == 3 && min(len(segments[1]), len(segments[2])) >= minSegment {
 		parts = append(parts, segments[1:]...)
 	}
 	return parts
