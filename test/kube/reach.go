@@ -200,6 +200,13 @@ func (c *Client) proxy(path string) (string, *http.Client, error) {
 	return address, &http.Client{Transport: statuses{transport}, Timeout: callTimeout, CheckRedirect: below(own)}, nil
 }
 
+// Relayed is a status that came by the API server's proxy. It is the API server's own,
+// or whoever is behind the proxy says it, who may say anything.
+type Relayed struct{ error }
+
+// Unwrap returns the status.
+func (r *Relayed) Unwrap() error { return r.error }
+
 // statuses turns what the API server itself answers in place of whom it should
 // have asked, such as "no endpoints available for service", into errors.
 type statuses struct{ http.RoundTripper }
@@ -216,7 +223,7 @@ func (s statuses) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if status := statusOf(body); status != nil {
-		return nil, apierrors.FromObject(status)
+		return nil, &Relayed{apierrors.FromObject(status)}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil

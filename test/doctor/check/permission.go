@@ -72,7 +72,8 @@ func otherwise(err error, of *Broken) error {
 // ofProxied is otherwise for who is asked through the API server's proxy, and answers
 // what it likes: only a permission for the proxy is taken from its words.
 func ofProxied(err error, of *Broken) error {
-	if match := denial.FindStringSubmatch(err.Error()); match != nil && !strings.HasSuffix(match[3], "/proxy") {
+	var relayed *kube.Relayed
+	if match := denial.FindStringSubmatch(err.Error()); errors.As(err, &relayed) && match != nil && !strings.HasSuffix(match[3], "/proxy") {
 		return of
 	}
 	if unseen := blind(err); unseen != nil {
