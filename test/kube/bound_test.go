@@ -286,6 +286,23 @@ func TestRedirects(t *testing.T) {
 	})
 }
 
+// An API server is asked for JSON alone, the only encoding that is bounded and taken.
+func TestJSONIsAskedFor(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
+		if accept := r.Header.Get("Accept"); strings.Contains(accept, "protobuf") || strings.Contains(r.Header.Get("Content-Type"), "protobuf") {
+			w.Header().Set("Content-Type", "application/vnd.kubernetes.protobuf")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"kind":"List","apiVersion":"v1","preferredVersion":{"version":"v1"},"status":"success","data":{"resultType":"vector","result":[]}}`)
+	}, func(t *testing.T, _ string, err error) {
+		if err != nil {
+			assert.NotContains(t, err.Error(), "protobuf")
+		}
+	})
+}
+
 // What is no JSON is not decoded as what it says that it is.
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()

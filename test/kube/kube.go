@@ -21,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -72,6 +73,8 @@ func New(config *rest.Config) (*Client, error) {
 	// The tests list whatever there is, old kinds too, and need not be told each time.
 	config.WarningHandler = rest.NoWarnings{}
 	reading := bound(config, APIServer, true)
+	// By itself client-go asks for protobuf, whose size says nothing of what becomes of it.
+	reading.ContentType, reading.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	reading.Wrap(func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} })
 	clientset, err := kubernetes.NewForConfig(reading)
 	client := &Client{Interface: clientset, Config: config}
