@@ -122,7 +122,9 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	response, err := b.RoundTripper.RoundTrip(request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
 	if err != nil {
-		if !connected.Load() {
+		// On the way by a forwarded port, it may be the API server that is not reached.
+		var away *Unreachable
+		if !connected.Load() && !errors.As(err, &away) {
 			err = &Unreachable{Who: b.server, Err: err}
 		}
 		return nil, err

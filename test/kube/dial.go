@@ -28,7 +28,8 @@ const idleForwarded = 20 * time.Second
 // the API server's proxy keeps to itself. Each connection finds a pod anew.
 func (c *Client) forwarded(namespace, service, port string) http.RoundTripper {
 	made, _ := c.forwards.LoadOrStore(namespace+"/"+service+":"+port, &http.Transport{
-		IdleConnTimeout: idleForwarded,
+		IdleConnTimeout:        idleForwarded,
+		MaxResponseHeaderBytes: maxHeader,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			pod, number, err := c.endpoint(ctx, namespace, service, port)
 			if err != nil {

@@ -151,7 +151,7 @@ func (c *Client) reachWithLogin(address string, access Access) (string, *http.Cl
 	}
 	port := cmp.Or(parsed.Port(), "80")
 	way := c.forwarded(match[2], match[1], port)
-	shown, _ := c.logins.LoadOrStore(fmt.Sprint(match[0], port, *access.Login), &withLogin{RoundTripper: way, client: c, login: *access.Login})
+	shown, _ := c.logins.LoadOrStore(fmt.Sprint(match[0], port, *access.Login), &withLogin{RoundTripper: bounded{way, Origin(parsed), false}, client: c, login: *access.Login})
 	return address, &http.Client{Transport: withHeaders{shown.(*withLogin), access.header()}, Timeout: callTimeout}, nil
 }
 
