@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -70,6 +71,8 @@ type Access struct {
 	// CertFile and KeyFile hold the client's own.
 	CertFile string `json:"certFile,omitempty"`
 	KeyFile  string `json:"keyFile,omitempty"`
+	// HeaderFiles hold the values of headers, by their names.
+	HeaderFiles map[string]string `json:"headerFiles,omitempty"`
 	// TokenFile holds a bearer token, AuthorizationFile a whole Authorization header.
 	TokenFile         string `json:"tokenFile,omitempty"`
 	AuthorizationFile string `json:"authorizationFile,omitempty"`
@@ -79,7 +82,7 @@ type Access struct {
 
 // Files reports whether a part of the access is in files.
 func (a Access) Files() bool {
-	return a.CAFile != "" || a.CertFile != "" || a.KeyFile != "" || a.TokenFile != "" || a.AuthorizationFile != ""
+	return a.CAFile != "" || a.CertFile != "" || a.KeyFile != "" || a.TokenFile != "" || a.AuthorizationFile != "" || len(a.HeaderFiles) > 0
 }
 
 // PrometheusAt returns the API of the Prometheus with that URL.
@@ -126,13 +129,18 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 			c.Hide(value)
 		}
 	}
+	files := map[string]string{}
+	maps.Copy(files, access.HeaderFiles)
 	if access.AuthorizationFile != "" {
-		text, err := ReadFile(access.AuthorizationFile)
+		files["Authorization"] = access.AuthorizationFile
+	}
+	for name, file := range files {
+		text, err := ReadFile(file)
 		if err != nil {
 			return "", nil, err
 		}
 		c.Hide(string(text))
-		headers.Set("Authorization", strings.TrimSpace(string(text)))
+		headers.Set(name, strings.TrimSpace(string(text)))
 	}
 	client.Transport = withHeaders{client.Transport, headers}
 	return address, client, nil

@@ -75,7 +75,10 @@ func TestPrometheusAt(t *testing.T) {
 	assert.Equal(t, "team", seen.Get("X-Scope-OrgID"))
 	require.NoError(t, ask(Access{AuthorizationFile: login}))
 	assert.Equal(t, "Basic c2VjcmV0", seen.Get("Authorization"))
+	require.NoError(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token}}))
+	assert.Equal(t, "secret", seen.Get("X-Api-Key"))
 	assert.ErrorIs(t, ask(Access{AuthorizationFile: login + ".missing"}), os.ErrNotExist)
+	assert.ErrorIs(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token + ".missing"}}), os.ErrNotExist)
 }
 
 // What the API server says in place of whom it should have asked is an error in
