@@ -23,7 +23,7 @@ prometheus:
     clientSecret: client
   auth:
     bearerToken: {existingSecret: login}
-  headers: {X-Scope-OrgID: film, X-Extra: a=b}`
+  headers: {X-Scope-OrgID: film, AccountID: a=b}`
 
 // withLogin are the values for a Prometheus that wants a name and a password.
 const withLogin = `
@@ -33,7 +33,7 @@ prometheus:
   tls:
     ca: |
       -----BEGIN CERTIFICATE-----
-      TWluZQ==
+      MIIA
       -----END CERTIFICATE-----
   auth:
     basicAuth: {existingSecret: login}`
@@ -91,7 +91,7 @@ func TestPrometheusWithToken(t *testing.T) {
 		"--prometheus-url=https://prometheus.example/team",
 		"--prometheus-auth-config=/etc/adapter/prometheus.kubeconfig",
 		"--prometheus-header=X-Scope-OrgID=film",
-		"--prometheus-header=X-Extra=a=b",
+		"--prometheus-header=AccountID=a=b",
 	} {
 		assert.Contains(t, container.Args, argument)
 	}
@@ -109,7 +109,7 @@ func TestPrometheusWithLogin(t *testing.T) {
 			authority = config.Data["ca.crt"]
 		}
 	}
-	assert.Equal(t, "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n", authority)
+	assert.Equal(t, "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n", authority)
 
 	container := rendered.Container(t, chart.PrometheusAdapter)
 	require.Len(t, container.Env, 1)

@@ -266,7 +266,6 @@ func TestSchemaRefusesAlerts(t *testing.T) {
 	t.Parallel()
 	schemaRefuses(t, map[string]any{
 		"signals.frames.name":                 "all frames",
-		"alerts.runbook":                      "a page",
 		"alerts.labels":                       map[string]any{"team-name": "graphics"},
 		"alerts.metricAbsent.for":             "5 minutes",
 		"alerts.requestsRefused.perSecond":    0,

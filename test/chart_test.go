@@ -126,7 +126,7 @@ renderer: {serviceAccount: {create: false}, podDisruptionBudget: {enabled: false
 		"with a login":             chart.Parse(t, withLogin),
 		"with served namespaces":   chart.Parse(t, "servedNamespaces: [film, games]"),
 		"with a certificate": chart.Parse(t, `
-prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----"}}`),
+prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`),
 	}
 	for _, name := range chart.Examples(t) {
 		all[name+".yaml"] = chart.Example(t, name)
@@ -495,14 +495,11 @@ func TestSchemaRefuses(t *testing.T) {
 		"autoscaling.behavior.scaleUpp":        map[string]any{},
 		"podMonitor.apiVersion":                "v1",
 		"scrapeAnnotations.enabled":            "yes",
-		"prometheus.url":                       "prometheus:9090",
 		"prometheus.retention.size":            "512",
 		"prometheusAdapter.replicaCount":       0,
 		"kubeStateMetrics.scrapeInterval":      5,
 		"fullnameOverride":                     "Upper",
 		"servedNamespaces":                     []any{"film", "film"},
-		"prometheus.headers.X Tenant":          "film",
-		"prometheus.tls.caSecret.name":         "Authority",
 		"prometheusAdapter.existing.configMap": "the rules",
 		"global.imagePullSecrets":              []any{"a name"},
 		"renderer.podDisruptionBudget":         "none",
@@ -671,7 +668,7 @@ func TestCertificate(t *testing.T) {
 
 func TestOwnCertificate(t *testing.T) {
 	t.Parallel()
-	authority := "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n"
+	authority := "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n"
 	rendered := chart.Render(t, chart.Values{"prometheusAdapter": map[string]any{"certificate": map[string]any{
 		"existingSecret": "mine", "caBundle": authority,
 	}}})

@@ -123,7 +123,7 @@ prometheus:
   url: https://odd.example/team
   scrapeInterval: 7s
   headers: {X-Scope-OrgID: odd}
-  tls: {ca: "-----BEGIN CERTIFICATE-----", clientSecret: odd}
+  tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", clientSecret: odd}
   auth: {bearerToken: {existingSecret: odd}}
 prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []path.Signal{

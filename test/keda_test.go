@@ -177,7 +177,13 @@ var refusalsOfKEDA = map[string]refusal{
 		`prometheus.tls names an authority and prometheus.auth no credentials, and KEDA looks at an authority only beside credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the authority to KEDA's operator and leave it out here.`},
 	"a header of two": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
-		`prometheus.headers.X-Scope-OrgID (a,b) has a comma, with which KEDA separates headers: write a value without one.`},
+		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA reads the end of a header or of its name there: write one without them.`},
+	"two secret headers": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
+		`prometheus.headersFrom: must be one header where KEDA asks Prometheus (got X-A, X-B), because its scaler takes one from a Secret: leave one.`},
+	"a secret header beside a token": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
+		`prometheus.headersFrom: must be empty beside prometheus.auth where KEDA asks Prometheus (got X-A), because its scaler sends a login or a header from a Secret, and not both: leave one of them.`},
 	"a fallback out of reach": {
 		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
 		`keda.fallback.replicas (11) is not between autoscaling.minReplicas (2) and autoscaling.maxReplicas (10), so that KEDA could not scale to it: write a number between them.`},

@@ -18,10 +18,11 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of every part of the chart; a part with a file of its own joins here.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfTexts}
 
-// refusalsInClusters are those for what a cluster holds already; each has a test of its own, with such a cluster.
-var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack}
+// refusalsInClusters are those for what a cluster holds already, or for what Helm was told beside the values; each has
+// a test of its own.
+var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
 
 var refusals = map[string]refusal{
 	"duration": {
@@ -96,9 +97,6 @@ var refusals = map[string]refusal{
 	"grace period set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_GRACE_PERIOD, value: 16s}]}`,
 		`renderer.env sets HOLOGRAPH_GRACE_PERIOD, which the chart sets already: write renderer.terminationGracePeriodSeconds instead.`},
-	"killed while asleep": {
-		`renderer: {terminationGracePeriodSeconds: 5}`,
-		`renderer.terminationGracePeriodSeconds (5) is over before renderer.lifecycle.preStop.sleep.seconds (5) is, so frames in flight would be lost: write more than 5.`},
 	"two disruption budgets": {
 		`renderer: {podDisruptionBudget: {minAvailable: 1}}`,
 		`renderer.podDisruptionBudget has both maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
@@ -130,17 +128,11 @@ var refusals = map[string]refusal{
 		`prometheus: {enabled: false, url: "http://prometheus.monitoring.svc.example", auth: {basicAuth: {existingSecret: login}}}`,
 		`prometheus.auth.basicAuth.existingSecret is set, and prometheus.url (http://prometheus.monitoring.svc.example) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://.`},
 	"two authorities": {
-		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----", caSecret: {name: authority}}}`,
+		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", caSecret: {name: authority}}}`,
 		`prometheus.tls.ca and prometheus.tls.caSecret.name (authority) both name the authority of one Prometheus: leave one of them empty.`},
-	"authority of nothing": {
-		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: ca.pem}}`,
-		`prometheus.tls.ca holds no certificate, so that none of your Prometheus could be verified: write the PEM of the authority that signed it.`},
 	"two credentials": {
 		`prometheus: {enabled: false, url: "https://prometheus.example", auth: {bearerToken: {existingSecret: token}, basicAuth: {existingSecret: login}}}`,
 		`prometheus.auth has a bearer token (token) and basic authentication (login), and a request carries one of the two: leave one of them empty.`},
-	"credential in a header": {
-		`prometheus: {enabled: false, url: "https://prometheus.example", headers: {authorization: Bearer t}}`,
-		`prometheus.headers sets authorization, which would show a credential to everyone who may read the values: use prometheus.auth, which reads it from a Secret.`},
 	"two adapters": {
 		`prometheusAdapter: {existing: {namespace: monitoring}}`,
 		`prometheusAdapter.existing.namespace (monitoring) is that of an adapter of your own, and prometheusAdapter.enabled is true: set prometheusAdapter.enabled to false, or leave the namespace empty.`},
@@ -190,7 +182,7 @@ var refusals = map[string]refusal{
 		`alerts: {metricAbsent: {for: soon}}`,
 		`alerts.metricAbsent.for (soon) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
 	"authority without certificate": {
-		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----"}}`,
+		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
 		`prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
 }
 
@@ -265,7 +257,7 @@ func TestCoherentEdges(t *testing.T) {
 		`signals: {demand: {target: 1m}}`,
 		`signals: {demand: {target: 1000m}}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
-		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 0, startupProbe: null}`,
+		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 6, startupProbe: null}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
 		`{slo: {window: 3d}, prometheus: {retention: {time: 3d}}}`,
 		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 1.3, long: 1h, short: 59m}]}}}`,

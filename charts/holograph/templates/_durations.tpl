@@ -14,6 +14,22 @@ durations only as far as `duration` prints them, so the parts are added up here.
 {{- end }}
 
 {{/*
+A duration as Go writes it (33ms, 1.5s, 1m0.5s) as a pattern, and in milliseconds.
+*/}}
+{{- define "holograph.goDurationPattern" -}}
+^([0-9]+([.][0-9]*)?(ns|us|µs|μs|ms|s|m|h))+$
+{{- end }}
+
+{{- define "holograph.goMilliseconds" -}}
+{{- $units := dict "ns" 0.000001 "us" 0.001 "µs" 0.001 "μs" 0.001 "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 }}
+{{- $total := 0.0 }}
+{{- range regexFindAll "[0-9.]+(ns|us|µs|μs|ms|s|m|h)" (toString .) -1 }}
+{{- $total = addf $total (mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[a-zµμ]+$" .))) }}
+{{- end }}
+{{- $total }}
+{{- end }}
+
+{{/*
 Milliseconds as a duration in one unit, the largest that fits: 2m, 90s, 500ms.
 */}}
 {{- define "holograph.duration" -}}

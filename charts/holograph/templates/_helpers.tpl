@@ -66,7 +66,7 @@ Takes dict "context" $ "component" name.
 {{- define "holograph.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "holograph.name" .context | quote }}
 app.kubernetes.io/instance: {{ .context.Release.Name | quote }}
-app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 
 {{/*

@@ -59,7 +59,7 @@ Egress to the API server.
 {{- define "holograph.networkPolicy.apiServer" -}}
 - ports:
     {{- range .Values.networkPolicy.apiServer.ports }}
-    - port: {{ . }}
+    - port: {{ . | int }}
       protocol: TCP
     {{- end }}
   {{- with .Values.networkPolicy.apiServer.peers }}

@@ -95,7 +95,7 @@ The adapter's rules, one per signal. Each begins from a series of its own and gi
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $signal := get $.Values.signals $key }}
 {{- $series := include "holograph.signals.series" (dict "context" $ "key" $key) }}
-- seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | squote }}
+- seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | quote }}
   seriesFilters: []
   resources:
     # Exactly these two: a template would also turn `job`, `service` or `node` labels into Kubernetes resources.
@@ -105,8 +105,8 @@ The adapter's rules, one per signal. Each begins from a series of its own and gi
       {{ $labels.pod | quote }}:
         resource: pod
   name:
-    matches: {{ printf "^%s$" $series | squote }}
-    as: {{ $signal.name | squote }}
+    matches: {{ printf "^%s$" $series | quote }}
+    as: {{ $signal.name | quote }}
   metricsQuery: >-
     {{- include (printf "holograph.signals.%s.query" $key) $ | nindent 4 }}
 {{- end }}

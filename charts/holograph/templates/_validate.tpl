@@ -4,6 +4,7 @@ with it, what to write. What a single value may look like is the schema's busine
 that a schema cannot say, and durations, because everything else is computed from them.
 */}}
 {{- define "holograph.validate" -}}
+{{- include "holograph.validate.text" . }}
 {{- include "holograph.validate.durations" . }}
 {{- include "holograph.validate.signals" . }}
 {{- include "holograph.validate.autoscaling" . }}
@@ -15,6 +16,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- include "holograph.validate.servedNamespaces" . }}
 {{- include "holograph.validate.pipeline" . }}
 {{- include "holograph.validate.networkPolicy" . }}
+{{- include "holograph.validate.queriers" . }}
 {{- include "holograph.validate.extraObjects" . }}
 {{- include "holograph.validate.access" . }}
 {{- include "holograph.validate.scraping" . }}
@@ -54,6 +56,10 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- end }}
 {{- if not (regexMatch "[1-9]" (toString .Values.frame.budget)) }}
 {{- fail (printf "frame.budget (%v) leaves a frame no time at all: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
+{{- end }}
+{{- $budget := include "holograph.goMilliseconds" .Values.frame.budget | float64 }}
+{{- if or (lt $budget 1.0) (gt $budget 60000.0) }}
+{{- fail (printf "frame.budget: must be from 1ms to 1m (got %v), because a renderer measures milliseconds, and a frame is asked for at most a minute before it is late: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
 {{- end }}
 {{- end }}
 
@@ -151,9 +157,15 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- fail "prometheus.tls names an authority and prometheus.auth no credentials, and KEDA looks at an authority only beside credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the authority to KEDA's operator and leave it out here." }}
 {{- end }}
 {{- range $name, $value := $access.headers }}
-{{- if contains "," $value }}
-{{- fail (printf "prometheus.headers.%s (%s) has a comma, with which KEDA separates headers: write a value without one." $name $value) }}
+{{- if or (contains "," $value) (contains "=" $value) }}
+{{- fail (printf "prometheus.headers.%s: must be a value without , and = (got one with them), because KEDA reads the end of a header or of its name there: write one without them." $name) }}
 {{- end }}
+{{- end }}
+{{- if gt (len $access.headersFrom) 1 }}
+{{- fail (printf "prometheus.headersFrom: must be one header where KEDA asks Prometheus (got %s), because its scaler takes one from a Secret: leave one." (keys $access.headersFrom | sortAlpha | join ", ")) }}
+{{- end }}
+{{- if and $access.headersFrom (or $access.bearerToken $access.basicAuth) }}
+{{- fail (printf "prometheus.headersFrom: must be empty beside prometheus.auth where KEDA asks Prometheus (got %s), because its scaler sends a login or a header from a Secret, and not both: leave one of them." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}
 {{- $replicas := int $keda.fallback.replicas }}
 {{- if or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas)) }}
@@ -164,17 +176,14 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.renderer" -}}
 {{- $renderer := .Values.renderer }}
-{{- $set := dict "HOLOGRAPH_FRAME_BUDGET" "frame.budget" "HOLOGRAPH_GRACE_PERIOD" "renderer.terminationGracePeriodSeconds" }}
+{{- $set := dict "HOLOGRAPH_FRAME_BUDGET" "frame.budget" "HOLOGRAPH_GRACE_PERIOD" "renderer.terminationGracePeriodSeconds" "HOLOGRAPH_LISTEN_ADDRESS" "renderer.port" }}
 {{- range $renderer.env }}
 {{- $name := toString .name }}
 {{- with get $set $name }}
 {{- fail (printf "renderer.env sets %s, which the chart sets already: write %s instead." $name .) }}
 {{- end }}
 {{- end }}
-{{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict $renderer.lifecycle) | int }}
-{{- if and $sleep (le (int $renderer.terminationGracePeriodSeconds) $sleep) }}
-{{- fail (printf "renderer.terminationGracePeriodSeconds (%v) is over before renderer.lifecycle.preStop.sleep.seconds (%d) is, so frames in flight would be lost: write more than %d." $renderer.terminationGracePeriodSeconds $sleep $sleep) }}
-{{- end }}
+{{- include "holograph.validate.drain" . }}
 {{- $budget := $renderer.podDisruptionBudget }}
 {{- if $budget.enabled }}
 {{- $hasMin := not (kindIs "invalid" $budget.minAvailable) }}
@@ -200,6 +209,39 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- end }}
 {{- end }}
 
+{{/*
+A pod that is told to leave sleeps, then drains, then answers the frames in flight. How long the reference renderer
+drains is known, and how long another does where HOLOGRAPH_DRAIN_DELAY or --drain-delay says so.
+*/}}
+{{- define "holograph.validate.drain" -}}
+{{- $renderer := .Values.renderer }}
+{{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict $renderer.lifecycle) | int }}
+{{- $reference := eq (base $renderer.image.repository) "holograph-renderer" }}
+{{- $drain := ternary "5s" "0s" $reference }}
+{{- $from := ternary "the reference renderer's own drain" "the renderer's own drain" $reference }}
+{{- range $renderer.env }}
+{{- if eq (toString .name) "HOLOGRAPH_DRAIN_DELAY" }}
+{{- $drain = ternary (default "" .value) "0s" (hasKey . "value") }}
+{{- $from = "HOLOGRAPH_DRAIN_DELAY" }}
+{{- end }}
+{{- end }}
+{{- $flag := "" }}
+{{- range $renderer.args }}
+{{- if or (eq $flag "--drain-delay") (eq $flag "-drain-delay") (regexMatch "^--?drain-delay=" .) }}
+{{- $drain = regexReplaceAll "^--?drain-delay=" . "" }}
+{{- $from = "--drain-delay" }}
+{{- end }}
+{{- $flag = . }}
+{{- end }}
+{{- if not (or (eq $drain "0") (regexMatch (include "holograph.goDurationPattern" .) $drain)) }}
+{{- fail (printf "renderer.%s: must set %s to a duration (got %q), because the renderer does not start with anything else: write it like 5s." (hasPrefix "--" $from | ternary "args" "env") $from $drain) }}
+{{- end }}
+{{- $needed := addf (mulf $sleep 1000) (include "holograph.goMilliseconds" $drain | float64) (include "holograph.goMilliseconds" .Values.frame.budget | float64) }}
+{{- if and (or $sleep (ne $drain "0s")) (lt (mulf $renderer.terminationGracePeriodSeconds 1000) $needed) }}
+{{- fail (printf "renderer.terminationGracePeriodSeconds: must be %v or more (got %v), because renderer.lifecycle.preStop.sleep.seconds (%d), %s (%s) and a last frame (%s) come before it is over, and frames in flight would be lost." (divf $needed 1000 | ceil) $renderer.terminationGracePeriodSeconds $sleep $from $drain .Values.frame.budget) }}
+{{- end }}
+{{- end }}
+
 {{- define "holograph.validate.servedNamespaces" -}}
 {{- with .Values.servedNamespaces }}
 {{- if has (include "holograph.namespace" $) . }}
@@ -220,7 +262,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
   "prometheus.tls.ca" $tls.ca
   "prometheus.tls.caSecret.name" $tls.caSecret.name
   "prometheus.tls.clientSecret" $tls.clientSecret
-  "prometheus.auth.bearerToken.existingSecret" $token }}
+  "prometheus.auth.bearerToken.existingSecret" $token
+  "prometheus.headersFrom" $prometheus.headersFrom }}
 {{- range $key, $value := merge (dict "prometheus.headers" $prometheus.headers) $secured }}
 {{- if and $value $prometheus.enabled }}
 {{- fail (printf "%s is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty." $key) }}
@@ -238,16 +281,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and $tls.ca $tls.caSecret.name }}
 {{- fail (printf "prometheus.tls.ca and prometheus.tls.caSecret.name (%s) both name the authority of one Prometheus: leave one of them empty." $tls.caSecret.name) }}
 {{- end }}
-{{- if and $tls.ca (not (contains "-----BEGIN CERTIFICATE-----" $tls.ca)) }}
-{{- fail "prometheus.tls.ca holds no certificate, so that none of your Prometheus could be verified: write the PEM of the authority that signed it." }}
-{{- end }}
 {{- if and $token $login }}
 {{- fail (printf "prometheus.auth has a bearer token (%s) and basic authentication (%s), and a request carries one of the two: leave one of them empty." $token $login) }}
-{{- end }}
-{{- range $name, $value := $prometheus.headers }}
-{{- if eq (lower $name) "authorization" }}
-{{- fail (printf "prometheus.headers sets %s, which would show a credential to everyone who may read the values: use prometheus.auth, which reads it from a Secret." $name) }}
-{{- end }}
 {{- end }}
 {{- end }}
 
@@ -302,7 +337,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if lt $maxAge (mul 2 $scrape) }}
 {{- fail (printf "prometheusAdapter.maxAge (%s) is shorter than twice prometheus.scrapeInterval (%s), so one lost scrape would make the metric disappear: write %s or more." $adapter.maxAge $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
 {{- end }}
-{{- if and $certificate.existingSecret (not (contains "-----BEGIN CERTIFICATE-----" $certificate.caBundle)) }}
+{{- if and $certificate.existingSecret (not $certificate.caBundle) }}
 {{- fail (printf "prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (%s): write the PEM of the authority that signed it." $certificate.existingSecret) }}
 {{- end }}
 {{- if and $certificate.caBundle (not $certificate.existingSecret) }}
@@ -365,6 +400,14 @@ over, and Kubernetes removes it with the ScaledObject, after Helm has found it i
 {{- $policy := .Values.networkPolicy }}
 {{- if and $policy.enabled (not $policy.scrapers) (not .Values.prometheus.enabled) (or $policy.clients .Values.kubeStateMetrics.enabled) }}
 {{- fail (printf "networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape %s: write the peers that your Prometheus is." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
+{{- end }}
+{{- end }}
+
+{{- define "holograph.validate.queriers" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $adapter := .Values.prometheusAdapter }}
+{{- if and $policy.enabled (not $policy.queriers) .Values.prometheus.enabled (not $adapter.enabled) (or .Values.keda.enabled .Values.autoscaling.enabled) }}
+{{- fail (printf "networkPolicy.queriers: must name %s (got none), because the embedded Prometheus lets only this release's pods in, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}." (ternary "KEDA's operator" "the adapter that asks Prometheus" .Values.keda.enabled) (ternary "keda" (default "monitoring" $adapter.existing.namespace) .Values.keda.enabled)) }}
 {{- end }}
 {{- end }}
 

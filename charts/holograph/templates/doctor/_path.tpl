@@ -46,50 +46,56 @@ signals:
     series:
       {{- if $signal.offeredMetric }}
       - name: {{ $signal.offeredMetric | quote }}
-        value: signals.{{ $key }}.offeredMetric
+        value: {{ printf "signals.%s.offeredMetric" $key | quote }}
       - name: {{ $signal.capacityMetric | quote }}
-        value: signals.{{ $key }}.capacityMetric
+        value: {{ printf "signals.%s.capacityMetric" $key | quote }}
       {{- else }}
       - name: {{ $signal.name | quote }}
-        value: signals.{{ $key }}.name
+        value: {{ printf "signals.%s.name" $key | quote }}
       {{- end }}
   {{- end }}
 labels:
   {{- toYaml .Values.signals.labels | nindent 2 }}
 renderer:
-  deployment: {{ include "holograph.renderer.name" . }}
-  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" }}
-  container: {{ include "holograph.container" . }}
-  port: {{ .Values.renderer.port }}
+  deployment: {{ include "holograph.renderer.name" . | quote }}
+  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" | quote }}
+  container: {{ include "holograph.container" . | quote }}
+  port: {{ .Values.renderer.port | int }}
   metricsPath: {{ .Values.renderer.metricsPath | quote }}
 {{- if $access.url }}
 prometheus:
   url: {{ $access.url | quote }}
   {{- if .Values.prometheus.enabled }}
-  deployment: {{ include "holograph.prometheus.name" . }}
+  deployment: {{ include "holograph.prometheus.name" . | quote }}
   {{- end }}
-  scrapeInterval: {{ .Values.prometheus.scrapeInterval }}
+  scrapeInterval: {{ .Values.prometheus.scrapeInterval | quote }}
   {{- with $access.headers }}
   headers:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- if $access.ca }}
-  caFile: {{ $files }}/ca.crt
+  caFile: {{ printf "%s/ca.crt" $files | quote }}
   {{- end }}
   {{- if $access.clientSecret }}
-  certFile: {{ $files }}/tls.crt
-  keyFile: {{ $files }}/tls.key
+  certFile: {{ printf "%s/tls.crt" $files | quote }}
+  keyFile: {{ printf "%s/tls.key" $files | quote }}
   {{- end }}
   {{- if $access.bearerToken }}
-  tokenFile: {{ $files }}/token
+  tokenFile: {{ printf "%s/token" $files | quote }}
   {{- end }}
   {{- if $access.basicAuth }}
-  authorizationFile: {{ $files }}/authorization
+  authorizationFile: {{ printf "%s/authorization" $files | quote }}
   {{- if hasPrefix "http://" $access.url }}
   login:
     namespace: {{ include "holograph.namespace" . | quote }}
     name: {{ $access.basicAuth | quote }}
   {{- end }}
+  {{- end }}
+  {{- with $access.headersFrom }}
+  headerFiles:
+    {{- range $name, $from := . }}
+    {{ $name | quote }}: {{ printf "%s/%s" $files $name | quote }}
+    {{- end }}
   {{- end }}
 {{- end }}
 {{- if $rules }}
@@ -99,12 +105,12 @@ adapter:
     name: {{ $rules.name | quote }}
     key: config.yaml
   {{- if $adapter.enabled }}
-  deployment: {{ include "holograph.prometheusAdapter.name" . }}
-  service: {{ include "holograph.prometheusAdapter.name" . }}
-  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "prometheus-adapter") | fromYaml | include "holograph.prometheus.selector" }}
-  checksum: {{ include "holograph.prometheusAdapter.checksum" . }}
+  deployment: {{ include "holograph.prometheusAdapter.name" . | quote }}
+  service: {{ include "holograph.prometheusAdapter.name" . | quote }}
+  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "prometheus-adapter") | fromYaml | include "holograph.prometheus.selector" | quote }}
+  checksum: {{ include "holograph.prometheusAdapter.checksum" . | quote }}
   {{- end }}
-  relistInterval: {{ $adapter.relistInterval }}
+  relistInterval: {{ $adapter.relistInterval | quote }}
   rules:
     {{- include "holograph.signals.rules" . | trim | nindent 4 }}
 {{- end }}
@@ -112,10 +118,10 @@ apiServices:
   {{- include "holograph.doctor.apiServices" . | nindent 2 }}
 {{- if .Values.keda.enabled }}
 autoscaler:
-  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . }}
-  scaledObject: {{ include "holograph.renderer.name" . }}
+  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
+  scaledObject: {{ include "holograph.renderer.name" . | quote }}
 {{- else if .Values.autoscaling.enabled }}
 autoscaler:
-  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . }}
+  horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
 {{- end }}
 {{- end }}

@@ -25,6 +25,10 @@ Secrets are named, never copied.
 {{- $secrets = append $secrets (dict "parameter" "username" "name" . "key" "username") }}
 {{- $secrets = append $secrets (dict "parameter" "password" "name" . "key" "password") }}
 {{- end }}
+{{- range $header, $from := $access.headersFrom }}
+{{- $configMaps = append $configMaps (dict "parameter" "customAuthHeader" "name" (include "holograph.keda.headerName" $) "key" "header") }}
+{{- $secrets = append $secrets (dict "parameter" "customAuthValue" "name" $from.name "key" $from.key) }}
+{{- end }}
 {{- with $secrets }}
 secretTargetRef:
   {{- toYaml . | nindent 2 }}
@@ -51,5 +55,15 @@ them, so that an authority alone is refused (holograph.validate.keda).
 {{- if $access.basicAuth }}
 {{- $modes = append $modes "basic" }}
 {{- end }}
+{{- if $access.headersFrom }}
+{{- $modes = append $modes "custom" }}
+{{- end }}
 {{- join "," $modes }}
+{{- end }}
+
+{{/*
+ConfigMap with the name of the header that headersFrom takes from a Secret: KEDA reads the name, too, by reference.
+*/}}
+{{- define "holograph.keda.headerName" -}}
+{{- include "holograph.fullname" . }}-prometheus-header
 {{- end }}

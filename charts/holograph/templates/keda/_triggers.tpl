@@ -30,7 +30,7 @@ One prometheus trigger a signal.
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $signal := get $.Values.signals $key }}
 - type: prometheus
-  name: {{ $key }}
+  name: {{ $key | quote }}
   metricType: AverageValue
   metadata:
     serverAddress: {{ include "holograph.prometheus.url" $ | quote }}
@@ -44,7 +44,7 @@ One prometheus trigger a signal.
     {{- with $modes }}
     authModes: {{ . | quote }}
   authenticationRef:
-    name: {{ include "holograph.renderer.name" $ }}
+    name: {{ include "holograph.renderer.name" $ | quote }}
     {{- end }}
 {{- end }}
 {{- end }}

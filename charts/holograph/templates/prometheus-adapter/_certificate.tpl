@@ -20,7 +20,7 @@ Call it once: each call may issue another certificate.
 {{- define "holograph.prometheusAdapter.certificate" -}}
 {{- $values := .Values.prometheusAdapter.certificate }}
 {{- if $values.existingSecret }}
-{{- dict "secretName" $values.existingSecret "generated" false "ca" $values.caBundle | toYaml }}
+{{- dict "secretName" $values.existingSecret "generated" false "ca" (include "holograph.pem" $values.caBundle) | toYaml }}
 {{- else }}
 {{- $service := include "holograph.prometheusAdapter.name" . }}
 {{- $namespace := include "holograph.namespace" . }}

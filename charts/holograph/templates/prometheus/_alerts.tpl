@@ -29,7 +29,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         {{- end }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" $severity) | nindent 6 }}
       annotations:
-        summary: Frames in {{ $where }} are late {{ ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast") }}.
+        summary: {{ printf "Frames in %s are late %s." $where (ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast")) | quote }}
         description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." $.Values.slo.objective $.Values.slo.window (subf 100 $.Values.slo.objective) | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) | quote }}
     {{- end }}
@@ -42,11 +42,11 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
     {{- $scales := has $name $scaling }}
     - alert: HolographMetricAbsent
       expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} })
-      for: {{ $alerts.metricAbsent.for }}
+      for: {{ $alerts.metricAbsent.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
       annotations:
-        summary: Prometheus has no {{ $name }} of any renderer in {{ include "holograph.namespace" $ }}.
-        description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales }}
+        summary: {{ printf "Prometheus has no %s of any renderer in %s." $name (include "holograph.namespace" $) | quote }}
+        description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
     {{- end }}
     {{- with $signals.refused.name }}
@@ -65,10 +65,10 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
     {{- if include "holograph.scope.autoscaled" . }}
     - alert: HolographAutoscalerUnseen
       expr: absent(kube_horizontalpodautoscaler_status_desired_replicas{{ $autoscaler }})
-      for: {{ $alerts.autoscalerUnseen.for }}
+      for: {{ $alerts.autoscalerUnseen.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: kube-state-metrics shows no autoscaler of the renderers in {{ include "holograph.namespace" $ }}.
+        summary: {{ printf "kube-state-metrics shows no autoscaler of the renderers in %s." (include "holograph.namespace" $) | quote }}
         description: It is gone, or nobody sees it. No other alert on the autoscaler can fire.
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") | quote }}
     # Scaled to 0 by hand, an autoscaler rests by intention.
@@ -77,10 +77,10 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         holograph:hpa_condition:status{{ trimSuffix "}" $autoscaler }},condition=~"AbleToScale|ScalingActive",status="false"} == 1
         and on ({{ $by }})
           holograph:hpa_replicas:current{{ $autoscaler }} > 0
-      for: {{ $alerts.autoscalerInactive.for }}
+      for: {{ $alerts.autoscalerInactive.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
-        summary: The autoscaler {{ $who }} does not scale.
+        summary: {{ printf "The autoscaler %s does not scale." $who | quote }}
         description: {{ "Its condition {{ $labels.condition }} is False: the replicas stay as they are, whatever the load." | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") | quote }}
     # Where the two limits are one, the maximum is all there is.
@@ -89,26 +89,26 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         holograph:hpa_replicas:desired{{ $autoscaler }}
         >= on ({{ $by }})
           (holograph:hpa_replicas:max{{ $autoscaler }} > on ({{ $by }}) holograph:hpa_replicas:min{{ $autoscaler }})
-      for: {{ $alerts.autoscalerAtMaximum.for }}
+      for: {{ $alerts.autoscalerAtMaximum.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: The autoscaler {{ $who }} has been at its maximum for {{ $alerts.autoscalerAtMaximum.for }}.
+        summary: {{ printf "The autoscaler %s has been at its maximum for %s." $who $alerts.autoscalerAtMaximum.for | quote }}
         description: {{ "It wants {{ $value }} replicas and may not have more, so that more load means late frames." | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") | quote }}
     - alert: HolographAutoscalerFlapping
       expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $alerts.autoscalerFlapping.window }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: The autoscaler {{ $who }} keeps changing its mind.
+        summary: {{ printf "The autoscaler %s keeps changing its mind." $who | quote }}
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal ends pods that are wanted again shortly after." $alerts.autoscalerFlapping.window | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") | quote }}
     {{- if .Values.prometheusAdapter.enabled }}
     - alert: HolographAdapterUnavailable
       expr: max by (namespace, deployment) (kube_deployment_status_replicas_available{namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}}) < 1
-      for: {{ $alerts.adapterUnavailable.for }}
+      for: {{ $alerts.adapterUnavailable.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
-        summary: No pod of {{ include "holograph.prometheusAdapter.name" . }} in {{ include "holograph.namespace" . }} is available.
+        summary: {{ printf "No pod of %s in %s is available." (include "holograph.prometheusAdapter.name" .) (include "holograph.namespace" .) | quote }}
         description: The custom metrics API of the whole cluster has nobody to answer it, and what scales on it stays as it is.
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") | quote }}
     {{- end }}
@@ -119,7 +119,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
         max by (namespace, deployment) (kube_deployment_spec_replicas{{ $deployment }})
         > on (namespace, deployment)
           max by (namespace, deployment) (kube_deployment_status_replicas_ready{{ $deployment }})
-      for: {{ $alerts.replicasMismatch.for }}
+      for: {{ $alerts.replicasMismatch.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}

@@ -64,10 +64,10 @@ and optionally "served": whether the pods of other releases in servedNamespaces 
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $component := dict "context" .context "component" .target.component -}}
-job_name: {{ .target.component }}
+job_name: {{ .target.component | quote }}
 {{- with .target.interval }}
-scrape_interval: {{ . }}
-scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" . }}
+scrape_interval: {{ . | quote }}
+scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" . | quote }}
 {{- end }}
 metrics_path: {{ .target.path | quote }}
 {{- if .target.self }}
@@ -85,7 +85,7 @@ kubernetes_sd_configs:
         - {{ include "holograph.namespace" .context | quote }}
     selectors:
       - role: pod
-        label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | squote }}
+        label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | quote }}
   {{- if and .served .context.Values.servedNamespaces }}
   - role: pod
     namespaces:
@@ -94,7 +94,7 @@ kubernetes_sd_configs:
     selectors:
       - role: pod
         # Whatever the releases there are called.
-        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | squote }}
+        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | quote }}
   {{- end }}
 relabel_configs:
   - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]
@@ -152,14 +152,14 @@ The embedded Prometheus' configuration file.
 */}}
 {{- define "holograph.prometheus.config" -}}
 global:
-  scrape_interval: {{ .Values.prometheus.scrapeInterval }}
-  scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" .Values.prometheus.scrapeInterval }}
-  evaluation_interval: {{ .Values.prometheus.scrapeInterval }}
+  scrape_interval: {{ .Values.prometheus.scrapeInterval | quote }}
+  scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" .Values.prometheus.scrapeInterval | quote }}
+  evaluation_interval: {{ .Values.prometheus.scrapeInterval | quote }}
 storage:
   tsdb:
     retention:
-      time: {{ .Values.prometheus.retention.time }}
-      size: {{ .Values.prometheus.retention.size }}
+      time: {{ .Values.prometheus.retention.time | quote }}
+      size: {{ .Values.prometheus.retention.size | quote }}
 rule_files:
   - rules.yaml
 scrape_configs:

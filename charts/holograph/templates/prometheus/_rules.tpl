@@ -38,7 +38,7 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
 {{- $desired := printf "max by (%s) (kube_horizontalpodautoscaler_status_desired_replicas%s)" $by $of }}
 {{- $created := printf "max by (%s) (kube_horizontalpodautoscaler_created%s)" $by $of -}}
 - name: holograph-scaling
-  interval: {{ .Values.kubeStateMetrics.scrapeInterval }}
+  interval: {{ .Values.kubeStateMetrics.scrapeInterval | quote }}
   rules:
     {{- range $direction, $operator := dict "up" ">" "down" "<" }}
     - record: holograph:hpa_scale_{{ $direction }}_events:total
