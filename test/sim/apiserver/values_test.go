@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"text/template/parse"
 
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
@@ -96,6 +101,53 @@ func (s shipped) judge(release string, overrides map[string]any) (outcome, []str
 		}
 		return refusedBySentence, []string{"the schema takes it, and it fails without a sentence: " + err.Error()}
 	}
+	seen, problems := judgeFiles(files)
+	if harmless, changed := tame(overrides); changed {
+		// A text decides what is in an object, never which objects there are.
+		all, err := chartutil.ToRenderValuesWithSchemaValidation(s.chart, harmless.(map[string]any), chartutil.ReleaseOptions{Name: release, Namespace: "film", IsInstall: true, Revision: 1}, capabilities, true)
+		if err != nil {
+			return rendered, append(problems, err.Error())
+		}
+		if files, err := engine.Render(s.chart, all); err == nil {
+			want, _ := judgeFiles(files)
+			if !maps.Equal(want, seen) {
+				problems = append(problems, fmt.Sprintf("the objects are %v, want %v: those of a harmless text", slices.Sorted(maps.Keys(seen)), slices.Sorted(maps.Keys(want))))
+			}
+		}
+	}
+	return rendered, problems
+}
+
+// tame puts "a" in the place of each text that may end its place, and tells whether there was one.
+func tame(value any) (any, bool) {
+	changed := false
+	switch v := value.(type) {
+	case string:
+		if values.Hostile(v) {
+			return "a", true
+		}
+	case []any:
+		tamed := make([]any, len(v))
+		for i, item := range v {
+			below := false
+			tamed[i], below = tame(item)
+			changed = changed || below
+		}
+		return tamed, changed
+	case map[string]any:
+		tamed := map[string]any{}
+		for key, item := range v {
+			below := false
+			tamed[key], below = tame(item)
+			changed = changed || below
+		}
+		return tamed, changed
+	}
+	return value, false
+}
+
+// judgeFiles returns which objects are rendered, but for extraObjects, and everything that is wrong with them.
+func judgeFiles(files map[string]string) (map[string]bool, []string) {
 	var problems []string
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -116,17 +168,58 @@ func (s shipped) judge(release string, overrides map[string]any) (outcome, []str
 			}
 			metadata, _ := object["metadata"].(map[string]any)
 			identity := strings.Join([]string{asText(object["apiVersion"]), asText(object["kind"]), asText(metadata["namespace"]), asText(metadata["name"])}, " ")
-			if seen[identity] && !strings.HasSuffix(name, "extraobjects.yaml") {
+			if strings.HasSuffix(name, "extraobjects.yaml") {
+				continue
+			}
+			if seen[identity] {
 				problems = append(problems, identity+" is rendered twice")
 			}
 			seen[identity] = true
 			data, _ := object["data"].(map[string]any)
-			if object["kind"] == "ConfigMap" && !strings.HasSuffix(name, "extraobjects.yaml") {
+			if object["kind"] == "ConfigMap" {
 				problems = append(problems, queries(data)...)
+				problems = append(problems, readBy(data)...)
+			}
+			if object["kind"] == "PrometheusRule" {
+				text, err := yaml.Marshal(object["spec"])
+				if err != nil {
+					problems = append(problems, err.Error())
+				}
+				problems = append(problems, readBy(map[string]any{"rules.yaml": string(text)})...)
 			}
 		}
 	}
-	return rendered, problems
+	return seen, problems
+}
+
+// readBy gives the files of a ConfigMap to those who read them: Prometheus' parser of rules, Grafana's of JSON, the
+// parser of Prometheus' pages.
+func readBy(data map[string]any) []string {
+	var problems []string
+	for file, content := range data {
+		text := asText(content)
+		switch path.Ext(file) {
+		case ".yaml":
+			if file != "rules.yaml" {
+				continue
+			}
+			_, errs := rulefmt.Parse([]byte(text), false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+			for _, err := range errs {
+				problems = append(problems, "Prometheus refuses rules.yaml: "+err.Error())
+			}
+		case ".json":
+			if !json.Valid([]byte(text)) {
+				problems = append(problems, file+" is not JSON: "+text)
+			}
+		case ".html":
+			page := parse.New(file)
+			page.Mode = parse.SkipFuncCheck
+			if _, err := page.Parse(text, "", "", map[string]*parse.Tree{}); err != nil {
+				problems = append(problems, "Prometheus cannot read its page: "+err.Error())
+			}
+		}
+	}
+	return problems
 }
 
 func asText(value any) string {

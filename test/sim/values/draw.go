@@ -151,6 +151,9 @@ func (d *Drawer) object(schema map[string]any, depth int) map[string]any {
 	if additional, ok := schema["additionalProperties"].(map[string]any); ok {
 		for range d.rand.IntN(3) {
 			key := "key"
+			if d.rand.IntN(4) == 0 {
+				key = d.attack()
+			}
 			if names, ok := schema["propertyNames"]; ok {
 				key, _ = d.value(names, depth+1).(string)
 			}

@@ -10,9 +10,39 @@ import (
 // likely are texts that values of a pod share or that something takes for more than a text.
 var likely = []string{"", "a", "http", "renderer", "cpu", "memory", "nvidia.com/gpu", "true", "null", "0", "1e3", "~", "0x1", "a: b", "- a", "{{ . }}", "'", `"`, "\n", "#", "%", "é", "1Gi", "15s", "10m", "1h", "5m"}
 
-// text draws a string: one of the likely ones where the schema takes it, else one made from the pattern.
+// hostile are pieces of text that end the place that a text is put into: the line breaks that YAML knows, its
+// quotes, brackets and marks, the marks of the templates and variables of those who read it, and what is no text.
+var hostile = []string{
+	"\n", "\r", "\r\n", "\u0085", "\u2028", "\u2029", "\t", "\x00", "\x07", "\x1b[31m", "\x7f", "\ufeff", "\xff", "\xed\xa0\x80",
+	"'", `"`, "`", "\\", "{", "}", "[", "]", ",", ": ", ":", " #", "#", "- ", "---", "---\n", "...", "&a", "*a", "!!map", "|", ">", "%", "@", "?", "<<", ">>", "<b>",
+	"{{", "}}", "{{ nosuch }}", "{{ .Values }}", "{{ $labels.a }}", "$(PATH)", "$labels", "${a}",
+	"\n  ", "\n    ", "\n      ", "apiVersion: v1", "kind: Secret", "metadata: {name: taken}", "data: null", "paused: true", "a", "a: b", "https://a:b@c", "é", "\U0001f600",
+}
+
+// Hostile tells whether a text has a piece that may end its place.
+func Hostile(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("'\"`\\{}[],:#&*!|>%@?<$", r) })
+}
+
+// attack draws a text of hostile pieces. Some are long.
+func (d *Drawer) attack() string {
+	var out strings.Builder
+	for range 1 + d.rand.IntN(6) {
+		out.WriteString(hostile[d.rand.IntN(len(hostile))])
+	}
+	if d.rand.IntN(20) == 0 {
+		return strings.Repeat(out.String(), 300)
+	}
+	return out.String()
+}
+
+// text draws a string: one of the likely ones where the schema takes it, else one made from the pattern. Where there
+// is no pattern, half of them are attacks; elsewhere few, since the schema refuses them and all that is drawn with them.
 func (d *Drawer) text(schema map[string]any) string {
 	pattern, patterned := schema["pattern"].(string)
+	if !patterned && d.rand.IntN(2) == 0 || d.rand.IntN(200) == 0 {
+		return d.attack()
+	}
 	if !patterned {
 		text := likely[d.rand.IntN(len(likely))]
 		if least, _ := number(schema["minLength"]); text == "" && least > 0 {
