@@ -40,6 +40,9 @@ var refusals = map[string]refusal{
 	"no budget": {
 		`frame: {budget: 0ms}`,
 		`frame.budget (0ms) leaves a frame no time at all: write the time that one frame may take, like 33ms.`},
+	"metric that PromQL takes for a number": {
+		`signals: {frames: {name: NaN}}`,
+		`signals.frames.name: must be a name that PromQL takes for one (got NaN), because that is a word of its own, and no query with it could be read: write another.`},
 	"one name for two labels": {
 		`signals: {labels: {pod: namespace}}`,
 		`signals.labels gives one name to two labels (namespace: namespace, pod: namespace, container: container): write three different names.`},

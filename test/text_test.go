@@ -44,6 +44,9 @@ var refusalsOfTexts = map[string]refusal{
 	"escape in a key": {
 		`renderer: {extraVolumes: [{name: a, csi: {driver: b, volumeAttributes: {"\e[31m": c}}}]}`,
 		`renderer.extraVolumes[0].csi.volumeAttributes: must be text without control characters and without other line breaks than those of a keyboard (got "\x1b"), because YAML and terminals obey them: remove it.`},
+	"control character below a key of two lines": {
+		`prometheus: {` + ownPrometheus + `, headersFrom: {"a\nb": {name: "\a", key: c}}}`,
+		`prometheus.headersFrom."a\nb".name: must be text without control characters and without other line breaks than those of a keyboard (got "\a"), because YAML and terminals obey them: remove it.`},
 	"login in the URL": {
 		`prometheus: {enabled: false, url: "https://admin:s3cr3t@prometheus.example"}`,
 		`prometheus.url: must be a URL without a login (got one with an @), because everyone who may read the release or a pod could read the password: write prometheus.auth.basicAuth.existingSecret, prometheus.auth.bearerToken.existingSecret or prometheus.headersFrom, which take it from a Secret.`},

@@ -64,6 +64,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- end }}
 
 {{- define "holograph.validate.signals" -}}
+{{- include "holograph.validate.words" . }}
 {{- $labels := .Values.signals.labels }}
 {{- if lt (list $labels.namespace $labels.pod $labels.container | uniq | len) 3 }}
 {{- fail (printf "signals.labels gives one name to two labels (namespace: %s, pod: %s, container: %s): write three different names." $labels.namespace $labels.pod $labels.container) }}
@@ -93,6 +94,29 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Names that PromQL, whatever their case, takes for something else where the chart's queries have them.
+*/}}
+{{- define "holograph.validate.words" -}}
+{{- $signals := .Values.signals }}
+{{- $names := dict
+  "frames.name" $signals.frames.name
+  "overruns.name" $signals.overruns.name
+  "demand.offeredMetric" $signals.demand.offeredMetric
+  "demand.capacityMetric" $signals.demand.capacityMetric }}
+{{- range $key, $name := $signals.labels }}
+{{- $_ := set $names (printf "labels.%s" $key) $name }}
+{{- end }}
+{{- range $index, $name := $signals.scrapeLabels }}
+{{- $_ := set $names (printf "scrapeLabels[%d]" $index) $name }}
+{{- end }}
+{{- range $key, $name := $names }}
+{{- if has (lower $name) (list "atan2" "bool" "group_left" "group_right" "ignoring" "inf" "nan" "on" "without") }}
+{{- fail (printf "signals.%s: must be a name that PromQL takes for one (got %s), because that is a word of its own, and no query with it could be read: write another." $key $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -38,7 +38,8 @@ Takes dict "key" where it stands "value" map, list or scalar.
 {{- if kindIs "map" .value }}
 {{- range $name, $value := .value }}
 {{- include "holograph.validate.charactersBelow" (dict "key" (default "a key" $.key) "value" $name) }}
-{{- include "holograph.validate.charactersBelow" (dict "key" (printf "%s.%s" $.key $name | trimPrefix ".") "value" $value) }}
+{{- $shown := ternary $name (printf "%q" $name) (regexMatch "^[ -~]*$" $name) }}
+{{- include "holograph.validate.charactersBelow" (dict "key" (printf "%s.%s" $.key $shown | trimPrefix ".") "value" $value) }}
 {{- end }}
 {{- else if kindIs "slice" .value }}
 {{- range $index, $value := .value }}

@@ -10,13 +10,20 @@ import (
 
 // Drawer draws from one schema, as it is decoded from JSON.
 type Drawer struct {
-	root map[string]any
-	rand *rand.Rand
+	root    map[string]any
+	rand    *rand.Rand
+	attacks bool
 }
 
 // New returns a drawer whose choices follow a source of chance.
 func New(schema map[string]any, source rand.Source) *Drawer {
 	return &Drawer{root: schema, rand: rand.New(source)}
+}
+
+// Attacking returns the drawer, which from now on draws nothing but attacks where a text has no pattern.
+func (d *Drawer) Attacking() *Drawer {
+	d.attacks = true
+	return d
 }
 
 // Draw returns values that set a few keys. Most fit the schema; what its conditions (if, not) forbid is drawn too.

@@ -24,8 +24,15 @@ func Hostile(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("'\"`\\{}[],:#&*!|>%@?<$", r) })
 }
 
-// attack draws a text of hostile pieces. Some are long.
+// breaks are the line breaks that YAML knows, alone and behind one at which a block is written.
+var breaks = []string{"\n", "\r", "\r\n", "\u0085", "\u2028", "\u2029", "\n\u0085", "\n\u2028", "\n\u2029", "\n\r"}
+
+// attack draws a text of hostile pieces, or one that goes on as a line of YAML. Some are long.
 func (d *Drawer) attack() string {
+	if d.rand.IntN(2) == 0 {
+		end := breaks[d.rand.IntN(len(breaks))]
+		return "a" + end + strings.Repeat(" ", 2*d.rand.IntN(8)) + []string{"paused: true", "- a", "---", "}", "b"}[d.rand.IntN(5)] + end + "c"
+	}
 	var out strings.Builder
 	for range 1 + d.rand.IntN(6) {
 		out.WriteString(hostile[d.rand.IntN(len(hostile))])
@@ -40,7 +47,7 @@ func (d *Drawer) attack() string {
 // is no pattern, half of them are attacks; elsewhere few, since the schema refuses them and all that is drawn with them.
 func (d *Drawer) text(schema map[string]any) string {
 	pattern, patterned := schema["pattern"].(string)
-	if !patterned && d.rand.IntN(2) == 0 || d.rand.IntN(200) == 0 {
+	if !patterned && (d.attacks || d.rand.IntN(2) == 0) || d.rand.IntN(200) == 0 {
 		return d.attack()
 	}
 	if !patterned {
