@@ -29,6 +29,9 @@ var refusalsOfPods = map[string]refusal{
 	"huge pages alone": {
 		`renderer: {extraContainers: [{name: proxy, image: proxy, resources: {limits: {hugepages-2Mi: 4Mi}}}]}`,
 		`renderer.extraContainers[0].resources.limits.hugepages-2Mi (4Mi) stands alone, and Kubernetes gives huge pages only to a container that asks for CPU or memory too: write requests for those.`},
+	"half a huge page": {
+		`renderer: {resources: {limits: {hugepages-2Mi: 3Mi}}}`,
+		`renderer.resources.limits.hugepages-2Mi: must be a multiple of a page's size (got 3Mi), because Kubernetes hands out whole pages: write one, like 2Mi.`},
 	"claim of nothing": {
 		`renderer: {resources: {claims: [{name: gpu}]}}`,
 		`renderer.resources.claims names gpu, which is none of renderer.resourceClaims: add it there.`},

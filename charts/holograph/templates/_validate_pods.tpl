@@ -57,6 +57,12 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- if and $whole (ne $limit (floor $limit)) }}
 {{- fail (printf "%s.resources.limits.%s (%v) is a part of something that is handed out whole: write a whole number." $.key $name $amount) }}
 {{- end }}
+{{- if hasPrefix "hugepages-" $name }}
+{{- $pages := divf $limit (include "holograph.quantity" (trimPrefix "hugepages-" $name) | float64) }}
+{{- if ne $pages (floor $pages) }}
+{{- fail (printf "%s.resources.limits.%s: must be a multiple of a page's size (got %v), because Kubernetes hands out whole pages: write one, like %s." $.key $name $amount (trimPrefix "hugepages-" $name)) }}
+{{- end }}
+{{- end }}
 {{- if hasKey $requests $name }}
 {{- $request := get $requests $name }}
 {{- if gt (include "holograph.quantity" $request | float64) $limit }}
