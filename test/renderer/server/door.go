@@ -78,12 +78,16 @@ func (d *door) Accept() (net.Conn, error) {
 	return g, nil
 }
 
-// Close closes the listener. Those whom it let in stay.
+// Close closes the listener. Those whom it let in stay. The http.Server closes it once more when it shuts down before
+// it has noticed, and would report an error.
 func (d *door) Close() error {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
 	d.closed = true
-	d.mu.Unlock()
-	d.wake()
+	d.changed.Broadcast()
 	return d.Listener.Close()
 }
 

@@ -145,11 +145,13 @@ func TestConnectionsHaveTimeToSpeak(t *testing.T) {
 		}
 		start := time.Now()
 		late := say(t, listener, "")
-		go io.WriteString(first, "GET /healthz"+head+"\r\n")
+		go io.WriteString(first, "GET "+frameAt(time.Now())+head+"\r\n")
 		response, err := http.ReadResponse(bufio.NewReader(first), nil)
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, response.StatusCode)
-		advance(patience)
+		_, err = io.ReadAll(response.Body)
+		require.NoError(t, err)
+		advance(start.Add(patience).Sub(time.Now()))
 		requireRefused(t, s, map[string]float64{refusedConnections: 1})
 		go io.WriteString(late, "GET /healthz"+head+"\r\n")
 		_, err = http.ReadResponse(bufio.NewReader(late), nil)
@@ -265,6 +267,15 @@ func TestUnreadAnswerEndsItsConnection(t *testing.T) {
 		until(t, terminate, served)
 		assert.Less(t, time.Since(start), 2*time.Second, "it holds up no drain")
 	})
+}
+
+// The http.Server closes its listener when it shuts down, be it closed already.
+func TestDoorClosesOnce(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	d := newDoor(listener, 1, nil)
+	require.NoError(t, d.Close())
+	require.NoError(t, d.Close())
 }
 
 func TestDrainEndsIdleConnections(t *testing.T) {

@@ -48,6 +48,7 @@ type Renderer interface {
 }
 
 const (
+	framePath = "/frame"
 	// maxHeader is what http.Server takes as the limit of a header; it adds 4 KiB of its own.
 	maxHeader = 4 << 10
 	// requestTime is for a client to send its header, answerTime to read its answer. Both begin anew with each
@@ -221,8 +222,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	g := guestOf(r)
 	g.work()
 	// A client with long-lived connections never meets the pods that came after it; a draining server wants
-	// none to stay.
-	if s.draining.Load() || g != nil && time.Since(g.accepted) > s.options.ConnectionMaxAge {
+	// none to stay. Who asks for anything but frames asks rarely, and whatever else has been sent with it is dropped.
+	if s.draining.Load() || r.URL.Path != framePath || g != nil && time.Since(g.accepted) > s.options.ConnectionMaxAge {
 		w.Header().Set("Connection", "close")
 	}
 	if r.ContentLength != 0 {
@@ -232,7 +233,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch r.URL.Path {
-	case "/frame":
+	case framePath:
 		if s.only(w, r, http.MethodGet) {
 			s.frame(w, r)
 		}

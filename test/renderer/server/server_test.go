@@ -311,26 +311,41 @@ func TestOldConnectionIsClosedAfterItsResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, listener, terminate, served := serving()
 		client := listener.client()
+		advance(cost)
 
-		response, _, err := fetch(client, "/healthz")
+		response, _, err := fetch(client, frameAt(time.Now()))
 		require.NoError(t, err)
 		assert.False(t, response.Close, "a new connection stays")
-		advance(10 * time.Second)
+		advance(10*time.Second - cost)
 		response, _, err = fetch(client, frameAt(time.Now()))
 		require.NoError(t, err)
 		assert.False(t, response.Close, "at its maximum age it stays")
 		assert.EqualValues(t, 1, listener.dials.Load())
 
-		response, _, err = fetch(client, "/healthz")
+		response, _, err = fetch(client, frameAt(time.Now()))
 		require.NoError(t, err)
 		assert.True(t, response.Close, "beyond its maximum age it closes")
-		response, _, err = fetch(client, "/healthz")
+		response, _, err = fetch(client, frameAt(time.Now()))
 		require.NoError(t, err)
 		assert.False(t, response.Close)
 		assert.EqualValues(t, 2, listener.dials.Load(), "and the client connects anew")
 
 		terminate()
 		require.NoError(t, <-served)
+	})
+}
+
+// A thousand questions on one connection would be answered one after the other, whoever reads the answers.
+func TestProbesAndScrapesEndTheirConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, listener, terminate, served := serving()
+		advance(cost)
+		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+			response, _, err := fetch(listener.client(), path)
+			require.NoError(t, err)
+			assert.True(t, response.Close, path)
+		}
+		until(t, terminate, served)
 	})
 }
 
