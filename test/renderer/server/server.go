@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
+	"golang.org/x/sync/singleflight"
 
 	"holograph/test/renderer/cpu"
 )
@@ -92,7 +95,7 @@ func New(options Options) *Server {
 	s.busy = make([]atomic.Int64, options.Concurrency)
 	s.accounts = newAccounts(options, s.queue)
 	s.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
-	s.metrics = oneAtATime(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
+	s.metrics = together(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
 		// The page has some kilobytes. To compress it takes most of a megabyte for each that asks at once.
 		DisableCompression: true,
 	}))
@@ -430,15 +433,21 @@ type page struct {
 func (p *page) Header() http.Header  { return p.header }
 func (p *page) WriteHeader(code int) { p.code = code }
 
-// oneAtATime makes pages one after the other, so that a thousand that ask at once take the memory of one, and
-// sends each without holding up the next.
-func oneAtATime(next http.Handler) http.Handler {
-	var mu sync.Mutex
+// together makes a page once for all who ask while it is made, and in one format at a time, so that a thousand who ask
+// at once take the memory of one and little more of the CPU. It holds up nobody for one who does not read.
+func together(next http.Handler) http.Handler {
+	var pages singleflight.Group
+	var one sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		whole := page{header: w.Header(), code: http.StatusOK}
-		mu.Lock()
-		next.ServeHTTP(&whole, r)
-		mu.Unlock()
+		made, _, _ := pages.Do(string(expfmt.NegotiateIncludingOpenMetrics(r.Header)), func() (any, error) {
+			one.Lock()
+			defer one.Unlock()
+			whole := &page{header: http.Header{}, code: http.StatusOK}
+			next.ServeHTTP(whole, r)
+			return whole, nil
+		})
+		whole := made.(*page)
+		maps.Copy(w.Header(), whole.header)
 		answer(w, r, 0)
 		w.WriteHeader(whole.code)
 		w.Write(whole.Bytes())
