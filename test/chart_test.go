@@ -255,8 +255,8 @@ func TestSpecification(t *testing.T) {
 	assert.Equal(t, "namespace", rule.Label("namespace"))
 	assert.Equal(t, "pod", rule.Label("pod"))
 	assert.Equal(t,
-		`sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
-			`(rate(holograph_frames_over_budget_total{namespace="film",pod=~"a|b",container="renderer"}[2m])))`,
+		`(0 <= sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(rate(holograph_frames_over_budget_total{namespace="film",pod=~"a|b",container="renderer"}[2m]))) <= 10000)`,
 		rule.Query(t, "holograph_frames_over_budget_total", "film", "a", "b"))
 }
 
@@ -284,10 +284,10 @@ func TestDemand(t *testing.T) {
 	assert.Equal(t, "holograph_demand", rule.Name.As)
 	assert.Equal(t, rules[0].Resources, rule.Resources)
 	assert.Equal(t,
-		`sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+		`clamp_max((0 <= sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
 			`(rate(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[1m]))) `+
 			`/ (0 < sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
-			`(last_over_time(holograph_cpu_capacity_cores{namespace="film",pod=~"a|b",container="renderer"}[1m]))) < +Inf) < +Inf`,
+			`(last_over_time(holograph_cpu_capacity_cores{namespace="film",pod=~"a|b",container="renderer"}[1m]))) < +Inf) <= 1000), 10)`,
 		rule.Query(t, "holograph_offered_cpu_seconds_total", "film", "a", "b"))
 
 	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {

@@ -54,7 +54,7 @@ var refusals = map[string]refusal{
 		`signals.overruns.target (0.0) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
 	"target that no pod can reach": {
 		`signals: {frames: {maxRate: 50}, overruns: {target: "0.1k"}}`,
-		`signals.overruns.target (0.1k) is above signals.frames.maxRate (50), beyond which a pod does not count, so that late frames would never bring a pod: write a lower target, or the most frames a second that a pod may be asked for.`},
+		`signals.overruns.target: must be at most signals.frames.maxRate, which is 50 (got 0.1k), because a pod with more late frames does not count, and none would ever be added.`},
 	"target below what the API carries": {
 		`signals: {overruns: {target: "0.9m"}}`,
 		`signals.overruns.target (0.9m) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
@@ -81,7 +81,7 @@ var refusals = map[string]refusal{
 		`signals.demand.capacityMetric (holograph_offered_cpu_seconds_total) is also signals.demand.offeredMetric, and a metric over itself says nothing: write the gauge of what the pod can do.`},
 	"renderers that speak for kube-state-metrics": {
 		`signals: {otherMetrics: [holograph, kube_deployment]}`,
-		`signals.otherMetrics lists kube_deployment, as which a renderer could say what only kube-state-metrics and Prometheus are to say: remove it.`},
+		`signals.otherMetrics: must be without kube, scrape and ALERTS (got kube_deployment), because a renderer could say as these what only kube-state-metrics and Prometheus are to say.`},
 	"all frames late": {
 		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
 		`signals.frames.name (holograph_frames_over_budget_total) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames.`},

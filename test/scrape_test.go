@@ -309,8 +309,10 @@ holograph_frames_total 5 1
 		}
 	}
 	var names []string
-	for _, sample := range ask(`{__name__!~"scrape_.+"}`) {
-		names = append(names, string(sample.Metric["__name__"]))
+	for _, sample := range ask(`{__name__=~".+"}`) {
+		if name := string(sample.Metric["__name__"]); !strings.HasPrefix(name, "scrape_") {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	assert.Equal(t, []string{"holograph_frames_over_budget_total", "holograph_frames_total", "up"}, slices.Compact(names), "nothing forged is on record")
@@ -318,4 +320,5 @@ holograph_frames_total 5 1
 	require.Len(t, honestly, 1)
 	assert.EqualValues(t, 7, honestly[0].Value)
 	assert.Len(t, ask("up"), len(renderers))
+	assert.Len(t, ask("scrape_samples_scraped"), len(renderers))
 }

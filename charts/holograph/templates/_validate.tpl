@@ -86,7 +86,7 @@ that a schema cannot say, and durations, because everything else is computed fro
 {{- end }}
 {{- range .Values.signals.otherMetrics }}
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
-{{- fail (printf "signals.otherMetrics lists %s, as which a renderer could say what only kube-state-metrics and Prometheus are to say: remove it." .) }}
+{{- fail (printf "signals.otherMetrics: must be without kube, scrape and ALERTS (got %s), because a renderer could say as these what only kube-state-metrics and Prometheus are to say." .) }}
 {{- end }}
 {{- end }}
 {{- if has .Values.signals.refused.name (list .Values.signals.frames.name .Values.signals.overruns.name) }}
@@ -144,7 +144,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- end }}
 {{- $most := float64 .context.Values.signals.frames.maxRate }}
 {{- if and (eq .key "overruns") (gt $thousandths (mulf $most 1000)) }}
-{{- fail (printf "signals.overruns.target (%s) is above signals.frames.maxRate (%v), beyond which a pod does not count, so that late frames would never bring a pod: write a lower target, or the most frames a second that a pod may be asked for." $target $most) }}
+{{- fail (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because a pod with more late frames does not count, and none would ever be added." $most $target) }}
 {{- end }}
 {{- $window := include "holograph.milliseconds" $signal.window | int64 }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}

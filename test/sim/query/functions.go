@@ -6,11 +6,10 @@ import "math"
 // seconds, or the function's own second argument.
 var rangeFunctions = map[string]func(w window, argument float64) (float64, bool){
 	"rate": func(w window, length float64) (float64, bool) {
-		v, ok := extrapolated(w, true)
-		return v / length, ok
+		return extrapolated(w, true, length)
 	},
-	"increase": func(w window, _ float64) (float64, bool) { return extrapolated(w, true) },
-	"delta":    func(w window, _ float64) (float64, bool) { return extrapolated(w, false) },
+	"increase": func(w window, _ float64) (float64, bool) { return extrapolated(w, true, 1) },
+	"delta":    func(w window, _ float64) (float64, bool) { return extrapolated(w, false, 1) },
 	"irate": func(w window, _ float64) (float64, bool) {
 		n := len(w.t)
 		if n < 2 {
@@ -57,9 +56,9 @@ var rangeFunctions = map[string]func(w window, argument float64) (float64, bool)
 
 // extrapolated is what rate, increase and delta share: the change between the first and the last
 // sample, counter resets added back, extended to the ends of the range where samples come close to
-// them. Source: extrapolatedRate in promql/functions.go of Prometheus v0.314.0, without native
+// them, per so many seconds. Source: extrapolatedRate in promql/functions.go of Prometheus v0.314.0, without native
 // histograms and start timestamps.
-func extrapolated(w window, counter bool) (float64, bool) {
+func extrapolated(w window, counter bool, per float64) (float64, bool) {
 	n := len(w.t) - 1
 	if n < 1 {
 		return 0, false
@@ -88,7 +87,12 @@ func extrapolated(w window, counter bool) (float64, bool) {
 	if toEnd >= 1.1*between {
 		toEnd = between / 2
 	}
-	return change * (sampled + toStart + toEnd) / sampled, true
+	extent := sampled + toStart + toEnd
+	if v := change * extent / sampled; !math.IsInf(v, 0) {
+		return v / per, true
+	}
+	// In Prometheus' order the largest numbers stay numbers.
+	return change * (extent / sampled / per), true
 }
 
 // regression fits a straight line; level is its value at the time at (milliseconds), slope is per

@@ -98,8 +98,8 @@ longer times are made of these rates, not of the counters: the counters of a mon
 ran. Both rates are averaged before one is divided by the other, so that each frame weighs the same.
 A time without frames has no share, rather than one of 0 or NaN.
 
-A pod has a part in both rates or in neither: one whose late frames cannot be told would make those of the others look
-fewer, and one whose frames cannot would make them look more. No pod has more late frames than frames, so that a counter
+A pod whose counter of late frames says none that can be true has a part in neither rate, since its frames would make the
+late ones of the others look fewer; nor has one whose frames cannot be told. No pod has more late frames than frames, so that a counter
 of late frames that jumps spends no error budget beyond its pod's own frames.
 */}}
 {{- define "holograph.prometheus.rules.frames" -}}
@@ -107,6 +107,7 @@ of late frames that jumps spends no error budget beyond its pod's own frames.
 {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $namespace) | printf "{%s}" }}
 {{- $frames := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.frames.name "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
 {{- $late := include "holograph.scope.signal" (dict "context" $ "signal" "overruns") }}
+{{- $counting := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.overruns.name "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" .Values.signals.overruns.window))) }}
 {{- $windows := list .Values.slo.window }}
 {{- if .Values.alerts.enabled }}
 {{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
@@ -119,8 +120,8 @@ of late frames that jumps spends no error budget beyond its pod's own frames.
       expr: |-
         sum by ({{ $namespace }}) (
             {{ $frames }}
-          and
-            {{ $late }}
+          unless
+            ({{ $counting }} unless {{ $late }})
         )
     - record: holograph:frames_over_budget:rate
       expr: |-
