@@ -295,7 +295,7 @@ func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	if c.busy != "" && strings.Contains(r.URL.Path, c.busy) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusTooManyRequests)
-		return
+		return true
 	}
 	for path, message := range c.forbidden {
 		if regexp.MustCompile(path).MatchString(r.URL.Path) {

@@ -111,7 +111,7 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 	if _, proxied := client.Transport.(statuses); !proxied {
 		parsed, parseErr := url.Parse(address)
 		if parseErr != nil {
-			return nil, errNoURL
+			return "", nil, errNoURL
 		}
 		client, err = rest.HTTPClientFor(bound(&rest.Config{
 			Timeout:         callTimeout,
@@ -151,7 +151,7 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 func (c *Client) reachWithLogin(address string, access Access) (string, *http.Client, error) {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return "", nil, err
+		return "", nil, errNoURL
 	}
 	match := service.FindStringSubmatch(parsed.Hostname())
 	if match == nil || parsed.Scheme != "http" {

@@ -157,7 +157,12 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 	}
 	p, err := Decode([]byte(list.Items[0].Data[File]))
 	if err == nil && p.Prometheus != nil && !c.Inside {
-		p.Prometheus.Elsewhere = p.Prometheus.Files()
+		login := p.Prometheus.Login
+		p.Prometheus.Elsewhere = p.Prometheus.Files() && login == nil
+		// Whoever may write here has others read no Secret of somebody else's.
+		if login != nil && login.Namespace != namespace {
+			return Path{}, fmt.Errorf("ConfigMap %s in %s describes a login in the namespace %s, want it in %[2]s: no Secret of another namespace is read", list.Items[0].Name, namespace, login.Namespace)
+		}
 	}
 	return p, err
 }
