@@ -576,17 +576,25 @@ type served struct {
 	checksum    string
 }
 
+// certificates returns the Secrets with certificates that a rendering makes.
+func certificates(t *testing.T, rendered *chart.Rendered) []*corev1.Secret {
+	t.Helper()
+	return slices.DeleteFunc(chart.Of[*corev1.Secret](t, rendered), func(secret *corev1.Secret) bool {
+		return secret.Type != corev1.SecretTypeTLS
+	})
+}
+
 // serving checks that a rendering's certificate, key, APIServices and Deployment belong together.
 func serving(t *testing.T, rendered *chart.Rendered, now time.Time) served {
 	t.Helper()
 	var result served
 	for _, object := range rendered.Objects {
-		if object.Kind() == "Secret" {
+		if object.Kind() == "Secret" && object["type"] == string(corev1.SecretTypeTLS) {
 			require.Nil(t, result.secret, "two Secrets")
 			result.secret = object
 		}
 	}
-	secrets := chart.Of[*corev1.Secret](t, rendered)
+	secrets := certificates(t, rendered)
 	require.Len(t, secrets, 1)
 	pair, err := tls.X509KeyPair(secrets[0].Data["tls.crt"], secrets[0].Data["tls.key"])
 	require.NoError(t, err)
@@ -672,7 +680,7 @@ func TestOwnCertificate(t *testing.T) {
 	rendered := chart.Render(t, chart.Values{"prometheusAdapter": map[string]any{"certificate": map[string]any{
 		"existingSecret": "mine", "caBundle": authority,
 	}}})
-	assert.Empty(t, chart.Of[*corev1.Secret](t, rendered), "none is generated")
+	assert.Empty(t, certificates(t, rendered), "none is generated")
 	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, authority, string(service.Spec.CABundle))
 		assert.False(t, service.Spec.InsecureSkipTLSVerify)

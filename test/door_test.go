@@ -168,7 +168,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 		assert.Contains(t, string(text), loginSecret)
 	}
 	path := rendered.ConfigMap(t, "doctor").Data["doctor.yaml"]
-	assert.Contains(t, path, "authorizationFile: /etc/prometheus-access/authorization")
+	assert.Contains(t, path, `authorizationFile: "/etc/prometheus-access/authorization"`)
 	assert.Contains(t, path, `name: "`+loginSecret+`"`, "for whoever looks from a laptop")
 
 	keda := chart.Render(t, chart.Parse(t, kedaValues))

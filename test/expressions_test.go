@@ -64,7 +64,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 				}
 				return node[path[len(path)-1]].(string)
 			}
-			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offeredMetric"), text("demand", "capacityMetric"), "up"}
+			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offeredMetric"), text("demand", "capacityMetric"), text("refused", "name"), "up"}
 			var recorded []string
 			for _, group := range ruleGroups(t, rendered) {
 				for _, rule := range group.Rules {
@@ -76,6 +76,8 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 			for _, label := range signals["scrapeLabels"].([]any) {
 				frameLabels = append(frameLabels, label.(string))
 			}
+			// Of the requests that were refused.
+			frameLabels = append(frameLabels, "reason")
 			objectLabels := []string{"namespace", "horizontalpodautoscaler", "deployment", "condition", "status"}
 
 			expressions := rendered.Expressions(t)

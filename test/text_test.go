@@ -366,7 +366,7 @@ configMapTargetRef: [{parameter: customAuthHeader, name: holograph-prometheus-he
 func TestCertificatesAreRead(t *testing.T) {
 	t.Parallel()
 	var real string
-	for _, secret := range chart.Of[*corev1.Secret](t, chart.Render(t)) {
+	for _, secret := range certificates(t, chart.Render(t)) {
 		real = string(secret.Data["ca.crt"])
 	}
 	require.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(real)))

@@ -100,3 +100,5 @@ require (
 )
 
 tool sigs.k8s.io/prometheus-adapter/cmd/adapter
+
+replace go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp => go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.53.0
