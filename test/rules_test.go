@@ -60,7 +60,7 @@ func TestScalingEventsAreCounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{values}})
-			require.Contains(t, rendered.RulesFile(t), fmt.Sprintf("interval: %v\n", interval))
+			require.Contains(t, rendered.RulesFile(t), fmt.Sprintf("interval: %q\n", interval))
 			ruleTest(t, writePrometheusFiles(t, rendered), name, func(name string) string {
 				if steps, found := strings.CutPrefix(name, "at "); found {
 					count, err := strconv.Atoi(steps)

@@ -284,6 +284,11 @@ func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	if c.busy != "" && strings.HasPrefix(r.URL.Path, c.busy) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
 	object, err := c.prometheus(strings.TrimPrefix(r.URL.Path, "/api/v1/"), r.FormValue("query"))
 	answer(w, object, err)
 }

@@ -579,9 +579,9 @@ var faults = map[string]fault{
 		unseen: true,
 	},
 	"Prometheus that asks to wait": {
-		wrong:  func(_ *testing.T, c *cluster) { c.busy = "/services/http:holograph-prometheus" },
+		wrong:  func(_ *testing.T, c *cluster) { c.busy = "/api/v1/query" },
 		link:   "prometheus",
-		cause:  "it could not be looked at: service holograph/holograph-prometheus, through the API server answers 429 Too Many Requests and asks to wait for 1h0m0s",
+		cause:  "it could not be looked at: http://holograph-prometheus.holograph.svc:9090 answers 429 Too Many Requests and asks to wait for 1h0m0s",
 		remedy: "ask again when that is over",
 		unseen: true,
 	},
@@ -638,11 +638,12 @@ var faults = map[string]fault{
 		cause: "a permission is missing: user jo may not get secrets in namespace holograph",
 		remedy: `bind user jo to a Role in namespace holograph with the rule {apiGroups: [""], resources: ["secrets"], verbs: ["get"]}; ` +
 			`helm upgrade renders those of this chart`,
+		unseen: true,
 	},
 	"a login of before": {
 		wrong:  func(_ *testing.T, c *cluster) { c.login = "Basic of-now" },
 		link:   "prometheus",
-		cause:  "http://holograph-prometheus.holograph.svc:9090 does not answer queries: client error: 401",
+		cause:  "http://holograph-prometheus.holograph.svc:9090 does not answer queries: query vector(1): client_error: client error: 401",
 		remedy: "read its log: kubectl --namespace holograph logs deployment/holograph-prometheus",
 	},
 	"person who may not read the description": {

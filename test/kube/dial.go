@@ -107,6 +107,11 @@ func (c *Client) dialPod(ctx context.Context, pod corev1.Pod, port int32) (net.C
 			if kept.err != nil {
 				err = kept.err
 			}
+			// Whether a port is forwarded nobody says but the API server.
+			var relayed *Relayed
+			if errors.As(err, &relayed) {
+				err = relayed.error
+			}
 			done <- dialed{error: err}
 			return
 		}

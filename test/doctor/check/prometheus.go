@@ -46,8 +46,9 @@ var Prometheus = Link{
 				remedy = "read its log: " + s.kubectl("logs deployment/%s", at.Deployment)
 			}
 			cause := fmt.Sprintf("%s does not answer queries: %v", kube.Address(at.URL), plain(err))
-			// In the cluster the doctor shows what the adapter does. Elsewhere it has less to show.
-			if hasNoFile(err) || turnedAway(err) && !s.Inside {
+			// In the cluster, and with the release's own login, the doctor shows what the adapter does. Elsewhere it
+			// has less to show.
+			if hasNoFile(err) || turnedAway(err) && !s.Inside && at.Login == nil {
 				return "", &Unseen{Cause: cause,
 					Remedy: "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
 			}
