@@ -1,5 +1,5 @@
 {{/*
-Refuses texts that whoever reads them would take for something else, or that show a secret. What these sentences speak
+Refuses texts that their reader would take for something else, or that show a secret. What these sentences speak
 of may be a secret, and the schema's messages print what they refuse: so the schema has no pattern for it, and no
 sentence here prints it.
 */}}

@@ -12,7 +12,7 @@ A scrape is taken whole or not at all, so that what exceeds a limit is `up` 0, w
 kube-state-metrics those of other objects: 35 of each autoscaler and Deployment are left. Its page has those of all
 objects in its namespaces and grows with them; kube-state-metrics itself is out of memory before the page is at its limit.
 
-No job has a target_limit: where there is one target too many, Prometheus fails all targets of the job, so that whoever
+No job has a target_limit: where there is one target too many, Prometheus fails all targets of the job, so that anyone who
 may start pods in a served namespace could blind the autoscalers of all.
 */}}
 {{- define "holograph.prometheus.targets" -}}
