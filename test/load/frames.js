@@ -149,8 +149,16 @@ export default function () {
   const response = http.get(`${url}/frame?scheduled=${due * 1000}`, { timeout: timeout, tags: { name: 'frame' } });
   const took = Date.now() - due;
 
+  // When k6 is stopped it cancels the frames under way, and goes on with this script for a moment. Such a frame has no
+  // outcome: nobody can tell what the renderer would have answered.
+  if (response.error === 'context canceled') return;
+
   const result = outcome(response);
   outcomes[result].add(1, tags);
+  if (result === 'failed') {
+    const why = response.error || `status ${response.status}, over budget by the client's clock: ${response.headers['Holograph-Client-Over-Budget']}`;
+    console.warn(`holograph-load-failure: after ${(sinceStart / 1000).toFixed(1)} s and ${took} ms: ${why}`);
+  }
   if (result !== 'in_budget' && sinceStart >= mark) outAfterMark.add(sinceStart);
   if (result === 'in_budget' || result === 'late') {
     latency.add(took);

@@ -7,12 +7,21 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// summaryPrefix begins the line of the log that holds the summary, as JSON.
-const summaryPrefix = "holograph-load-summary:"
+const (
+	// summaryPrefix begins the line of the log that holds the summary, as JSON.
+	summaryPrefix = "holograph-load-summary:"
+	// maxFailures is how many reasons of failed frames a summary keeps: the first ones tell what began.
+	maxFailures = 5
+)
+
+// failure finds the reason of a failed frame in a line of k6's log, where k6 has quoted it.
+var failure = regexp.MustCompile(`msg=("holograph-load-failure: .*") source=console`)
 
 // Summary is what k6 counted. Every frame sent is in budget, late, refused or failed, but for those under
 // way when k6 was stopped.
@@ -23,6 +32,8 @@ type Summary struct {
 	Refused      int // answered with 503
 	Failed       int // anything else: no connection, no answer in time, another status, a clock that cannot be right
 	NeverStarted int // due, but k6 had too many frames under way
+	// Failures are the reasons of the first failed frames, each with its time from Start and how long it took.
+	Failures []string
 
 	LateAtClient int // rendered, but over budget when the answer had reached k6
 	// Latency is the time from a rendered frame's scheduled time until the answer has reached k6; nil if
@@ -63,8 +74,12 @@ func (s Summary) InBudgetShare() float64 {
 
 // String is the summary in one line for a person.
 func (s Summary) String() string {
-	return fmt.Sprintf("%d frames offered: %d in budget, %d late, %d refused, %d failed, %d never started",
+	text := fmt.Sprintf("%d frames offered: %d in budget, %d late, %d refused, %d failed, %d never started",
 		s.Offered(), s.InBudget, s.Late, s.Refused, s.Failed, s.NeverStarted)
+	if len(s.Failures) > 0 {
+		text += "; the first failed " + strings.Join(s.Failures, "; ")
+	}
+	return text
 }
 
 // line is the summary as frames.js writes it.
@@ -90,6 +105,7 @@ type spread struct{ P50, P95, P99, Max float64 }
 // line, where k6 says why it stopped.
 func ParseSummary(log io.Reader) (Summary, error) {
 	var summary *Summary
+	var failures []string
 	var last string
 	reader := bufio.NewReader(log)
 	for {
@@ -99,6 +115,14 @@ func ParseSummary(log io.Reader) (Summary, error) {
 		}
 		if trimmed := strings.TrimSpace(text); trimmed != "" {
 			last = trimmed
+		}
+		if found := failure.FindStringSubmatch(text); found != nil && len(failures) < maxFailures {
+			reason, err := strconv.Unquote(found[1])
+			if err != nil {
+				return Summary{}, fmt.Errorf("reading the log of k6: the line %q: %w", text, err)
+			}
+			_, reason, _ = strings.Cut(reason, ": ")
+			failures = append(failures, reason)
 		}
 		if encoded, found := strings.CutPrefix(strings.TrimSpace(text), summaryPrefix); found {
 			if summary != nil {
@@ -117,6 +141,7 @@ func ParseSummary(log io.Reader) (Summary, error) {
 	if summary == nil {
 		return Summary{}, fmt.Errorf("the log of k6 holds no summary; its last line is %q", last)
 	}
+	summary.Failures = failures
 	return *summary, nil
 }
 

@@ -1,0 +1,107 @@
+package load
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/ci/program"
+)
+
+// offer runs the script in k6 against a renderer that answers as handler does, stops k6 once stop is closed, and
+// returns what k6 counted.
+func offer(t *testing.T, profile Profile, handler http.Handler, stop <-chan struct{}) Summary {
+	t.Helper()
+	renderer := httptest.NewServer(handler)
+	t.Cleanup(renderer.Close)
+	k6, err := program.K6.Binary(t.Context(), "k6")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), scriptName)
+	require.NoError(t, os.WriteFile(path, []byte(Script()), 0o600))
+	job, err := Job("frames", "load", renderer.URL, profile)
+	require.NoError(t, err)
+
+	container := job.Spec.Template.Spec.Containers[0]
+	command := exec.CommandContext(t.Context(), k6, append(container.Args[:len(container.Args)-1:len(container.Args)-1], path)...)
+	for _, variable := range container.Env {
+		command.Env = append(command.Env, variable.Name+"="+variable.Value)
+	}
+	var log bytes.Buffer
+	command.Stdout, command.Stderr = &log, &log
+	require.NoError(t, command.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	select {
+	case <-stop:
+		require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+		<-ended // with a code of its own, as it was stopped
+	case err := <-ended:
+		require.NoError(t, err, "k6 said:\n%s", &log)
+	}
+	summary, err := ParseSummary(bytes.NewReader(log.Bytes()))
+	require.NoError(t, err, "k6 said:\n%s", &log)
+	return summary
+}
+
+// answer is what the renderer answers to a frame in budget.
+func answer(w http.ResponseWriter) {
+	w.Header().Set("Holograph-Over-Budget", "false")
+	w.Header().Set("Holograph-Client-Over-Budget", "false")
+}
+
+func TestFramesUnderWayWhenTheLoadIsStoppedHaveNoOutcome(t *testing.T) {
+	stop := make(chan struct{})
+	asked := make(chan struct{}, 1000)
+	go func() {
+		for range 60 {
+			<-asked
+		}
+		close(stop)
+	}()
+	profile := Profile{Stages: []Stage{{100, 0}, {100, time.Minute}}, Budget: 33 * time.Millisecond}
+	summary := offer(t, profile, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+		}
+		answer(w)
+	}), stop)
+	assert.GreaterOrEqual(t, summary.Sent, 60)
+	assert.Zero(t, summary.Failed)
+	assert.Empty(t, summary.Failures)
+}
+
+func TestAFailedFrameSaysWhy(t *testing.T) {
+	answers := map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"status": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadRequest) },
+			` ms: status 400, over budget by the client's clock: undefined$`},
+		"clock": {func(w http.ResponseWriter, _ *http.Request) {
+			answer(w)
+			w.Header().Set("Holograph-Client-Over-Budget", "unknown")
+		}, ` ms: status 200, over budget by the client's clock: unknown$`},
+		"connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ` ms: EOF$`},
+	}
+	for name, test := range answers {
+		t.Run(name, func(t *testing.T) {
+			profile := Profile{Stages: []Stage{{10, 0}, {10, time.Second}}, Budget: 33 * time.Millisecond}
+			summary := offer(t, profile, test.answer, nil)
+			assert.Equal(t, 10, summary.Failed)
+			require.Len(t, summary.Failures, maxFailures)
+			assert.Regexp(t, `^after \d\.\d s and \d+`+test.want, summary.Failures[0])
+			assert.Contains(t, summary.String(), "; the first failed "+summary.Failures[0]+"; ")
+		})
+	}
+}
