@@ -34,11 +34,12 @@ down: ## Remove the clusters of `make up` and of kept tests
 
 .PHONY: test
 test: SETS += browser sources lifecycle
-test: images ## Everything: the fast tests, then the stories on a real cluster
+test: images ## Everything: the fast tests, known vulnerabilities, then the stories on a real cluster
 	go vet ./...
 	go -C test/sim vet ./...
 	go test -short ./...
 	go -C test/sim test ./...
+	$(MAKE) check
 	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v $(STORIES)
 
 .PHONY: test-short
