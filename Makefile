@@ -24,7 +24,7 @@ help: ## This list
 
 .PHONY: up
 up: images ## Start a cluster, install the chart, send load, and watch it scale
-	@go run ./ci/up
+	@go run ./test/up
 
 .PHONY: down
 down: ## Remove the clusters of `make up` and of kept tests
@@ -52,7 +52,7 @@ check: simulator ## Known vulnerabilities in every program that is built here
 
 .PHONY: update
 update: ## Rewrite the golden files from what the code gives now
-	go test -short ./test ./test/doctor ./test/timeline ./test/renderer/hologram ./ci/program -update
+	go test -short ./test/chart ./test/doctor ./test/internal/timeline ./test/renderer/hologram ./ci/program -update
 
 ##@ Release
 

@@ -16,7 +16,7 @@ import (
 	"holograph/ci/cluster"
 	"holograph/ci/image"
 	"holograph/ci/state"
-	"holograph/ci/stock"
+	"holograph/ci/supply"
 	"holograph/ci/vulnerability"
 )
 
@@ -50,7 +50,7 @@ func images(ctx context.Context, names []string) error {
 	for _, name := range names {
 		sets = append(sets, image.Set(name))
 	}
-	return stock.Fill(ctx, os.Stderr, sets...)
+	return supply.Fill(ctx, os.Stderr, sets...)
 }
 
 // vulnerabilities looks for known vulnerabilities in the programs in the cache and in the
@@ -68,7 +68,7 @@ func vulnerabilities(ctx context.Context, binaries []string) error {
 
 // cleanCache empties the cache once nobody fills it.
 func cleanCache(ctx context.Context) error {
-	release, err := state.Lock(ctx, stock.Lock, func() {
+	release, err := state.Lock(ctx, supply.Lock, func() {
 		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")
 	})
 	if err != nil {

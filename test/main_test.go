@@ -3,7 +3,7 @@ package test
 import (
 	"testing"
 
-	"holograph/test/harness"
+	"holograph/test/internal/harness"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }

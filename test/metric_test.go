@@ -12,9 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/wait"
 )
 
 // localRelist is the adapter's relist interval in values-examples/local.yaml.
@@ -29,10 +29,10 @@ func TestMetric(t *testing.T) {
 	s.Install("local.yaml")
 
 	s.Step("follow the metric from the renderer to the autoscaler")
-	s.WaitFor(time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("no frame was late, so the autoscaler stays at its minimum")
-	s.WaitFor(time.Minute, link.Replicas(s.Release, minReplicas))
+	s.WaitFor(time.Minute, wait.Replicas(s.Release, minReplicas))
 
 	s.Step("it did without its metric no longer than it must")
 	ctx, cancel := s.Within(time.Minute)

@@ -10,12 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/timeline"
-	"holograph/test/wait"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/timeline"
+	"holograph/test/internal/wait"
 )
 
 // The bounds of the request.
@@ -46,7 +45,7 @@ const (
 func TestScaling(t *testing.T) {
 	s := harness.New(t)
 	s.Install("local.yaml")
-	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, minReplicas))...)
+	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas))...)
 
 	pod := s.MeasurePod()
 	s.Step("a frame costs %.1f ms of CPU; a pod renders %.0f frames a second", pod.FrameCost*1000, pod.FramesPerSecond())
@@ -63,7 +62,7 @@ func TestScaling(t *testing.T) {
 	summary := s.Finish(d)
 
 	s.Step("the load is gone: the pods leave")
-	s.WaitFor(scaleDownTime, link.Replicas(s.Release, minReplicas), link.PodsReady(s.Release))
+	s.WaitFor(scaleDownTime, wait.Replicas(s.Release, minReplicas), wait.PodsReady(s.Release))
 	line := recording.Stop("A spike on the test cluster", d)
 	keepTimeline(s, line, d.Begun)
 

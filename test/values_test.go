@@ -9,9 +9,9 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/wait"
 )
 
 // What runs on the cluster under values-examples/as-specified.yaml says what was
@@ -21,7 +21,7 @@ func TestAsSpecified(t *testing.T) {
 
 	s.Step("install the chart as specified")
 	s.Install("as-specified.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 

@@ -1,6 +1,6 @@
-// Package cache keeps what was downloaded or built, under the user's cache
-// directory. An entry's name carries a key made of everything that it was built
-// from, so an entry is either right or absent, and never half-written.
+// Package cache keeps what was downloaded or built, under the user's cache directory. An entry's name carries a
+// key made of everything that it was built from, so an entry is either right or absent, and never half-written.
+// Its folders belong to this user alone: programs are run out of them.
 package cache
 
 import (
@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"holograph/ci/folder"
 )
 
 // keyLength is in hex digits: 64 bits tell a few hundred entries apart.
@@ -32,7 +30,7 @@ func Path(elem ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root, err = folder.Own(root)
+	root, err = OwnFolder(root)
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +120,7 @@ func Publish(path string, make func(temporary string) error) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Remove(room)
+	defer RemoveFolder(room)
 	entry := filepath.Join(room, "entry")
 	if err := make(entry); err != nil {
 		return err
@@ -130,7 +128,7 @@ func Publish(path string, make func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := folder.Remove(path); err != nil {
+	if err := RemoveFolder(path); err != nil {
 		return err
 	}
 	return os.Rename(entry, path)
@@ -145,7 +143,7 @@ func sweep(workshop string) {
 	}
 	for _, room := range rooms {
 		if info, err := room.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			folder.Remove(filepath.Join(workshop, room.Name()))
+			RemoveFolder(filepath.Join(workshop, room.Name()))
 		}
 	}
 }
@@ -157,7 +155,7 @@ func Clean(out io.Writer) error {
 	if err != nil || !Has(path) {
 		return err
 	}
-	root, err := folder.Own(path)
+	root, err := OwnFolder(path)
 	if err != nil {
 		return err
 	}
@@ -165,7 +163,7 @@ func Clean(out io.Writer) error {
 		return err
 	}
 	for _, kind := range kinds {
-		if err := folder.Remove(filepath.Join(root, kind)); err != nil {
+		if err := RemoveFolder(filepath.Join(root, kind)); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,6 @@ import (
 
 	"holograph/ci/cache"
 	"holograph/ci/command"
-	"holograph/ci/engine"
 	"holograph/ci/host"
 	"holograph/ci/image"
 	"holograph/ci/node"
@@ -61,7 +60,7 @@ type Cluster struct {
 	Kubeconfig string
 
 	owner   owner
-	engine  engine.Engine
+	engine  host.Engine
 	kind    string
 	release func()
 }
@@ -80,7 +79,7 @@ func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets 
 }
 
 func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets []image.Set) (*Cluster, error) {
-	e, err := engine.Detect(ctx)
+	e, err := host.DetectEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +135,7 @@ func Down(ctx context.Context, out io.Writer) error {
 }
 
 func (o owner) down(ctx context.Context, out io.Writer) error {
-	e, err := engine.Detect(ctx)
+	e, err := host.DetectEngine(ctx)
 	if err != nil {
 		return err
 	}
@@ -175,7 +174,7 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 }
 
 // drop removes one of the owner's clusters.
-func (o owner) drop(ctx context.Context, out io.Writer, e engine.Engine, name string) error {
+func (o owner) drop(ctx context.Context, out io.Writer, e host.Engine, name string) error {
 	// After `make clean-cache` it takes a while to have kind again.
 	if built, err := program.Kind.Built(); err == nil && !built {
 		fmt.Fprintln(out, "Building kind, which removes clusters.")
@@ -189,7 +188,7 @@ func (o owner) drop(ctx context.Context, out io.Writer, e engine.Engine, name st
 
 // use describes the owner's cluster of that name, which need not exist, and takes it
 // for this process.
-func (o owner) use(ctx context.Context, e engine.Engine, name string) (*Cluster, error) {
+func (o owner) use(ctx context.Context, e host.Engine, name string) (*Cluster, error) {
 	release, err := state.TryLock("cluster-" + name)
 	if busy := (*state.Busy)(nil); errors.As(err, &busy) {
 		return nil, fmt.Errorf("the cluster %s is %w; wait for its end, or end it", name, busy)

@@ -8,28 +8,28 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
-	"holograph/ci/engine"
+	"holograph/ci/host"
 	"holograph/ci/node"
 )
 
 func TestConfigurationFitsTheMachine(t *testing.T) {
 	for title, test := range map[string]struct {
-		engine            engine.Engine
+		engine            host.Engine
 		image             node.Image
 		kubelet           string
 		containerdPatches int
 		ownCNI            bool
 	}{
 		"Docker with kind's node": {
-			engine:  engine.Engine{Name: "docker"},
+			engine:  host.Engine{Name: "docker"},
 			kubelet: "syncFrequency: 10s",
 		},
 		"a built node": {
-			engine: engine.Engine{Name: "podman"}, image: node.Image{Built: true},
+			engine: host.Engine{Name: "podman"}, image: node.Image{Built: true},
 			kubelet: "syncFrequency: 10s", containerdPatches: 1, ownCNI: true,
 		},
 		"a constrained machine": {
-			engine: engine.Engine{Name: "podman", CgroupV1: true, CannotLowerOOMScore: true}, image: node.Image{Built: true},
+			engine: host.Engine{Name: "podman", CgroupV1: true, CannotLowerOOMScore: true}, image: node.Image{Built: true},
 			kubelet: "failCgroupV1: false", containerdPatches: 2, ownCNI: true,
 		},
 	} {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holograph/ci/cache"
-	"holograph/ci/engine"
+	"holograph/ci/host"
 	"holograph/ci/repo"
 	"holograph/ci/state"
 )
@@ -79,7 +79,7 @@ type existing struct {
 }
 
 // survey lists the kind clusters that the engine has.
-func survey(ctx context.Context, e engine.Engine) ([]existing, error) {
+func survey(ctx context.Context, e host.Engine) ([]existing, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var clusters []existing
@@ -111,13 +111,13 @@ func survey(ctx context.Context, e engine.Engine) ([]existing, error) {
 	return clusters, nil
 }
 
-func nodes(ctx context.Context, e engine.Engine) ([]string, error) {
+func nodes(ctx context.Context, e host.Engine) ([]string, error) {
 	out, err := e.Command("ps", "--all", "--no-trunc", "--filter", "label="+kindLabel, "--format", "{{.ID}}").Output(ctx)
 	return strings.Fields(out), err
 }
 
 // inspect returns the cluster of one container.
-func inspect(ctx context.Context, e engine.Engine, id string) (existing, error) {
+func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 	out, err := e.Command("container", "inspect", id).Output(ctx)
 	if err != nil {
 		return existing{}, err
@@ -144,7 +144,7 @@ func inspect(ctx context.Context, e engine.Engine, id string) (existing, error) 
 }
 
 // stranger says whose the cluster is and how its owner removes it.
-func (o owner) stranger(c existing, e engine.Engine) string {
+func (o owner) stranger(c existing, e host.Engine) string {
 	whose := "has no mark of this project"
 	switch {
 	case c.checkout == o.checkout:

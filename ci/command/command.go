@@ -1,6 +1,5 @@
-// Package command runs foreign programs so that a failure explains itself: the
-// full output goes to a log file, and the error carries its last lines and its
-// path.
+// Package command runs programs so that a failure explains itself: the full output goes to a log file, and the
+// error carries its last lines and its path. Its [Board] tells a person what long work is doing.
 package command
 
 import (

@@ -1,5 +1,5 @@
-// Package host checks what a machine must have before long work starts, and
-// says for everything that is missing which command mends it.
+// Package host knows the machine: what it must have before long work starts, which command installs what is
+// missing, and which container engine it has.
 package host
 
 import (
@@ -18,7 +18,6 @@ import (
 
 	"holograph/ci/cache"
 	"holograph/ci/command"
-	"holograph/ci/engine"
 	"holograph/ci/state"
 )
 
@@ -89,7 +88,7 @@ func Prepare(ctx context.Context, out io.Writer, needs Needs) error {
 func check(ctx context.Context, needs Needs) ([]missing, error) {
 	var lacks []missing
 	if needs.Engine {
-		if _, err := engine.Detect(ctx); errors.Is(err, engine.ErrNone) {
+		if _, err := DetectEngine(ctx); errors.Is(err, ErrNoEngine) {
 			lacks = append(lacks, missing{
 				what:     "a container engine that answers (Docker or podman)",
 				packages: []string{"podman", "runc", "conmon", "netavark", "aardvark-dns", "iptables"},

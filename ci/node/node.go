@@ -27,8 +27,6 @@ import (
 	"holograph/ci/bom"
 	"holograph/ci/cache"
 	"holograph/ci/command"
-	"holograph/ci/engine"
-	"holograph/ci/folder"
 	"holograph/ci/host"
 	"holograph/ci/image"
 	"holograph/ci/program"
@@ -77,7 +75,7 @@ type Image struct {
 
 // Find returns the node image that the engine has, and false where it has none
 // that is current.
-func Find(ctx context.Context, e engine.Engine) (Image, bool, error) {
+func Find(ctx context.Context, e host.Engine) (Image, bool, error) {
 	if e.HasImage(ctx, defaults.Image) {
 		return Image{Ref: defaults.Image}, true, nil
 	}
@@ -99,7 +97,7 @@ func Reachable(ctx context.Context) bool {
 }
 
 // Pull lets the engine download kind's node image.
-func Pull(ctx context.Context, e engine.Engine) error {
+func Pull(ctx context.Context, e host.Engine) error {
 	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
 	defer cancel()
 	return e.Command("pull", defaults.Image).Run(ctx)
@@ -178,7 +176,7 @@ func BuildRootFS(ctx context.Context) error {
 // discard removes a tree in which debootstrap worked. One that was killed leaves the
 // host's /dev/shm and /proc mounted there, which must not be emptied with it.
 func discard(ctx context.Context, tree string) {
-	mounted, err := folder.Mounts(tree)
+	mounted, err := cache.Mounts(tree)
 	if err != nil {
 		return
 	}
@@ -187,7 +185,7 @@ func discard(ctx context.Context, tree string) {
 			return // the removal of the folder about it names what is mounted
 		}
 	}
-	folder.Remove(tree)
+	cache.RemoveFolder(tree)
 }
 
 // suite is the host's Debian release, so that one mirror serves both.
@@ -228,7 +226,7 @@ func mirror(ctx context.Context, suite string) (string, error) {
 
 // Build assembles the node image from the root file system and the programs,
 // all of which must be in the cache already.
-func Build(ctx context.Context, e engine.Engine) error {
+func Build(ctx context.Context, e host.Engine) error {
 	ref, err := builtRef()
 	if err != nil {
 		return err
@@ -248,7 +246,7 @@ func Build(ctx context.Context, e engine.Engine) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Remove(room)
+	defer cache.RemoveFolder(room)
 	if err := assemble(ctx, room); err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
 
+	"holograph/ci/pack/keyring"
 	"holograph/ci/repo"
-	"holograph/test/keyring"
 )
 
 // chartCopy is a checkout of the chart in another folder at another time.

@@ -15,7 +15,7 @@ var (
 		Name:     "doctor",
 		Packages: map[string]string{"doctor": "./test/doctor"},
 		LDFlags:  "-X main.version=%s",
-		Sources:  []string{"test/doctor", "test/kube"},
+		Sources:  []string{"test/doctor", "test/internal/kube"},
 	}
 	// Front is what a platform team puts before its Prometheus, for the stories about
 	// one that asks for certificates, credentials and tenants.

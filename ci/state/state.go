@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"holograph/ci/folder"
+	"holograph/ci/cache"
 )
 
 // Path returns a path inside the user's state folder, which need not exist.
@@ -27,7 +27,7 @@ func Path(elem ...string) (string, error) {
 		}
 		base = filepath.Join(home, ".local", "state")
 	}
-	root, err := folder.Own(filepath.Join(base, "holograph"))
+	root, err := cache.OwnFolder(filepath.Join(base, "holograph"))
 	if err != nil {
 		return "", err
 	}

@@ -21,16 +21,13 @@ import (
 	"holograph/ci/command"
 	"holograph/ci/image"
 	"holograph/ci/program"
-	"holograph/ci/stock"
+	"holograph/ci/supply"
 	"holograph/test/bench/observe"
 	"holograph/test/bench/record"
-	"holograph/test/drive"
-	"holograph/test/keda"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/wait"
-	"holograph/test/watch"
+	"holograph/test/internal/guest"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
 )
 
 const (
@@ -67,7 +64,7 @@ func measure(ctx context.Context, out io.Writer, spike record.Spike) (record.Run
 	if _, err := os.Stat(simulator); err != nil {
 		return run, fmt.Errorf("%w; run: make simulator", err)
 	}
-	if err := stock.Check(ctx, image.Bench); err != nil {
+	if err := supply.Check(ctx, image.Bench); err != nil {
 		return run, err
 	}
 	keep := os.Getenv(keepVariable) != ""
@@ -93,7 +90,7 @@ func measure(ctx context.Context, out io.Writer, spike record.Spike) (record.Run
 		return run, err
 	}
 	host := fleets[len(fleets)-1]
-	pod, err := watch.MeasurePod(ctx, host.Release)
+	pod, err := load.MeasurePod(ctx, host.Release)
 	if err != nil {
 		return run, err
 	}
@@ -133,7 +130,7 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, e
 		}, extra...)}.Run(ctx)
 	}
 	fmt.Fprintln(out, "Installing KEDA, and then a fleet for each policy.")
-	if err := keda.Install(ctx, client); err != nil {
+	if err := guest.InstallKEDA(ctx, client); err != nil {
 		return nil, err
 	}
 	var group errgroup.Group
@@ -172,9 +169,9 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]fleet, e
 func waitFor(ctx context.Context, out io.Writer, fleets []fleet) error {
 	begun := time.Now()
 	for i, f := range fleets {
-		conditions := []wait.Condition{link.PodsReady(f.Release), active(f.Release)}
+		conditions := []wait.Condition{wait.PodsReady(f.Release), active(f.Release)}
 		if i == len(fleets)-1 {
-			conditions = link.Chain(f.Release)
+			conditions = wait.Chain(f.Release)
 		}
 		if err := wait.For(ctx, readyBudget, conditions...); err != nil {
 			return fmt.Errorf("%s: %w", f.policy.name, err)
@@ -208,7 +205,7 @@ func active(r kube.Release) wait.Condition {
 type seen struct {
 	pods   *observe.Fleet
 	signal *observe.Signal
-	drive  *drive.Drive
+	drive  *load.Drive
 	load   load.Summary
 }
 
@@ -236,7 +233,7 @@ func offer(ctx context.Context, out io.Writer, fleets []fleet, run *record.Run) 
 			if err := sleepUntil(running, begun.Add(time.Duration(i)*stagger)); err != nil {
 				return err
 			}
-			if n.drive, err = drive.Start(running, f.Release, loadName, profile); err != nil {
+			if n.drive, err = load.Start(running, f.Release, loadName, profile); err != nil {
 				return err
 			}
 			group.Go(func() error {

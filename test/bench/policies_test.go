@@ -11,7 +11,7 @@ import (
 
 	"holograph/ci/repo"
 	"holograph/test/bench/page"
-	"holograph/test/chart"
+	"holograph/test/internal/chart"
 )
 
 // values are those that the policy's fleet is installed with.

@@ -27,9 +27,9 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/chart"
-	"holograph/test/kube"
-	"holograph/test/kube/forwarded"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/kube/forwarded"
 )
 
 // cluster is what an API server answers about an installed release: the objects

@@ -17,10 +17,10 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/chart"
 	"holograph/test/doctor/check"
-	"holograph/test/doctor/path"
+	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
+	"holograph/test/internal/chart"
 )
 
 // fault is one thing that is wrong, and what the doctor says of it.
@@ -664,7 +664,9 @@ var faults = map[string]fault{
 			"the chart writes the description where doctor.enabled is true",
 	},
 	"description of another version": {
-		wrong:  func(_ *testing.T, c *cluster) { c.configMap("holograph-doctor").Data[path.File] += "\nfuture: true\n" },
+		wrong: func(_ *testing.T, c *cluster) {
+			c.configMap("holograph-doctor").Data[description.File] += "\nfuture: true\n"
+		},
 		link:   "description",
 		cause:  `doctor.yaml is not one that this doctor knows: error unmarshaling JSON: while decoding JSON: json: unknown field "future"`,
 		remedy: "take the doctor of the version that the release was installed from",
@@ -752,14 +754,14 @@ func TestFaultsUnderKEDA(t *testing.T) {
 func healthyUnderKEDA(t *testing.T) *cluster {
 	t.Helper()
 	c := healthy(t, "")
-	description := c.configMap("holograph-doctor")
-	p, err := path.Decode([]byte(description.Data[path.File]))
+	configMap := c.configMap("holograph-doctor")
+	p, err := description.Decode([]byte(configMap.Data[description.File]))
 	require.NoError(t, err)
 	p.Adapter, p.APIServices = nil, []string{"v1beta1.external.metrics.k8s.io"}
 	p.Autoscaler.ScaledObject = "holograph-renderer"
 	text, err := yaml.Marshal(p)
 	require.NoError(t, err)
-	description.Data[path.File] = string(text)
+	configMap.Data[description.File] = string(text)
 
 	external := c.apiServices["v1beta1.custom.metrics.k8s.io"]
 	external.Name = "v1beta1.external.metrics.k8s.io"

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"holograph/test/doctor/path"
+	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
 )
 
@@ -80,9 +80,9 @@ func TestNothingPrintsACredential(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			c := healthy(t, "")
-			p, err := path.Decode([]byte(c.configMap("holograph-doctor").Data[path.File]))
+			p, err := description.Decode([]byte(c.configMap("holograph-doctor").Data[description.File]))
 			require.NoError(t, err)
-			text := strings.Replace(c.configMap("holograph-doctor").Data[path.File], "\nprometheus:\n", "\nbefore:\n", 1)
+			text := strings.Replace(c.configMap("holograph-doctor").Data[description.File], "\nprometheus:\n", "\nbefore:\n", 1)
 			before, rest, _ := strings.Cut(text, "\nbefore:\n")
 			_, after, _ := strings.Cut(rest, "\nadapter:\n")
 			require.NotNil(t, p.Prometheus)
@@ -122,8 +122,8 @@ func TestADescriptionReadsNoFileHere(t *testing.T) {
 	for _, key := range []string{"tokenFile", "authorizationFile"} {
 		c := healthy(t, "prometheus: {enabled: false, url: http://prometheus.example}")
 		data := c.configMap("holograph-doctor").Data
-		data[path.File] = strings.Replace(data[path.File], `url: "http://prometheus.example"`, fmt.Sprintf("url: %q\n  %s: %q", thief.URL, key, file), 1)
-		require.Contains(t, data[path.File], file)
+		data[description.File] = strings.Replace(data[description.File], `url: "http://prometheus.example"`, fmt.Sprintf("url: %q\n  %s: %q", thief.URL, key, file), 1)
+		require.Contains(t, data[description.File], file)
 		found := examine(t, c)
 		assert.Equal(t, report.CouldNotLook, found.Verdict, found.Text())
 		assert.Contains(t, found.Unseen().Cause, "it wants credentials that are files of the doctor's pod")

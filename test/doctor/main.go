@@ -20,9 +20,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"holograph/test/doctor/path"
+	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
-	"holograph/test/kube"
+	"holograph/test/internal/kube"
 )
 
 // The exit codes.
@@ -107,7 +107,7 @@ func (s settings) examine(ctx context.Context, client *kube.Client, namespace st
 	deadline := time.Now().Add(s.wait)
 	for {
 		walk, cancel := context.WithTimeout(ctx, walkTime)
-		found := report.Of(walk, client, namespace, s.release, func(ctx context.Context) (path.Path, error) {
+		found := report.Of(walk, client, namespace, s.release, func(ctx context.Context) (description.Path, error) {
 			return s.read(ctx, client, namespace)
 		})
 		cancel()
@@ -198,11 +198,11 @@ func (s settings) connect() (*kube.Client, string, error) {
 type wrongCall struct{ error }
 
 // read returns the release's path as the flags have it.
-func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (path.Path, error) {
-	var p path.Path
+func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (description.Path, error) {
+	var p description.Path
 	if s.file == "" {
 		var err error
-		if p, err = path.Read(ctx, c, namespace, s.release); err != nil {
+		if p, err = description.Read(ctx, c, namespace, s.release); err != nil {
 			return p, err
 		}
 	} else {
@@ -210,13 +210,13 @@ func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (p
 		if err != nil {
 			return p, err
 		}
-		if p, err = path.Decode(text); err != nil {
+		if p, err = description.Decode(text); err != nil {
 			return p, err
 		}
 	}
 	if s.prometheus != "" {
 		if p.Prometheus == nil {
-			p.Prometheus = &path.Prometheus{ScrapeInterval: defaultScrapeInterval}
+			p.Prometheus = &description.Prometheus{ScrapeInterval: defaultScrapeInterval}
 		}
 		// Whoever opened another way there has let themselves in.
 		p.Prometheus.URL, p.Prometheus.Access = s.prometheus, kube.Access{}

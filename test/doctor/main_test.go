@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"holograph/test/chart"
-	"holograph/test/doctor/path"
+	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
+	"holograph/test/internal/chart"
 )
 
 var update = flag.Bool("update", false, "write golden files anew from what the doctor prints")
@@ -197,8 +197,8 @@ func TestHelpAndVersion(t *testing.T) {
 func TestPathAndPrometheusAreNamed(t *testing.T) {
 	t.Parallel()
 	c := healthy(t, "prometheus: {enabled: false, url: http://out-of-reach.example}")
-	file := filepath.Join(t.TempDir(), path.File)
-	require.NoError(t, os.WriteFile(file, []byte(c.configMap("holograph-doctor").Data[path.File]), 0o644))
+	file := filepath.Join(t.TempDir(), description.File)
+	require.NoError(t, os.WriteFile(file, []byte(c.configMap("holograph-doctor").Data[description.File]), 0o644))
 	c.forbidden["/configmaps$"] = "nobody lists ConfigMaps here"
 	code, stdout, stderr := doctor(t, c, "--path", file, "--prometheus", "http://holograph-prometheus.holograph.svc:9090")
 	assert.Equal(t, exitHealthy, code, stdout+stderr)

@@ -13,11 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/test/doctor/report"
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/wait"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
 )
 
 const (
@@ -53,7 +52,7 @@ func TestDoctor(t *testing.T) {
 	s.Step("install the chart")
 	// A fault that is looked for need not be waited for.
 	s.UpgradeWith(map[string]string{"doctor.wait": "1s"}, "local.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("nothing is broken, from outside and inside the cluster")
 	s.WaitFor(namedTime, healthy(s.Release))

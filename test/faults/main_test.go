@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"holograph/ci/image"
-	"holograph/test/harness"
+	"holograph/test/internal/harness"
 )
 
 func TestMain(m *testing.M) { harness.Main(m, image.Browser) }

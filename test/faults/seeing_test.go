@@ -18,14 +18,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"holograph/test/browser"
-	"holograph/test/chart"
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/promql"
-	"holograph/test/wait"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/guest"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/promtool"
+	"holograph/test/internal/wait"
 )
 
 const (
@@ -43,7 +42,7 @@ func TestSeeing(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart with its dashboard")
 	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	pod := s.MeasurePod()
 	address, err := s.Release.ForwardPrometheus(t.Context(), "0")
 	require.NoError(t, err)
@@ -59,13 +58,13 @@ func TestSeeing(t *testing.T) {
 	s.Step("look at the status page")
 	page := address + kube.ConsolePath
 	t.Run("it says what the cluster says", func(t *testing.T) { compare(t, s.Release, page) })
-	for name, view := range map[string]browser.View{
+	for name, view := range map[string]guest.View{
 		"light.png":  {Width: 1280, Height: 1250},
 		"dark.png":   {Width: 1280, Height: 1250, Dark: true},
 		"narrow.png": {Width: 480, Height: 2400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			picture, err := browser.Screenshot(t.Context(), page, s.Artifact(name), view)
+			picture, err := guest.Screenshot(t.Context(), page, s.Artifact(name), view)
 			require.NoError(t, err)
 			bounds := picture.Bounds()
 			assert.Equal(t, image.Pt(view.Width, view.Height), bounds.Size())
@@ -80,7 +79,7 @@ func TestSeeing(t *testing.T) {
 // question is one thing to ask Prometheus, and who asks.
 type question struct {
 	who  chart.Expression
-	node *promql.Node
+	node *promtool.Node
 }
 
 // list is what is asked.
@@ -95,10 +94,10 @@ func questions(t *testing.T, address string) list {
 	rendered := chart.Render(t, chart.Example(t, "local"), chart.Set("dashboard.enabled", true))
 	found := list{asked: append(rendered.Expressions(t), chart.RunbookExpressions(t)...)}
 	for _, expression := range found.asked {
-		tree, err := promql.Parse(t.Context(), http.DefaultClient, address, expression.Text)
+		tree, err := promtool.Parse(t.Context(), http.DefaultClient, address, expression.Text)
 		require.NoError(t, err, "%s", expression.Where)
 		for _, operand := range tree.Operands() {
-			operand.Walk(func(node *promql.Node) {
+			operand.Walk(func(node *promtool.Node) {
 				if node.Name == "ALERTS" {
 					// In which state an alert is, is what is asked; that one is in any can be told.
 					node.Drop("alertstate")
@@ -165,7 +164,7 @@ func compare(t *testing.T, r kube.Release, page string) {
 		if err != nil {
 			return err
 		}
-		if document, err = browser.Document(ctx, page); err != nil {
+		if document, err = guest.Document(ctx, page); err != nil {
 			return err
 		}
 		for id, want := range map[string]int32{

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/harness"
-	"holograph/test/kube"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
 )
 
 // editDeployment changes a Deployment and returns what changes it back.

@@ -20,10 +20,9 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"holograph/ci/program"
-	"holograph/test/chart"
-	"holograph/test/harness"
-	"holograph/test/link"
-	"holograph/test/wait"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/wait"
 )
 
 // The API server takes every object of every example. It is asked to apply each
@@ -142,7 +141,7 @@ func TestEnvironments(t *testing.T) {
 	for _, example := range []string{"development.yaml", "staging.yaml"} {
 		s.Step("install %s", example)
 		s.Install(example)
-		s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
+		s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 		printed, err := s.HelmTest()
 		require.NoError(t, err, printed)
 	}

@@ -13,11 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"holograph/ci/pack/keyring"
 	"holograph/ci/program"
 	"holograph/ci/repo"
-	"holograph/test/harness"
-	"holograph/test/keyring"
-	"holograph/test/wait"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/wait"
 )
 
 // registry runs an OCI registry on loopback until the story ends, and returns its

@@ -11,11 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/ci/program"
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/wait"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
 )
 
 // withEachHelm tells the story once with every Helm that the chart is for. Helm 3
@@ -74,7 +73,7 @@ func TestRelease(t *testing.T) {
 		s.Chart = chart.reference
 		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Flags: chart.flags}))
 		s.Chart = checkout
-		s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 		printed, err := s.HelmTest()
 		require.NoError(s, err, printed)
 		assert.Contains(s, printed, "Every link holds.")
@@ -83,16 +82,16 @@ func TestRelease(t *testing.T) {
 		s.Step("ask for more than the minimum of pods can render")
 		rate := upgradePods * pod.FramesPerSecond()
 		d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
-		s.WaitFor(time.Minute, link.ReplicasAtLeast(s.Release, minReplicas+1))
+		s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, minReplicas+1))
 		lowest := s.LowestReplicas()
 
 		s.Step("upgrade to a new version of the renderer's pods")
 		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local.yaml")
-		s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), link.PodsReady(s.Release))
+		s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 		s.Step("roll back to the version before")
 		s.Rollback()
-		s.WaitFor(time.Minute, annotated(s.Release, ""), link.PodsReady(s.Release))
+		s.WaitFor(time.Minute, annotated(s.Release, ""), wait.PodsReady(s.Release))
 
 		assert.Greater(s, lowest(), int32(minReplicas), "the fewest replicas wanted meanwhile")
 		summary := s.Cut(d)
@@ -128,27 +127,27 @@ func TestFromHelm3ToHelm4(t *testing.T) {
 	s.Step("install with Helm 3, and have the autoscaler scale")
 	set := map[string]string{"autoscaling.minReplicas": fmt.Sprint(minReplicas + 1)}
 	s.UpgradeWith(set, "local.yaml")
-	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, minReplicas+1))...)
+	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas+1))...)
 	lowest := s.LowestReplicas()
 
 	s.Step("upgrade with Helm 4")
 	s.UseHelm(program.Helm4)
 	set["renderer.podAnnotations.story"] = "upgrade"
 	s.UpgradeWith(set, "local.yaml")
-	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), link.PodsReady(s.Release))
+	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 	s.Step("let Helm 4 apply on the server from now on")
 	set["renderer.podAnnotations.story"] = "server-side"
 	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: set, Flags: []string{"--server-side=true"}}))
-	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), link.PodsReady(s.Release))
+	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), wait.PodsReady(s.Release))
 
 	s.Step("roll back twice, to the revision of Helm 3's")
 	s.Rollback()
-	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), link.PodsReady(s.Release))
+	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 	_, err := s.Helm("rollback", s.Release.Name, "1", "--wait", "--timeout=2m")
 	require.NoError(s, err)
-	s.WaitFor(time.Minute, annotated(s.Release, ""), link.PodsReady(s.Release))
-	s.WaitFor(time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(time.Minute, annotated(s.Release, ""), wait.PodsReady(s.Release))
+	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 	assert.EqualValues(s, minReplicas+1, lowest(), "the fewest replicas wanted meanwhile")
 
 	s.Uninstall()
@@ -169,7 +168,7 @@ func TestAutoscalingSwitched(t *testing.T) {
 			"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "3600",
 		}
 		s.UpgradeWith(on, "local.yaml")
-		s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 		s.Step("upgrade before the autoscaler has ever scaled")
 		s.UpgradeWith(on, "local.yaml")
@@ -178,7 +177,7 @@ func TestAutoscalingSwitched(t *testing.T) {
 		s.Step("have the autoscaler scale, and upgrade again and again")
 		on["autoscaling.maxReplicas"] = "3"
 		s.UpgradeWith(on, "local.yaml")
-		s.WaitFor(time.Minute, link.Replicas(s.Release, 3))
+		s.WaitFor(time.Minute, wait.Replicas(s.Release, 3))
 		lowest = s.LowestReplicas()
 		s.UpgradeWith(on, "local.yaml")
 		s.UpgradeWith(on, "local.yaml")

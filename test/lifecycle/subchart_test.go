@@ -14,9 +14,9 @@ import (
 
 	"holograph/ci/program"
 	"holograph/ci/repo"
-	"holograph/test/chart"
-	"holograph/test/harness"
-	"holograph/test/link"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/wait"
 )
 
 // A chart that holds Holograph as a part scales its renderer, shares its global
@@ -34,7 +34,7 @@ func TestSubchart(t *testing.T) {
 
 	s.Step("install a chart that depends on Holograph")
 	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}}))
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	deployment, err := s.Release.Deployment(ctx)
 	require.NoError(t, err)
 	require.Len(t, deployment.Spec.Template.Spec.ImagePullSecrets, 1)

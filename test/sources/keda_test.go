@@ -12,12 +12,11 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/harness"
-	"holograph/test/keda"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/wait"
+	"holograph/test/internal/guest"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
 )
 
 // storyTimeout is how long a load goes on where the story does not end it.
@@ -35,21 +34,21 @@ func TestKEDA(t *testing.T) {
 	s.Step("the cluster has KEDA")
 	ctx, cancel := s.Within(10 * time.Minute)
 	defer cancel()
-	require.NoError(t, keda.Install(ctx, s.Release.Client))
+	require.NoError(t, guest.InstallKEDA(ctx, s.Release.Client))
 
 	s.Step("the chart's own autoscaler answers a load")
 	s.Install("local.yaml")
-	s.WaitFor(2*time.Minute, append(link.Chain(s.Release), link.Replicas(s.Release, 2))...)
+	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
 	d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
-	s.WaitFor(time.Minute, link.ReplicasAtLeast(s.Release, 3))
+	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 
 	s.Step("KEDA takes over")
 	lowest := s.LowestReplicas()
 	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local.yaml", "keda.yaml")
 	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
-	s.WaitFor(time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 	assert.Greater(t, lowest(), int32(2), "the fewest replicas wanted while the load was on")
 	printed, err := s.HelmTest()
 	require.NoError(t, err, printed)
@@ -57,11 +56,11 @@ func TestKEDA(t *testing.T) {
 
 	s.Step("the load is gone: KEDA's autoscaler lets the pods go")
 	s.Cut(d)
-	s.WaitFor(4*time.Minute, link.Replicas(s.Release, 2))
+	s.WaitFor(4*time.Minute, wait.Replicas(s.Release, 2))
 
 	s.Step("Prometheus is gone: the pods of the fallback come, rather than none go")
 	start := stopPrometheus(s)
-	s.WaitFor(3*time.Minute, onFallback(s.Release), link.Replicas(s.Release, fallbackReplicas))
+	s.WaitFor(3*time.Minute, onFallback(s.Release), wait.Replicas(s.Release, fallbackReplicas))
 	start()
 
 	s.Step("the chart's own autoscaler takes the pods back, once KEDA's cannot take it along")
@@ -69,7 +68,7 @@ func TestKEDA(t *testing.T) {
 		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: run kubectl --namespace holograph delete scaledobject holograph-renderer before this")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
 	s.Install("local.yaml")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 }
 
 // scaledByKEDA is met when the one autoscaler is KEDA's and has read a value of each signal.

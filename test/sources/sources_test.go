@@ -21,11 +21,10 @@ import (
 	"holograph/ci/image"
 	"holograph/ci/program"
 	"holograph/test/doctor/check"
-	"holograph/test/harness"
-	"holograph/test/kube"
-	"holograph/test/link"
-	"holograph/test/load"
-	"holograph/test/wait"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
 )
 
 // loadPods is the load of a story in the worth of one pod: it needs more than the
@@ -64,14 +63,14 @@ func TestExistingAdapter(t *testing.T) {
 	s.Step("the adapter is given these rules, which hold the other team's")
 	settings["rules.existing"] = "holograph-adapter-rules"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	s.WaitFor(time.Minute, otherTeamServed(s.Release))
 
 	s.Step("late frames bring pods")
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
 	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: time.Minute})
-	s.WaitFor(time.Minute, link.ReplicasAtLeast(s.Release, 3))
+	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 }
 
 // otherTeamServed is met when the metric of another team has a value: that of the
@@ -106,8 +105,8 @@ func TestTwoReleases(t *testing.T) {
 	require.NoError(t, guest.Upgrade(withLocal("guest")))
 
 	s.Step("both scale by the same adapter")
-	s.WaitFor(2*time.Minute, link.Chain(s.Release)...)
-	s.WaitFor(2*time.Minute, link.Chain(guest.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
+	s.WaitFor(2*time.Minute, wait.Chain(guest.Release)...)
 	s.WaitFor(time.Minute, recorded(s.Release, s.Release), recorded(s.Release, guest.Release))
 }
 
@@ -143,10 +142,10 @@ func TestPlatformPrometheus(t *testing.T) {
 	for _, way := range []string{"token", "login"} {
 		s.Step("ask it with a %s", way)
 		require.NoError(t, s.Upgrade(withLocal(way)))
-		s.WaitFor(time.Minute, link.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
+		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
 		// This Prometheus answers nobody who asks through the API server; the doctor's pod
 		// has the credentials.
-		s.WaitFor(2*time.Minute, link.From(s.Release, check.AdapterRule)...)
+		s.WaitFor(2*time.Minute, wait.From(s.Release, check.AdapterRule)...)
 		s.Step("the doctor asks it too")
 		said, err := s.Helm("test", s.Release.Name, "--timeout=1m")
 		require.NoError(t, err, "%s", said)
@@ -176,7 +175,7 @@ func TestPrometheusOperator(t *testing.T) {
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
 	s.Install("local.yaml", "prometheus-operator.yaml")
-	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("its rules are followed there")
 	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack", Open: true}
@@ -191,7 +190,7 @@ func TestPrometheusOperator(t *testing.T) {
 		"prometheusURL":  "http://prometheus-operated.monitoring.svc:9090",
 		"rules.existing": "adapter-rules",
 	}}))
-	s.WaitFor(3*time.Minute, link.Chain(s.Release)...)
+	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 }
 
 // withLocal are the values of values-examples/local.yaml with those of a file of

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"holograph/test/bench/record"
-	"holograph/test/kube"
+	"holograph/test/internal/kube"
 )
 
 // Fleet notes when a release's Deployment wants other replicas, and when its pods come, are Ready, leave and

@@ -12,7 +12,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"holograph/test/bench/record"
-	"holograph/test/kube"
+	"holograph/test/internal/kube"
 )
 
 // lookEvery is the time between two looks at what an autoscaler is served.

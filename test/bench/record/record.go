@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"holograph/test/load"
+	"holograph/test/internal/load"
 )
 
 // Run is one run of the comparison. Times without a date are seconds, and those of a fleet count from the

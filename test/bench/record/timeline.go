@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"holograph/test/load"
+	"holograph/test/internal/load"
 )
 
 // Row is one second of a fleet, in the columns of the simulator's timelines.

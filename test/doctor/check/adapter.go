@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/doctor/path"
+	"holograph/test/doctor/description"
 )
 
 // checksum is the annotation in which an adapter's pod carries that of the
@@ -29,7 +29,7 @@ const maxConfig = 512 << 10
 var AdapterRule = Link{
 	Name:  "adapter-rule",
 	Holds: "the adapter's configuration to have the rules",
-	on:    func(p path.Path) bool { return p.Adapter != nil },
+	on:    func(p description.Path) bool { return p.Adapter != nil },
 	look: func(ctx context.Context, s subject) (string, error) {
 		_, text, err := s.configuration(ctx)
 		if err != nil {
@@ -117,7 +117,7 @@ func unfolded(value any) any {
 var AdapterPods = Link{
 	Name:  "adapter-pods",
 	Holds: "the adapter to run with its rules",
-	on:    func(p path.Path) bool { return p.Adapter != nil && p.Adapter.Deployment != "" },
+	on:    func(p description.Path) bool { return p.Adapter != nil && p.Adapter.Deployment != "" },
 	look: func(ctx context.Context, s subject) (string, error) {
 		if err := s.workloadRuns(ctx, s.Adapter.Deployment); err != nil {
 			return "", err

@@ -11,8 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
-	"holograph/test/doctor/path"
-	"holograph/test/kube"
+	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
 // APIService is whether the API server reaches who serves the autoscaler's
@@ -20,7 +20,7 @@ import (
 var APIService = Link{
 	Name:  "api-service",
 	Holds: "the APIServices of the metrics to be Available",
-	on:    func(p path.Path) bool { return len(p.APIServices) > 0 },
+	on:    func(p description.Path) bool { return len(p.APIServices) > 0 },
 	look: func(ctx context.Context, s subject) (string, error) {
 		var registered []string
 		for _, name := range s.APIServices {
@@ -103,7 +103,7 @@ func (s subject) wantedMetrics() (names []string) {
 	return names
 }
 
-func servesCustomMetrics(p path.Path) bool {
+func servesCustomMetrics(p description.Path) bool {
 	return slices.ContainsFunc(p.APIServices, func(name string) bool { return strings.HasSuffix(name, "."+kube.Group) })
 }
 
@@ -171,7 +171,9 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 var Values = Link{
 	Name:  "values",
 	Holds: "a value of each metric for every renderer pod",
-	on:    func(p path.Path) bool { return servesCustomMetrics(p) || len(p.APIServices) > 0 && hasAutoscaler(p) },
+	on: func(p description.Path) bool {
+		return servesCustomMetrics(p) || len(p.APIServices) > 0 && hasAutoscaler(p)
+	},
 	look: func(ctx context.Context, s subject) (string, error) {
 		if !servesCustomMetrics(s.Path) {
 			return s.totals(ctx)

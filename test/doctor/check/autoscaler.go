@@ -12,17 +12,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/doctor/path"
-	"holograph/test/kube"
+	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
-func hasAutoscaler(p path.Path) bool { return p.Autoscaler != nil }
+func hasAutoscaler(p description.Path) bool { return p.Autoscaler != nil }
 
 // ScaledObject is whether KEDA has made an autoscaler and finds its triggers.
 var ScaledObject = Link{
 	Name:  "scaled-object",
 	Holds: "the ScaledObject to be Ready",
-	on:    func(p path.Path) bool { return hasAutoscaler(p) && p.Autoscaler.ScaledObject != "" },
+	on:    func(p description.Path) bool { return hasAutoscaler(p) && p.Autoscaler.ScaledObject != "" },
 	look: func(ctx context.Context, s subject) (string, error) {
 		name := s.Path.Autoscaler.ScaledObject
 		raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces", s.Namespace, "scaledobjects", name))

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 
-	"holograph/test/doctor/path"
-	"holograph/test/kube"
+	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
 // Link is one link of the path.
@@ -18,24 +18,24 @@ type Link struct {
 	// Holds says what is so while the link holds; it completes "waited for".
 	Holds string
 
-	on   func(path.Path) bool
+	on   func(description.Path) bool
 	look func(context.Context, subject) (finding string, err error)
 }
 
 // subject is what a link looks at.
 type subject struct {
 	*kube.Client
-	path.Path
+	description.Path
 }
 
 // On reports whether the link is on a release's path: a release that KEDA scales
 // needs no adapter.
-func (l Link) On(p path.Path) bool { return l.on == nil || l.on(p) }
+func (l Link) On(p description.Path) bool { return l.on == nil || l.on(p) }
 
 // Check returns what was found of a link that holds. The error of one that does
 // not is a *Broken, that of one that could not be looked at an *Unseen. All of it
 // can be shown to anybody.
-func (l Link) Check(ctx context.Context, c *kube.Client, p path.Path) (finding string, err error) {
+func (l Link) Check(ctx context.Context, c *kube.Client, p description.Path) (finding string, err error) {
 	finding, err = l.look(ctx, subject{c, p})
 	var broken *Broken
 	var unseen *Unseen

@@ -10,7 +10,7 @@ import (
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"holograph/test/kube"
+	"holograph/test/internal/kube"
 )
 
 // denial is how Kubernetes says no.

@@ -18,15 +18,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/doctor/path"
-	"holograph/test/kube"
+	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
 // staleScrapes is how many scrapes a sample may be old. One lost scrape ends a
 // series, so that an older sample than this is no matter of luck.
 const staleScrapes = 3
 
-func hasPrometheus(p path.Path) bool { return p.Prometheus != nil }
+func hasPrometheus(p description.Path) bool { return p.Prometheus != nil }
 
 // Prometheus is whether it answers.
 var Prometheus = Link{

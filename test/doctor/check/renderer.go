@@ -14,7 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/test/kube"
+	"holograph/test/internal/kube"
 )
 
 // RendererPods is whether every pod that the Deployment wants is Ready.

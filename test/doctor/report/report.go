@@ -11,8 +11,8 @@ import (
 	"text/tabwriter"
 
 	"holograph/test/doctor/check"
-	"holograph/test/doctor/path"
-	"holograph/test/kube"
+	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
 // Status is what is known of a link.
@@ -66,7 +66,7 @@ type Report struct {
 
 // Of walks the path of a release up to the first broken link. The path is read
 // anew each time: an upgrade changes it.
-func Of(ctx context.Context, c *kube.Client, namespace, release string, read func(context.Context) (path.Path, error)) Report {
+func Of(ctx context.Context, c *kube.Client, namespace, release string, read func(context.Context) (description.Path, error)) Report {
 	r := Report{Release: c.Shown(release), Namespace: c.Shown(namespace), Verdict: Holds, Healthy: true}
 	p, err := read(ctx)
 	if err != nil {
@@ -117,20 +117,20 @@ func NotConnected(namespace, release, cause, remedy string) Report {
 
 // OfRelease is Of for a release that says itself what its path is.
 func OfRelease(ctx context.Context, r kube.Release) Report {
-	return Of(ctx, r.Client, r.Namespace, r.Name, func(ctx context.Context) (path.Path, error) {
-		return path.Read(ctx, r.Client, r.Namespace, r.Name)
+	return Of(ctx, r.Client, r.Namespace, r.Name, func(ctx context.Context) (description.Path, error) {
+		return description.Read(ctx, r.Client, r.Namespace, r.Name)
 	})
 }
 
 // undescribed says why a release's path is not known, and what to do. That there is
 // none was seen; one that cannot be read or understood says nothing of the release.
 func undescribed(ctx context.Context, err error) Link {
-	unknown := path.Unknown{}
+	unknown := description.Unknown{}
 	switch {
 	case ctx.Err() != nil:
 		unseen := check.OutOfTime(err)
 		return Link{Name: Description, Status: Unseen, Cause: unseen.Cause, Remedy: unseen.Remedy}
-	case errors.As(err, &path.Missing{}):
+	case errors.As(err, &description.Missing{}):
 		return Link{Name: Description, Status: Broken, Cause: err.Error(),
 			Remedy: "name the release and the namespace that its objects are in (--release, --namespace); the chart writes the description where doctor.enabled is true"}
 	case errors.As(err, &unknown):

@@ -29,7 +29,7 @@ none that the autoscaler's metrics come from.
 {{- end }}
 
 {{/*
-What the doctor knows of this release beforehand (test/doctor/path): the names along the path from the renderer to
+What the doctor knows of this release beforehand (test/doctor/description): the names along the path from the renderer to
 the autoscaler, each by the helper that names the object itself.
 */}}
 {{- define "holograph.doctor.path" -}}

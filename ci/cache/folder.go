@@ -1,0 +1,102 @@
+package cache
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// OwnFolder makes the folder at path where it is missing, and returns where it truly is:
+// it may be a link to a larger disk. It refuses what another user owns or everybody
+// may write to.
+func OwnFolder(path string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	// Only this user's, whatever the umask says.
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%s is no folder", path)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+		return "", fmt.Errorf("%s belongs to %s, and this runs as %s, whose files it would then hold: run as its owner, or with the environment of your own (sudo --set-home)",
+			path, name(int(stat.Uid)), name(os.Geteuid()))
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return "", fmt.Errorf("%s may be written to by everybody, and programs are run out of it; run: chmod o-w %s", path, path)
+	}
+	return resolved, nil
+}
+
+func name(uid int) string {
+	if found, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return found.Username
+	}
+	return fmt.Sprintf("user %d", uid)
+}
+
+// RemoveFolder removes path and all that is below it, unless something is mounted there:
+// what is below a mount is another file system's.
+func RemoveFolder(path string) error {
+	mounted, err := Mounts(path)
+	if err != nil {
+		return err
+	}
+	if len(mounted) > 0 {
+		return fmt.Errorf("%s is not removed, as %s is mounted there; run: sudo umount %[2]s", path, strings.Join(mounted, " "))
+	}
+	return os.RemoveAll(path)
+}
+
+// Mounts lists what is mounted at path or below it, the innermost first.
+func Mounts(path string) ([]string, error) {
+	// A link is removed as a link, so that only its folder is resolved.
+	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	path = filepath.Join(parent, filepath.Base(path))
+	table, err := os.Open("/proc/self/mountinfo")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // no Linux
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	var found []string
+	for lines := bufio.NewScanner(table); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		point := unescape(fields[4])
+		if point == path || strings.HasPrefix(point, path+"/") {
+			found = append([]string{point}, found...)
+		}
+	}
+	return found, nil
+}
+
+// unescape undoes the kernel's octal form of spaces, tabs, line breaks and backslashes.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace

@@ -1,0 +1,90 @@
+package cache
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache", "holograph")
+	// Even where everything else is everybody's.
+	umask := syscall.Umask(0)
+	defer syscall.Umask(umask)
+	got, err := OwnFolder(path)
+	require.NoError(t, err)
+	assert.Equal(t, path, got)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	_, err = OwnFolder(path)
+	assert.NoError(t, err, "what is there already")
+
+	t.Run("a link to a larger disk", func(t *testing.T) {
+		link := filepath.Join(t.TempDir(), "holograph")
+		require.NoError(t, os.Symlink(path, link))
+		got, err := OwnFolder(link)
+		require.NoError(t, err)
+		assert.Equal(t, path, got)
+		require.NoError(t, os.Chmod(path, 0o777))
+		_, err = OwnFolder(link)
+		assert.EqualError(t, err, fmt.Sprintf("%s may be written to by everybody, and programs are run out of it; run: chmod o-w %[1]s", link))
+	})
+	t.Run("a file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "holograph")
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+		_, err := OwnFolder(file)
+		assert.EqualError(t, err, file+" is no folder")
+	})
+	t.Run("another user's", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("only root may give a folder away")
+		}
+		theirs := filepath.Join(t.TempDir(), "holograph")
+		require.NoError(t, os.Mkdir(theirs, 0o755))
+		require.NoError(t, os.Chown(theirs, 4711, -1))
+		_, err := OwnFolder(theirs)
+		assert.EqualError(t, err, theirs+" belongs to user 4711, and this runs as root, whose files it would then hold: "+
+			"run as its owner, or with the environment of your own (sudo --set-home)")
+	})
+}
+
+// What a link points to is not below it.
+func TestRemoveFollowsNoLink(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other")
+	require.NoError(t, os.MkdirAll(filepath.Join(other, "precious"), 0o755))
+	room := filepath.Join(t.TempDir(), "room")
+	require.NoError(t, os.Mkdir(room, 0o755))
+	require.NoError(t, os.Symlink(other, filepath.Join(room, "link")))
+	require.NoError(t, RemoveFolder(filepath.Join(room, "link")))
+	require.NoError(t, os.Symlink(other, filepath.Join(room, "link")))
+	require.NoError(t, RemoveFolder(room))
+	assert.NoDirExists(t, room)
+	assert.DirExists(t, filepath.Join(other, "precious"))
+	assert.NoError(t, RemoveFolder(room), "what is not there")
+}
+
+// debootstrap mounts /proc and the host's /dev/shm into the tree that it fills, and
+// leaves them there when it is killed.
+func TestRemoveStopsAtMounts(t *testing.T) {
+	room := filepath.Join(t.TempDir(), "a room")
+	point := filepath.Join(room, "tree", "dev shm")
+	require.NoError(t, os.MkdirAll(point, 0o755))
+	shared := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(shared, "precious"), nil, 0o600))
+	if err := syscall.Mount(shared, point, "", syscall.MS_BIND, ""); err != nil {
+		t.Skip("this user may not mount:", err)
+	}
+	defer syscall.Unmount(point, syscall.MNT_DETACH)
+	assert.EqualError(t, RemoveFolder(room), fmt.Sprintf("%s is not removed, as %s is mounted there; run: sudo umount %[2]s", room, point))
+	assert.FileExists(t, filepath.Join(shared, "precious"))
+	beside := strings.TrimSuffix(room, " room")
+	require.NoError(t, os.Mkdir(beside, 0o755))
+	assert.NoError(t, RemoveFolder(beside), "a neighbour whose name is the beginning of the room's")
+}

@@ -1,0 +1,171 @@
+package chart_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+)
+
+// withToken are the values for a Prometheus that wants a token and a client certificate, and whose authority
+// stands in a Secret.
+const withToken = `
+prometheus:
+  enabled: false
+  url: https://prometheus.example/team
+  tls:
+    caSecret: {name: authority, key: ca.pem}
+    clientSecret: client
+  auth:
+    bearerToken: {existingSecret: login}
+  headers: {X-Scope-OrgID: film, AccountID: a=b}`
+
+// withLogin are the values for a Prometheus that wants a name and a password.
+const withLogin = `
+prometheus:
+  enabled: false
+  url: https://prometheus.example
+  tls:
+    ca: |
+      -----BEGIN CERTIFICATE-----
+      MIIA
+      -----END CERTIFICATE-----
+  auth:
+    basicAuth: {existingSecret: login}`
+
+// accessFiles returns which key of which Secret or ConfigMap the adapter finds under each path.
+func accessFiles(t *testing.T, rendered *chart.Rendered) map[string]string {
+	t.Helper()
+	mounts := map[string]string{}
+	for _, mount := range rendered.Container(t, chart.PrometheusAdapter).VolumeMounts {
+		mounts[mount.Name] = mount.MountPath
+	}
+	files := map[string]string{}
+	for _, volume := range rendered.Deployment(t, chart.PrometheusAdapter).Spec.Template.Spec.Volumes {
+		if volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			switch {
+			case source.Secret != nil:
+				for _, item := range source.Secret.Items {
+					files[mounts[volume.Name]+"/"+item.Path] = "Secret " + source.Secret.Name + " " + item.Key
+				}
+			case source.ConfigMap != nil:
+				for _, item := range source.ConfigMap.Items {
+					files[mounts[volume.Name]+"/"+item.Path] = "ConfigMap " + source.ConfigMap.Name + " " + item.Key
+				}
+			}
+		}
+	}
+	return files
+}
+
+// TestPrometheusWithToken: authority, client certificate and token are files of Secrets, and the kubeconfig
+// that the adapter reads names their very paths.
+func TestPrometheusWithToken(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, withToken))
+	files := accessFiles(t, rendered)
+
+	config, err := clientcmd.Load([]byte(rendered.ConfigMap(t, chart.PrometheusAdapter).Data["prometheus.kubeconfig"]))
+	require.NoError(t, err)
+	current := config.Contexts[config.CurrentContext]
+	cluster, user := config.Clusters[current.Cluster], config.AuthInfos[current.AuthInfo]
+	assert.Equal(t, map[string]string{
+		cluster.CertificateAuthority: "Secret authority ca.pem",
+		user.ClientCertificate:       "Secret client tls.crt",
+		user.ClientKey:               "Secret client tls.key",
+		user.TokenFile:               "Secret login token",
+	}, files)
+	assert.False(t, cluster.InsecureSkipTLSVerify)
+	assert.Equal(t, "https://prometheus.example/team", cluster.Server, "the adapter sends no token on the way to anything but https")
+
+	container := rendered.Container(t, chart.PrometheusAdapter)
+	for _, argument := range []string{
+		"--prometheus-url=https://prometheus.example/team",
+		"--prometheus-auth-config=/etc/adapter/prometheus.kubeconfig",
+		"--prometheus-header=X-Scope-OrgID=film",
+		"--prometheus-header=AccountID=a=b",
+	} {
+		assert.Contains(t, container.Args, argument)
+	}
+	assert.Empty(t, container.Env)
+}
+
+// TestPrometheusWithLogin: the header with the password is put in by the kubelet, from the Secret.
+func TestPrometheusWithLogin(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, withLogin))
+	assert.Equal(t, map[string]string{"/etc/prometheus-access/ca.crt": "ConfigMap holograph-prometheus-authority ca.crt"}, accessFiles(t, rendered))
+	var authority string
+	for _, config := range chart.Of[*corev1.ConfigMap](t, rendered) {
+		if config.Name == "holograph-prometheus-authority" {
+			authority = config.Data["ca.crt"]
+		}
+	}
+	assert.Equal(t, "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n", authority)
+
+	container := rendered.Container(t, chart.PrometheusAdapter)
+	require.Len(t, container.Env, 1)
+	assert.Equal(t, corev1.EnvVar{Name: "PROMETHEUS_AUTHORIZATION", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "login"}, Key: "authorization",
+	}}}, container.Env[0])
+	assert.Contains(t, container.Args, "--prometheus-header=Authorization=$(PROMETHEUS_AUTHORIZATION)")
+}
+
+// TestPrometheusWithoutSecrets: a Prometheus that anybody may ask needs nothing of all that, and another way to
+// reach it restarts the adapter, which would not notice.
+func TestPrometheusWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	open := chart.Render(t, chart.Parse(t, "prometheus: {enabled: false, url: https://prometheus.example/team}"))
+	assert.Empty(t, accessFiles(t, open))
+	assert.NotContains(t, open.ConfigMap(t, chart.PrometheusAdapter).Data, "prometheus.kubeconfig")
+	assert.NotContains(t, open.Container(t, chart.PrometheusAdapter).Args, "--prometheus-auth-config=/etc/adapter/prometheus.kubeconfig")
+
+	closed := chart.Render(t, chart.Parse(t, withToken))
+	checksum := func(r *chart.Rendered) string {
+		return r.Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"]
+	}
+	assert.NotEqual(t, checksum(open), checksum(closed))
+}
+
+// existingAdapter are the values for an adapter that another team runs, whose rule must go on being served.
+const existingAdapter = `
+prometheusAdapter:
+  enabled: false
+  existing:
+    namespace: monitoring
+    extraRules:
+      - seriesQuery: 'jobs_waiting{namespace!="",pod!=""}'
+        resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+        metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'`
+
+// TestExistingAdapter: the other team's rules stand first, then the very rules that the chart's own adapter
+// would be given; the notes name the ConfigMap and what to do with it.
+func TestExistingAdapter(t *testing.T) {
+	t.Parallel()
+	want := chart.Render(t).AdapterConfig(t).Rules
+	rendered := chart.Render(t, chart.Parse(t, existingAdapter))
+	var config chart.AdapterConfig
+	for _, candidate := range chart.Of[*corev1.ConfigMap](t, rendered) {
+		if candidate.Namespace == "monitoring" {
+			assert.Equal(t, "holograph-adapter-rules", candidate.Name)
+			require.NoError(t, yaml.UnmarshalStrict([]byte(candidate.Data["config.yaml"]), &config))
+		}
+	}
+	require.Len(t, config.Rules, 1+len(want))
+	assert.Equal(t, `jobs_waiting{namespace!="",pod!=""}`, config.Rules[0].SeriesQuery)
+	assert.Equal(t, `sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)`, config.Rules[0].MetricsQuery)
+	assert.Equal(t, want, config.Rules[1:])
+	assert.Contains(t, rendered.Notes, "monitoring/holograph-adapter-rules")
+	assert.Contains(t, rendered.Notes, "rules.existing=holograph-adapter-rules")
+
+	named := chart.Render(t, chart.Parse(t, existingAdapter), chart.Set("prometheusAdapter.existing.configMap", "all-rules"))
+	assert.Contains(t, named.Notes, "rules.existing=all-rules")
+}

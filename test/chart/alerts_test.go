@@ -1,0 +1,276 @@
+package chart_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/repo"
+	"holograph/test/internal/chart"
+)
+
+// healthy returns the input series of a rule test for a release that is well, less those of some names.
+func healthy(t *testing.T, without ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "rules", "healthy.yaml"))
+	require.NoError(t, err)
+	var series []struct{ Series, Values string }
+	require.NoError(t, yaml.Unmarshal(text, &series))
+	var lines []string
+	left := slices.Clone(without)
+	for _, one := range series {
+		name, _, _ := strings.Cut(one.Series, "{")
+		if slices.Contains(without, name) {
+			left = slices.DeleteFunc(left, func(absent string) bool { return absent == name })
+			continue
+		}
+		lines = append(lines, "      - series: '"+one.Series+"'", "        values: "+one.Values)
+	}
+	require.Empty(t, left, "testdata/rules/healthy.yaml has no such series")
+	return strings.Join(lines, "\n")
+}
+
+// expandHealthy replaces the placeholders of the alerts' rule tests.
+func expandHealthy(t *testing.T) func(string) string {
+	return func(name string) string {
+		without, found := strings.CutPrefix(name, "healthy")
+		require.True(t, found, "no such placeholder: ${%s}", name)
+		return healthy(t, strings.Fields(strings.TrimPrefix(strings.TrimSpace(without), "but"))...)
+	}
+}
+
+// TestAlerts fires each alert and lets it rest, with the rules as the chart renders them by default.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	for _, name := range alertTests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ruleTest(t, writePrometheusFiles(t, chart.Render(t)), name, expandHealthy(t))
+		})
+	}
+}
+
+// alertTests are the files of testdata/rules that fire alerts.
+var alertTests = []string{"alerts.yaml", "error_budget_alerts.yaml"}
+
+// TestEveryAlertIsTested reads those files: each alert fires in one of the tests, and does not at a later time of the
+// same test.
+func TestEveryAlertIsTested(t *testing.T) {
+	t.Parallel()
+	rested := map[string]bool{}
+	for _, name := range alertTests {
+		text, err := os.ReadFile(filepath.Join("testdata", "rules", name))
+		require.NoError(t, err)
+		var file struct{ Tests []alertTest }
+		require.NoError(t, yaml.Unmarshal([]byte(os.Expand(string(text), expandHealthy(t))), &file))
+		for _, test := range file.Tests {
+			test.rested(t, rested)
+		}
+	}
+	for _, alert := range alerts(t, chart.Render(t)) {
+		assert.True(t, rested[alert.Alert], "no test of %v fires %s and then lets it rest", alertTests, alert.Alert)
+	}
+}
+
+// alertTest is what such a file expects of alerts.
+type alertTest struct {
+	Name    string
+	Queries []struct {
+		Expr    string
+		Samples []struct{ Labels string } `json:"exp_samples"`
+	} `json:"promql_expr_test"`
+}
+
+var alertLabel = regexp.MustCompile(`alertname="(\w+)"`)
+
+// rested adds the alerts that fire at one time and do not at a later one.
+func (a alertTest) rested(t *testing.T, rested map[string]bool) {
+	t.Helper()
+	fired := map[string]bool{}
+	for _, query := range a.Queries {
+		if !strings.HasPrefix(query.Expr, "ALERTS") {
+			continue
+		}
+		now := map[string]bool{}
+		for _, sample := range query.Samples {
+			name := alertLabel.FindStringSubmatch(sample.Labels)
+			require.NotNil(t, name, "%s: %s", a.Name, sample.Labels)
+			now[name[1]], fired[name[1]] = true, true
+		}
+		asked := alertLabel.FindStringSubmatch(query.Expr)
+		for name := range fired {
+			if !now[name] && (asked == nil || asked[1] == name) {
+				rested[name] = true
+			}
+		}
+	}
+}
+
+// alert is an alerting rule.
+type alert struct {
+	Alert, Expr, For    string
+	Labels, Annotations map[string]string
+}
+
+// ruleGroups returns the rule groups of the embedded Prometheus.
+func ruleGroups(t *testing.T, rendered *chart.Rendered) (groups []struct {
+	Name  string
+	Rules []struct {
+		alert
+		Record string
+	}
+}) {
+	t.Helper()
+	var file struct{ Groups any }
+	require.NoError(t, yaml.UnmarshalStrict([]byte(rendered.RulesFile(t)), &file))
+	text, err := yaml.Marshal(file.Groups)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(text, &groups))
+	return groups
+}
+
+// alerts returns the alerting rules of the embedded Prometheus.
+func alerts(t *testing.T, rendered *chart.Rendered) []alert {
+	t.Helper()
+	var found []alert
+	for _, group := range ruleGroups(t, rendered) {
+		for _, rule := range group.Rules {
+			if rule.Alert != "" {
+				found = append(found, rule.alert)
+			}
+		}
+	}
+	return found
+}
+
+// alertNames returns the names of the alerts, each once.
+func alertNames(alerts []alert) []string {
+	names := map[string]bool{}
+	for _, alert := range alerts {
+		names[alert.Alert] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func TestAlertsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `alerts: {labels: {team: graphics}, runbook: https://runbooks.example/holograph}`))
+	for _, alert := range alerts(t, rendered) {
+		assert.Regexp(t, `^Holograph([A-Z][a-z]+)+$`, alert.Alert)
+		assert.Contains(t, []string{"critical", "warning"}, alert.Labels["severity"], "%s", alert.Alert)
+		assert.Equal(t, "graphics", alert.Labels["team"], "%s", alert.Alert)
+		assert.Equal(t, "https://runbooks.example/holograph#"+strings.ToLower(alert.Alert), alert.Annotations["runbook"])
+		for _, name := range []string{"summary", "description"} {
+			assert.Regexp(t, `\.$`, alert.Annotations[name], "%s: %s is a sentence", alert.Alert, name)
+		}
+		assert.Len(t, alert.Annotations, 3, "%s", alert.Alert)
+	}
+}
+
+// TestRunbook keeps docs/runbook.md and the alerts together: one section for each, with the same four parts.
+func TestRunbook(t *testing.T) {
+	t.Parallel()
+	path, err := repo.Path("docs", "runbook.md")
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var sections []string
+	for _, section := range regexp.MustCompile(`(?m)^## `).Split(string(text), -1)[1:] {
+		name, body, _ := strings.Cut(section, "\n")
+		sections = append(sections, name)
+		var parts []string
+		for _, part := range regexp.MustCompile(`(?m)^\*\*([A-Z][a-z ]+)\.\*\*`).FindAllStringSubmatch(body, -1) {
+			parts = append(parts, part[1])
+		}
+		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Mend"}, parts, "the parts of the section %s", name)
+		assert.Contains(t, body, "```sh\n", "%s shows commands to look with", name)
+	}
+	assert.ElementsMatch(t, alertNames(alerts(t, chart.Render(t))), sections, "docs/runbook.md has a section for each alert, and for nothing else")
+	for _, alert := range alerts(t, chart.Render(t)) {
+		assert.Equal(t, "docs/runbook.md#"+strings.ToLower(alert.Alert), alert.Annotations["runbook"])
+	}
+}
+
+// TestAlertsFollowTheParts renders the alerts of releases that have not all parts: what can never fire is left out.
+func TestAlertsFollowTheParts(t *testing.T) {
+	t.Parallel()
+	all := alertNames(alerts(t, chart.Render(t)))
+	for name, test := range map[string]struct {
+		values string
+		gone   []string
+	}{
+		"fixed replicas": {"autoscaling: {enabled: false}", []string{
+			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen"}},
+		"a renderer that counts no refused requests": {"signals: {refused: {name: ''}}", []string{"HolographRequestsRefused"}},
+		"another adapter": {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
+		"nobody shows the autoscaler": {"kubeStateMetrics: {enabled: false}", []string{
+			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen",
+			"HolographReplicasMismatch"}},
+		"no alerts": {"alerts: {enabled: false}", all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, chart.Parse(t, test.values))
+			want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(test.gone, name) })
+			assert.ElementsMatch(t, want, alertNames(alerts(t, rendered)))
+		})
+	}
+
+	t.Run("the metrics that are waited for", func(t *testing.T) {
+		t.Parallel()
+		watched := func(values string) map[string]string {
+			severities := map[string]string{}
+			for _, alert := range alerts(t, chart.Render(t, chart.Parse(t, values))) {
+				if alert.Alert == "HolographMetricAbsent" {
+					severities[alert.Labels["metric"]] = alert.Labels["severity"]
+				}
+			}
+			return severities
+		}
+		assert.Equal(t, map[string]string{"holograph_frames_over_budget_total": "critical", "holograph_frames_total": "warning"},
+			watched(`signals: {demand: {enabled: false}}`))
+		assert.Equal(t, map[string]string{"late": "critical", "all": "critical", "limit": "critical"},
+			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offeredMetric: all, capacityMetric: limit}}`),
+			"demand may be counted in frames")
+	})
+}
+
+// TestBurnBounds: an entry is a part of the budget and a time; the bound is the share of late frames that spends it.
+func TestBurnBounds(t *testing.T) {
+	t.Parallel()
+	bounds := func(values string) []string {
+		var found []string
+		for _, alert := range alerts(t, chart.Render(t, chart.Parse(t, values))) {
+			for _, match := range regexp.MustCompile(`ratio_rate(\w+)\{[^}]*\} > (.*)`).FindAllStringSubmatch(alert.Expr, -1) {
+				found = append(found, match[1]+": "+match[2])
+			}
+		}
+		return found
+	}
+	assert.Equal(t, []string{
+		"1h: 14.4 * 0.005", "5m: 14.4 * 0.005", "6h: 6 * 0.005", "30m: 6 * 0.005", "3d: 1 * 0.005", "6h: 1 * 0.005",
+	}, bounds(""), "the SRE workbook's")
+	assert.Equal(t, []string{"2h: 42 * 0.001", "10m: 42 * 0.001"},
+		bounds(`{slo: {objective: 99.9, window: 1w}, alerts: {errorBudgetBurn: {fast: [{percent: 50, long: 2h, short: 10m}], slow: []}}}`))
+}
+
+func TestSchemaRefusesAlerts(t *testing.T) {
+	t.Parallel()
+	schemaRefuses(t, map[string]any{
+		"signals.frames.name":                 "all frames",
+		"alerts.labels":                       map[string]any{"team-name": "graphics"},
+		"alerts.metricAbsent.for":             "5 minutes",
+		"alerts.requestsRefused.perSecond":    0,
+		"signals.refused.name":                "refused requests",
+		"alerts.autoscalerFlapping.reversals": 0,
+		"alerts.errorBudgetBurn.fast":         "never",
+	})
+}

@@ -1,0 +1,280 @@
+package chart_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/doctor/description"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
+)
+
+// pathOf is what a rendering tells the doctor.
+func pathOf(t *testing.T, rendered *chart.Rendered) description.Path {
+	t.Helper()
+	p, err := description.Decode([]byte(rendered.ConfigMap(t, chart.Doctor).Data[description.File]))
+	require.NoError(t, err)
+	return p
+}
+
+// TestDoctorKnowsThePath holds the description to the objects that it names.
+func TestDoctorKnowsThePath(t *testing.T) {
+	t.Parallel()
+	for name, values := range renderings(t) {
+		rendered := chart.Render(t, values)
+		if !slices.Contains(components(rendered), string(chart.Doctor)) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := pathOf(t, rendered)
+			named := map[string]bool{}
+			for _, object := range rendered.Objects {
+				named[object.Kind()+" "+object.Namespace()+"/"+object.Name()] = true
+			}
+			exists := func(kind, name string) {
+				t.Helper()
+				assert.True(t, named[kind+" "+p.Namespace+"/"+name], "no %s %s", kind, name)
+			}
+			selects := func(component chart.Component, selector string) {
+				t.Helper()
+				parsed, err := labels.Parse(selector)
+				require.NoError(t, err)
+				assert.True(t, parsed.Matches(labels.Set(rendered.Deployment(t, component).Spec.Template.Labels)), selector)
+			}
+			container := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.Containers[0]
+			assert.Equal(t, chart.DefaultRelease, p.Release)
+			exists("Deployment", p.Renderer.Deployment)
+			selects(chart.Renderer, p.Renderer.Selector)
+			assert.Equal(t, container.Name, p.Renderer.Container)
+			assert.EqualValues(t, container.Ports[0].ContainerPort, p.Renderer.Port)
+
+			if p.Adapter != nil {
+				var config struct {
+					Rules []map[string]any `json:"rules"`
+				}
+				for _, candidate := range chart.Of[*corev1.ConfigMap](t, rendered) {
+					if candidate.Namespace == p.Adapter.ConfigMap.Namespace && candidate.Name == p.Adapter.ConfigMap.Name {
+						require.NoError(t, yaml.Unmarshal([]byte(candidate.Data[p.Adapter.ConfigMap.Key]), &config))
+					}
+				}
+				require.GreaterOrEqual(t, len(config.Rules), len(p.Signals), "ConfigMap %v", p.Adapter.ConfigMap)
+				assert.Equal(t, config.Rules[len(config.Rules)-len(p.Signals):], p.Adapter.Rules)
+			}
+			if p.Adapter != nil && p.Adapter.Deployment != "" {
+				exists("Deployment", p.Adapter.Deployment)
+				exists("Service", p.Adapter.Service)
+				selects(chart.PrometheusAdapter, p.Adapter.Selector)
+				assert.Equal(t, rendered.Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"], p.Adapter.Checksum)
+				var registered []string
+				for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+					registered = append(registered, service.Name)
+				}
+				assert.Equal(t, registered, p.APIServices)
+			}
+			if p.Prometheus != nil && p.Prometheus.Deployment != "" {
+				exists("Deployment", p.Prometheus.Deployment)
+				service := strings.Split(strings.TrimPrefix(p.Prometheus.URL, "http://"), ".")
+				exists("Service", service[0])
+				assert.Equal(t, p.Namespace, service[1])
+			}
+			if p.Autoscaler != nil && p.Autoscaler.ScaledObject != "" {
+				exists("ScaledObject", p.Autoscaler.ScaledObject)
+				assert.Equal(t, renderedScaledObject(t, rendered).Spec.Advanced.HorizontalPodAutoscalerConfig.Name, p.Autoscaler.HorizontalPodAutoscaler)
+			} else if p.Autoscaler != nil {
+				exists("HorizontalPodAutoscaler", p.Autoscaler.HorizontalPodAutoscaler)
+				var asked, described []string
+				for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
+					asked = append(asked, metric.Pods.Metric.Name)
+				}
+				for _, signal := range p.Signals {
+					described = append(described, signal.Metric)
+				}
+				assert.Equal(t, asked, described)
+			}
+		})
+	}
+}
+
+// TestDoctorKnowsTheSignals gives each name an odd value and finds it in the description.
+func TestDoctorKnowsTheSignals(t *testing.T) {
+	t.Parallel()
+	p := pathOf(t, chart.Render(t, chart.Parse(t, `
+signals:
+  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
+  overruns: {name: odd_total}
+  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity}
+renderer: {port: 9999, metricsPath: /odd}
+prometheus:
+  enabled: false
+  url: https://odd.example/team
+  scrapeInterval: 7s
+  headers: {X-Scope-OrgID: odd}
+  tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", clientSecret: odd}
+  auth: {bearerToken: {existingSecret: odd}}
+prometheusAdapter: {relistInterval: 9s}`)))
+	assert.Equal(t, []description.Signal{
+		{Metric: "odd_total", Series: []description.Series{{Name: "odd_total", Value: "signals.overruns.name"}}},
+		{Metric: "odd_demand", Series: []description.Series{
+			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
+	}, p.Signals)
+	assert.Equal(t, description.Labels{Namespace: "odd_namespace", Pod: "odd_pod", Container: "odd_container"}, p.Labels)
+	assert.Equal(t, 9999, p.Renderer.Port)
+	assert.Equal(t, "/odd", p.Renderer.MetricsPath)
+	assert.Equal(t, &description.Prometheus{URL: "https://odd.example/team", ScrapeInterval: "7s", Access: kube.Access{
+		Headers:   map[string]string{"X-Scope-OrgID": "odd"},
+		CAFile:    "/etc/prometheus-access/ca.crt",
+		CertFile:  "/etc/prometheus-access/tls.crt",
+		KeyFile:   "/etc/prometheus-access/tls.key",
+		TokenFile: "/etc/prometheus-access/token",
+	}}, p.Prometheus)
+	assert.Equal(t, "9s", p.Adapter.RelistInterval)
+}
+
+// TestHelmTest: the pod is a test of Helm's, restricted, and given the description by a mount.
+func TestHelmTest(t *testing.T) {
+	t.Parallel()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	require.NoError(t, err)
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
+				assert.Equal(t, "test", pod.Annotations["helm.sh/hook"])
+				assert.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
+				verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(
+					podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}, &pod.ObjectMeta, &pod.Spec))
+				assert.True(t, verdict.Allowed, "violates the restricted Pod Security Standard: %s", verdict.ForbiddenDetail())
+				require.Len(t, pod.Spec.Containers, 1)
+				container := pod.Spec.Containers[0]
+				assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem)
+				assert.Contains(t, container.Resources.Limits, corev1.ResourceMemory)
+				assert.Equal(t, rendered.ConfigMap(t, chart.Doctor).Name, pod.Spec.Volumes[0].ConfigMap.Name)
+				require.Len(t, container.VolumeMounts, len(pod.Spec.Volumes))
+				// What the description names is mounted.
+				files := mounted(pod)
+				if prometheus := pathOf(t, rendered).Prometheus; prometheus != nil {
+					for _, file := range []string{prometheus.CAFile, prometheus.CertFile, prometheus.KeyFile, prometheus.TokenFile, prometheus.AuthorizationFile} {
+						assert.True(t, file == "" || files[file], "%s is not mounted", file)
+						delete(files, file)
+					}
+				}
+				assert.Empty(t, files, "mounted for nothing")
+				assert.Contains(t, container.Args, "--path="+container.VolumeMounts[0].MountPath+"/"+description.File)
+				assert.Contains(t, rendered.Notes, "helm test holograph --namespace holograph")
+			}
+		})
+	}
+
+	pods := chart.Of[*corev1.Pod](t, chart.Render(t, chart.Parse(t, everything)))
+	require.Len(t, pods, 1)
+	assert.Equal(t, "checks", pods[0].Labels["part"])
+	assert.Equal(t, "checks", pods[0].Annotations["part"])
+	assert.Equal(t, "graphics", pods[0].Annotations["contact"])
+	assert.Equal(t, map[string]string{"pool": "system"}, pods[0].Spec.NodeSelector)
+	assert.Equal(t, "registry.example:5000/holograph-doctor:0.1.0", pods[0].Spec.Containers[0].Image)
+
+	own := chart.Render(t, chart.Parse(t, `doctor: {image: {registry: registry.example, tag: "1"}, wait: 5s}`))
+	container := chart.Of[*corev1.Pod](t, own)[0].Spec.Containers[0]
+	assert.Equal(t, "registry.example/holograph-doctor:1", container.Image)
+	assert.Contains(t, container.Args, "--wait=5s")
+	assert.NotContains(t, own.Notes, "Build it from test/doctor")
+}
+
+// mounted lists the files of a pod's projected volumes.
+func mounted(pod *corev1.Pod) map[string]bool {
+	files := map[string]bool{}
+	for i, volume := range pod.Spec.Volumes {
+		if volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			var items []corev1.KeyToPath
+			if source.Secret != nil {
+				items = append(items, source.Secret.Items...)
+			}
+			if source.ConfigMap != nil {
+				items = append(items, source.ConfigMap.Items...)
+			}
+			for _, item := range items {
+				files[pod.Spec.Containers[0].VolumeMounts[i].MountPath+"/"+item.Path] = true
+			}
+		}
+	}
+	return files
+}
+
+// TestDoctorMayOnlyRead: its permissions are these and no others.
+func TestDoctorMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	// permissions lists what the doctor's ServiceAccount is bound to, by scope.
+	permissions := func(values string) map[string][]string {
+		t.Helper()
+		rendered := chart.Render(t, chart.Parse(t, values))
+		rules := map[string][]rbacv1.PolicyRule{}
+		for _, role := range chart.Of[*rbacv1.Role](t, rendered) {
+			rules["Role "+role.Namespace+"/"+role.Name] = role.Rules
+		}
+		for _, role := range chart.Of[*rbacv1.ClusterRole](t, rendered) {
+			rules["ClusterRole /"+role.Name] = role.Rules
+		}
+		found := map[string][]string{}
+		grant := func(namespace string, ref rbacv1.RoleRef, subjects []rbacv1.Subject) {
+			t.Helper()
+			if !slices.Contains(subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: "holograph-doctor", Namespace: "holograph"}) {
+				return
+			}
+			for _, rule := range rules[ref.Kind+" "+namespace+"/"+ref.Name] {
+				for _, resource := range rule.Resources {
+					found[namespace] = append(found[namespace], fmt.Sprintf("%s %s.%s %s",
+						strings.Join(rule.Verbs, ","), resource, strings.Join(rule.APIGroups, ","), strings.Join(rule.ResourceNames, ",")))
+				}
+			}
+		}
+		for _, binding := range chart.Of[*rbacv1.RoleBinding](t, rendered) {
+			grant(binding.Namespace, binding.RoleRef, binding.Subjects)
+		}
+		for _, binding := range chart.Of[*rbacv1.ClusterRoleBinding](t, rendered) {
+			grant("", binding.RoleRef, binding.Subjects)
+		}
+		return found
+	}
+	assert.Equal(t, map[string][]string{
+		"holograph": {
+			"list pods. ",
+			"get deployments.apps holograph-renderer,holograph-prometheus,holograph-prometheus-adapter",
+			"get configmaps. holograph-prometheus-adapter",
+			"get horizontalpodautoscalers.autoscaling holograph-renderer",
+			"get pods/holograph_frames_over_budget_total.custom.metrics.k8s.io ",
+			"get pods/holograph_demand.custom.metrics.k8s.io ",
+		},
+		"": {"get apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io"},
+	}, permissions(""))
+	assert.Equal(t, map[string][]string{
+		"holograph": {
+			"list pods. ",
+			"get deployments.apps holograph-renderer",
+			"get horizontalpodautoscalers.autoscaling holograph-renderer",
+			"get pods/holograph_frames_over_budget_total.custom.metrics.k8s.io ",
+		},
+	}, permissions(`{prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, signals: {demand: {enabled: false}}}`))
+	assert.Equal(t, []string{"get configmaps. shared-rules"}, permissions(`
+prometheusAdapter: {enabled: false, existing: {namespace: monitoring, configMap: shared-rules}}`)["monitoring"])
+	assert.Equal(t, map[string][]string{"holograph": {"list pods. ", "get deployments.apps holograph-renderer"}},
+		permissions(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
+	assert.Empty(t, slices.Collect(maps.Keys(permissions(`doctor: {enabled: false}`))))
+}

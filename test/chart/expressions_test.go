@@ -1,0 +1,233 @@
+package chart_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/promtool"
+)
+
+// dashboard returns the Grafana dashboard's JSON.
+func dashboard(t *testing.T, rendered *chart.Rendered) string {
+	t.Helper()
+	for _, configMap := range chart.Of[*corev1.ConfigMap](t, rendered) {
+		for name, text := range configMap.Data {
+			if strings.HasSuffix(name, ".json") {
+				return text
+			}
+		}
+	}
+	require.FailNow(t, "no dashboard is rendered")
+	return ""
+}
+
+// oddNames are signals of which no name is the default's.
+const oddNames = `
+signals:
+  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
+  scrapeLabels: [odd_scraper]
+  frames: {name: odd_frames}
+  overruns: {name: odd_overruns, window: 7m}
+  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m}
+dashboard: {enabled: true}`
+
+// TestExpressionsKnowWhatTheyAskFor has Prometheus parse every expression of rules, dashboard, status page and notes.
+// Each series must be one that the renderer exports, a rule records or kube-state-metrics is told to show, each label
+// one that such a series has, and labels of frames are called as signals.labels says, whatever that is.
+func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
+	t.Parallel()
+	server := promtool.Serve(t, "global: {}", "")
+	for name, values := range map[string]chart.Values{
+		"default names": chart.Set("dashboard.enabled", true),
+		"odd names":     chart.Parse(t, oddNames),
+		"served":        chart.Parse(t, "{servedNamespaces: [film], dashboard: {enabled: true}}"),
+		"fixed, blind":  chart.Parse(t, "{autoscaling: {enabled: false}, kubeStateMetrics: {enabled: false}, dashboard: {enabled: true}}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			signals := chart.Merge(chart.Defaults(t), values)["signals"].(map[string]any)
+			text := func(path ...string) string {
+				node := signals
+				for _, key := range path[:len(path)-1] {
+					node = node[key].(map[string]any)
+				}
+				return node[path[len(path)-1]].(string)
+			}
+			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offeredMetric"), text("demand", "capacityMetric"), text("refused", "name"), "up"}
+			var recorded []string
+			for _, group := range ruleGroups(t, rendered) {
+				for _, rule := range group.Rules {
+					recorded = append(recorded, rule.Record)
+				}
+			}
+			objects := shownObjects(t, rendered)
+			frameLabels := []string{text("labels", "namespace"), text("labels", "pod"), text("labels", "container")}
+			for _, label := range signals["scrapeLabels"].([]any) {
+				frameLabels = append(frameLabels, label.(string))
+			}
+			// Of the requests that were refused.
+			frameLabels = append(frameLabels, "reason")
+			objectLabels := []string{"namespace", "horizontalpodautoscaler", "deployment", "condition", "status"}
+
+			expressions := rendered.Expressions(t)
+			require.NotEmpty(t, expressions)
+			for _, expression := range expressions {
+				tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression.Text)
+				if !assert.NoError(t, err, "%s", expression.Where) {
+					continue
+				}
+				var labels []string
+				for _, metric := range tree.Metrics() {
+					switch {
+					case metric == "ALERTS":
+						labels = append(labels, "alertname", "alertstate", "namespace", frameLabels[0])
+					case slices.Contains(frames, metric), slices.Contains(recorded, metric) && !strings.HasPrefix(metric, "holograph:hpa_"):
+						labels = append(labels, frameLabels...)
+					case slices.Contains(recorded, metric), objects.MatchString(metric):
+						labels = append(labels, objectLabels...)
+					default:
+						assert.Fail(t, "nobody brings this series", "%s in %s: %s", metric, expression.Where, expression.Text)
+					}
+				}
+				for _, label := range tree.Labels() {
+					assert.Contains(t, labels, label, "%s: no series in %s has this label", expression.Where, expression.Text)
+				}
+			}
+			for _, alert := range alerts(t, rendered) {
+				tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, alert.Expr)
+				require.NoError(t, err)
+				for _, match := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(alert.Annotations["summary"]+alert.Annotations["description"], -1) {
+					assert.Contains(t, tree.Labels(), match[1], "%s speaks of a label that its expression does not have", alert.Alert)
+				}
+			}
+		})
+	}
+}
+
+// shownObjects matches the series that kube-state-metrics is told to show; none where it is not run.
+func shownObjects(t *testing.T, rendered *chart.Rendered) *regexp.Regexp {
+	t.Helper()
+	if !slices.Contains(components(rendered), string(chart.KubeStateMetrics)) {
+		return regexp.MustCompile(`^$`)
+	}
+	for _, argument := range rendered.Container(t, chart.KubeStateMetrics).Args {
+		if list, found := strings.CutPrefix(argument, "--metric-allowlist="); found {
+			return regexp.MustCompile(`^(` + strings.ReplaceAll(list, ",", "|") + `)$`)
+		}
+	}
+	require.FailNow(t, "kube-state-metrics has no --metric-allowlist")
+	return nil
+}
+
+func TestRunbookExpressions(t *testing.T) {
+	t.Parallel()
+	server := promtool.Serve(t, "global: {}", "")
+	expressions := chart.RunbookExpressions(t)
+	require.NotEmpty(t, expressions)
+	for _, expression := range expressions {
+		_, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression.Text)
+		assert.NoError(t, err)
+	}
+}
+
+// TestOperands shows what a story requires of an expression that may have no result for a good reason.
+func TestOperands(t *testing.T) {
+	t.Parallel()
+	server := promtool.Serve(t, "global: {}", "")
+	for expression, want := range map[string][]string{
+		`a{x="1"} > 0.5`:                       {`(a{x="1"}) > bool (0.5)`},
+		`(a > 1 and b > 2) or (c < 3)`:         {`((a{}) > bool (1)) and ((b{}) > bool (2))`, `(c{}) < bool (3)`},
+		`absent(a{x=~"y.+"})`:                  {`a{x=~"y.+"}`},
+		`a unless on (x) b`:                    {`a{}`},
+		`count(a) or vector(0)`:                {`(count by () (a{})) or (vector(0))`},
+		`changes(a[1h]) >= 8`:                  {`(changes(a{}[1h0m0s])) >= bool (8)`},
+		`-sum by (x, y) (rate(a[2m]))`:         {`-sum by (x, y) (rate(a{}[2m0s]))`},
+		`a / on (x) group_left (y) b`:          {`(a{}) / on (x) group_left (y) (b{})`},
+		`max_over_time(sum(a)[10m:2s])`:        {`max_over_time((sum by () (a{}))[10m0s:2s])`},
+		`topk(20, a offset 5m)`:                {`topk by () (20, a{} offset 5m0s)`},
+		`max without (x) (a) * ignoring (y) b`: {`(max without (x) (a{})) * ignoring (y) (b{})`},
+	} {
+		tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression)
+		require.NoError(t, err)
+		var got []string
+		for _, operand := range tree.Operands() {
+			got = append(got, operand.String())
+			again, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, operand.String())
+			if assert.NoError(t, err) {
+				assert.Equal(t, operand.String(), again.String(), "written again")
+			}
+		}
+		assert.Equal(t, want, got, expression)
+	}
+}
+
+// TestDashboard checks what Grafana would not complain about and a person would.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	type panel struct {
+		ID                       int
+		Type, Title, Description string
+		GridPos                  struct{ X, Y, W, H int }
+		Targets                  []struct{ LegendFormat, RefID string }
+	}
+	type board struct {
+		UID, Title string
+		Panels     []panel
+		Templating struct {
+			List []struct{ Name, Type, Query string }
+		}
+	}
+	read := func(options chart.Options) (board, string) {
+		var b board
+		text := dashboard(t, chart.RenderWith(t, options))
+		require.NoError(t, json.Unmarshal([]byte(text), &b))
+		return b, text
+	}
+	on := chart.Set("dashboard.enabled", true)
+	first, text := read(chart.Options{Values: []chart.Values{on}})
+	again, _ := read(chart.Options{Values: []chart.Values{on, chart.Set("slo.objective", 99)}})
+	other, _ := read(chart.Options{Values: []chart.Values{on}, Namespace: "elsewhere"})
+	assert.Regexp(t, `^[A-Za-z0-9_-]{1,40}$`, first.UID)
+	assert.Equal(t, first.UID, again.UID, "links to a dashboard survive an upgrade")
+	assert.NotEqual(t, first.UID, other.UID, "two releases have two dashboards")
+	require.Len(t, first.Templating.List, 1)
+	assert.Equal(t, "datasource", first.Templating.List[0].Type)
+	assert.Equal(t, strings.Count(text, `"type": "prometheus"`), strings.Count(text, `"uid": "${datasource}"`), "whose Prometheus, the variable says")
+
+	taken := map[[2]int]string{}
+	ids := map[int]bool{}
+	for _, panel := range first.Panels {
+		assert.False(t, ids[panel.ID], "two panels have the id %d", panel.ID)
+		ids[panel.ID] = true
+		assert.LessOrEqual(t, panel.GridPos.X+panel.GridPos.W, 24, "%s hangs over the edge", panel.Title)
+		for x := panel.GridPos.X; x < panel.GridPos.X+panel.GridPos.W; x++ {
+			for y := panel.GridPos.Y; y < panel.GridPos.Y+panel.GridPos.H; y++ {
+				assert.Empty(t, taken[[2]int{x, y}], "%s lies on another panel", panel.Title)
+				taken[[2]int{x, y}] = panel.Title
+			}
+		}
+		if panel.Type != "row" {
+			assert.NotEmpty(t, panel.Targets, "%s shows nothing", panel.Title)
+		}
+		for _, target := range panel.Targets {
+			assert.NotEmpty(t, target.LegendFormat, "a line of %s has no name", panel.Title)
+		}
+	}
+
+	labels := chart.Of[*corev1.ConfigMap](t, chart.Render(t, on, chart.Parse(t, `dashboard: {namespace: grafana, labels: {grafana_dashboard: null, find: me}}`)))
+	found := slices.IndexFunc(labels, func(c *corev1.ConfigMap) bool { return c.Labels["find"] == "me" })
+	require.GreaterOrEqual(t, found, 0)
+	assert.Equal(t, "grafana", labels[found].Namespace)
+	assert.NotContains(t, labels[found].Labels, "grafana_dashboard")
+	assert.Equal(t, "dashboard", labels[found].Labels["app.kubernetes.io/component"])
+}

@@ -1,0 +1,217 @@
+package chart_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+)
+
+// kedaValues switch from the autoscaler to KEDA.
+const kedaValues = `{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`
+
+// scaledObject is KEDA's ScaledObject as far as the chart writes it; the definition in KEDA's module holds the rest
+// to account (chart.Object.Validate).
+type scaledObject struct {
+	Metadata struct {
+		Name        string
+		Annotations map[string]string
+	}
+	Spec struct {
+		ScaleTargetRef                   autoscalingv2.CrossVersionObjectReference
+		MinReplicaCount, MaxReplicaCount int
+		Fallback                         struct {
+			FailureThreshold, Replicas int
+			Behavior                   string
+		}
+		Advanced struct {
+			HorizontalPodAutoscalerConfig struct {
+				Name     string
+				Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+			}
+		}
+		Triggers []struct {
+			Type, Name, MetricType string
+			Metadata               map[string]string
+			AuthenticationRef      struct{ Name string }
+		}
+	}
+}
+
+func renderedScaledObject(t *testing.T, rendered *chart.Rendered) scaledObject {
+	t.Helper()
+	var found []scaledObject
+	for _, object := range rendered.Objects {
+		if object.Kind() != "ScaledObject" {
+			continue
+		}
+		text, err := yaml.Marshal(object)
+		require.NoError(t, err)
+		var decoded scaledObject
+		require.NoError(t, yaml.Unmarshal(text, &decoded))
+		found = append(found, decoded)
+	}
+	require.Len(t, found, 1)
+	return found[0]
+}
+
+// TestKEDA: the ScaledObject says what the autoscaler and the adapter's rules say, in KEDA's words.
+func TestKEDA(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, kedaValues))
+	object := renderedScaledObject(t, rendered)
+	autoscaler := chart.Render(t).HorizontalPodAutoscaler(t)
+	rules := chart.Render(t).AdapterConfig(t).Rules
+
+	assert.Equal(t, autoscaler.Spec.ScaleTargetRef, object.Spec.ScaleTargetRef)
+	assert.EqualValues(t, *autoscaler.Spec.MinReplicas, object.Spec.MinReplicaCount)
+	assert.EqualValues(t, autoscaler.Spec.MaxReplicas, object.Spec.MaxReplicaCount)
+	assert.Equal(t, autoscaler.Spec.Behavior, object.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior)
+	assert.Equal(t, autoscaler.Name, object.Spec.Advanced.HorizontalPodAutoscalerConfig.Name, "the autoscaler that runs is taken over")
+	assert.Equal(t, "true", object.Metadata.Annotations["scaledobject.keda.sh/transfer-hpa-ownership"])
+
+	series := []string{"holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total"}
+	require.Len(t, object.Spec.Triggers, len(autoscaler.Spec.Metrics))
+	for i, trigger := range object.Spec.Triggers {
+		assert.Equal(t, "prometheus", trigger.Type)
+		assert.Equal(t, "AverageValue", trigger.MetricType)
+		assert.Equal(t, autoscaler.Spec.Metrics[i].Pods.Target.AverageValue.AsApproximateFloat64(), number(t, trigger.Metadata["threshold"]))
+		assert.Equal(t, "false", trigger.Metadata["ignoreNullValues"], "no value is not 0")
+		assert.Equal(t, "http://holograph-prometheus.holograph.svc:9090", trigger.Metadata["serverAddress"])
+		// Two names make the rule's matcher a regular expression, as the trigger's is.
+		want := rules[i].Query(t, series[i], "holograph", "PODS", "")
+		want = strings.ReplaceAll(strings.ReplaceAll(want, `PODS|`, `holograph-renderer-[bcdfghjklmnpqrstvwxz2456789]{1,10}-?[bcdfghjklmnpqrstvwxz2456789]{5}`), "\n", " ")
+		assert.True(t, strings.HasPrefix(trigger.Metadata["query"], "sum("+want+") + "+trigger.Metadata["threshold"]+" * (count("),
+			"the query of %s is %s, want the sum of %s and a term for pods without a value", trigger.Name, trigger.Metadata["query"], want)
+	}
+
+	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "KEDA makes it")
+	assert.NotContains(t, components(rendered), "prometheus-adapter")
+	assert.Contains(t, rendered.Notes, "get scaledobject holograph-renderer")
+	assert.NotContains(t, rendered.Notes, "custom.metrics.k8s.io")
+}
+
+// TestKEDAQueries has Prometheus answer them.
+func TestKEDAQueries(t *testing.T) {
+	t.Parallel()
+	triggers := renderedScaledObject(t, chart.Render(t, chart.Parse(t, kedaValues))).Spec.Triggers
+	ruleTest(t, t.TempDir(), "keda_query.yaml", func(name string) string {
+		switch name {
+		case "overruns":
+			return triggers[0].Metadata["query"]
+		case "demand":
+			return triggers[1].Metadata["query"]
+		}
+		require.FailNow(t, "no such placeholder", "${%s}", name)
+		return ""
+	})
+}
+
+// TestKEDAThresholds: a target is a quantity, and KEDA parses plain numbers.
+func TestKEDAThresholds(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]float64{"0.1": 0.1, "100m": 0.1, "2": 2, "1k": 1000, "1.5": 1.5} {
+		values := chart.Parse(t, "signals: {overruns: {target: "+`"`+target+`"`+"}}")
+		trigger := renderedScaledObject(t, chart.Render(t, chart.Parse(t, kedaValues), values)).Spec.Triggers[0]
+		assert.InDelta(t, want, number(t, trigger.Metadata["threshold"]), 1e-12, target)
+	}
+}
+
+// TestKEDAShowsItsCredentials: what Prometheus asks for is named in a TriggerAuthentication that both triggers use.
+func TestKEDAShowsItsCredentials(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, kedaValues), chart.Parse(t, `
+prometheus:
+  enabled: false
+  url: https://prometheus.example
+  headers: {X-Scope-OrgID: team-a}
+  tls: {caSecret: {name: authority}, clientSecret: mine}
+  auth: {bearerToken: {existingSecret: token}}`))
+	for _, trigger := range renderedScaledObject(t, rendered).Spec.Triggers {
+		assert.Equal(t, "https://prometheus.example", trigger.Metadata["serverAddress"])
+		assert.Equal(t, "tls,bearer", trigger.Metadata["authModes"])
+		assert.Equal(t, "X-Scope-OrgID=team-a", trigger.Metadata["customHeaders"])
+		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
+	}
+	var authentications int
+	for _, object := range rendered.Objects {
+		if object.Kind() != "TriggerAuthentication" {
+			continue
+		}
+		authentications++
+		require.NoError(t, chart.Newest.Validate(object))
+		text, err := yaml.Marshal(object["spec"])
+		require.NoError(t, err)
+		assert.YAMLEq(t, `
+secretTargetRef:
+  - {parameter: ca, name: authority, key: ca.crt}
+  - {parameter: cert, name: mine, key: tls.crt}
+  - {parameter: key, name: mine, key: tls.key}
+  - {parameter: bearerToken, name: token, key: token}`, string(text))
+	}
+	assert.Equal(t, 1, authentications)
+}
+
+func number(t *testing.T, text string) float64 {
+	t.Helper()
+	value, err := strconv.ParseFloat(text, 64)
+	require.NoError(t, err)
+	return value
+}
+
+var refusalsOfKEDA = map[string]refusal{
+	"two autoscalers": {
+		`{keda: {enabled: true}, prometheusAdapter: {enabled: false}}`,
+		`keda.enabled and autoscaling.enabled are both true, and two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior hold for KEDA too.`},
+	"an adapter that nobody asks": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}}`,
+		`prometheusAdapter.enabled is true with keda.enabled, and nothing would ask that adapter, as KEDA asks Prometheus itself: write prometheusAdapter.enabled: false.`},
+	"an authority without credentials": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: authority}}}}`,
+		`prometheus.tls names an authority and prometheus.auth no credentials, and KEDA looks at an authority only beside credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the authority to KEDA's operator and leave it out here.`},
+	"a header of two": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
+		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA reads the end of a header or of its name there: write one without them.`},
+	"two secret headers": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
+		`prometheus.headersFrom: must be one header where KEDA asks Prometheus (got X-A, X-B), because its scaler takes one from a Secret: leave one.`},
+	"a secret header beside a token": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
+		`prometheus.headersFrom: must be empty beside prometheus.auth where KEDA asks Prometheus (got X-A), because its scaler sends a login or a header from a Secret, and not both: leave one of them.`},
+	"a fallback out of reach": {
+		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
+		`keda.fallback.replicas (11) is not between autoscaling.minReplicas (2) and autoscaling.maxReplicas (10), so that KEDA could not scale to it: write a number between them.`},
+}
+
+var refusalsOfTakeBack = map[string]refusal{
+	"the autoscaler is KEDA's": {"",
+		"autoscaling.enabled is true, and HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: " +
+			"run kubectl --namespace holograph delete scaledobject holograph-renderer before this, which leaves the pods as they are, or write keda.enabled: true and autoscaling.enabled: false."},
+}
+
+// TestTakeBack: Helm does not count on an autoscaler that goes with KEDA's ScaledObject, and takes any other.
+func TestTakeBack(t *testing.T) {
+	t.Parallel()
+	autoscaler := func(owner string) []chart.Object {
+		return []chart.Object{chart.Object(chart.Parse(t, `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+owner+`]}`))}
+	}
+	kedas := autoscaler(`{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: holograph-renderer, uid: a}`)
+	_, err := chart.Template(chart.Options{Cluster: kedas})
+	require.Error(t, err)
+	assert.Equal(t, refusalsOfTakeBack["the autoscaler is KEDA's"].message, place.ReplaceAllString(err.Error(), ""))
+	_, err = chart.Template(chart.Options{Cluster: kedas, Values: []chart.Values{chart.Parse(t, kedaValues)}})
+	assert.NoError(t, err, "KEDA stays")
+	for _, other := range []string{"", "{apiVersion: v1, kind: ConfigMap, name: team, uid: b}"} {
+		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})
+		assert.NoError(t, err, "owner %q", other)
+	}
+}

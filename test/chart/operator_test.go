@@ -1,0 +1,124 @@
+package chart_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+)
+
+// withOperator are the values for a cluster whose Prometheus the Prometheus Operator runs.
+const withOperator = `
+prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}
+podMonitor: {enabled: true, labels: {release: stack}, annotations: {contact: graphics}}
+prometheusRule: {enabled: true, labels: {release: stack}}`
+
+// ofKind returns the rendered objects of one kind by name.
+func ofKind(rendered *chart.Rendered, kind string) map[string]chart.Object {
+	found := map[string]chart.Object{}
+	for _, object := range rendered.Objects {
+		if object.Kind() == kind {
+			found[object.Name()] = object
+		}
+	}
+	return found
+}
+
+// at returns the value at a path of keys and indices below an object.
+func at(t *testing.T, value any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch step := step.(type) {
+		case int:
+			list, _ := value.([]any)
+			require.Greater(t, len(list), step, "%v", path)
+			value = list[step]
+		case string:
+			object, ok := value.(chart.Object)
+			if ok {
+				value = map[string]any(object)
+			}
+			mapping, _ := value.(map[string]any)
+			require.Contains(t, mapping, step, "%v", path)
+			value = mapping[step]
+		}
+	}
+	return value
+}
+
+// TestPodMonitors: they make the same jobs and the same labels of the same pods as the embedded Prometheus.
+func TestPodMonitors(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, withOperator), chart.Parse(t, "signals: {labels: {pod: kubernetes_pod_name}}"))
+	monitors := ofKind(rendered, "PodMonitor")
+	require.Len(t, monitors, 2)
+	for component, want := range map[chart.Component]string{
+		chart.Renderer:         "{interval: 15s, scrapeTimeout: 10s, path: /metrics, port: http, honorTimestamps: false}",
+		chart.KubeStateMetrics: "{interval: 5s, scrapeTimeout: 5s, path: /metrics, port: http, honorTimestamps: false}",
+	} {
+		monitor := monitors["holograph-"+string(component)]
+		require.NotNil(t, monitor, component)
+		assert.Equal(t, "stack", at(t, monitor, "metadata", "labels", "release"))
+		assert.Equal(t, map[string]any{"contact": "graphics"}, at(t, monitor, "metadata", "annotations"))
+
+		pods := rendered.Deployment(t, component).Spec.Template.Labels
+		for key, value := range at(t, monitor, "spec", "selector", "matchLabels").(map[string]any) {
+			assert.Equal(t, pods[key], value, key)
+		}
+		assert.Equal(t, string(component), pods[at(t, monitor, "spec", "jobLabel").(string)], "the job's name is that of the embedded Prometheus' job")
+
+		endpoint := chart.Merge(at(t, monitor, "spec", "podMetricsEndpoints", 0).(map[string]any))
+		relabelings := fmt.Sprint(endpoint["relabelings"])
+		delete(endpoint, "relabelings")
+		delete(endpoint, "metricRelabelings")
+		assert.Equal(t, chart.Parse(t, want), endpoint)
+		assert.Contains(t, relabelings, fmt.Sprintf("map[action:keep regex:%s sourceLabels:[__meta_kubernetes_pod_container_name]]", component))
+		named := "map[sourceLabels:[__meta_kubernetes_pod_name] targetLabel:kubernetes_pod_name]"
+		if component == chart.Renderer {
+			assert.Contains(t, relabelings, named)
+		} else {
+			assert.NotContains(t, relabelings, named, "its own labels say whom it speaks of")
+		}
+	}
+
+	assert.Len(t, ofKind(chart.Render(t, chart.Parse(t, withOperator), chart.Set("kubeStateMetrics.enabled", false)), "PodMonitor"), 1)
+	assert.NotContains(t, rendered.Notes, "scaling events are recorded")
+	elsewhere := chart.Render(t, chart.Parse(t, withOperator), chart.Set("podMonitor.apiVersion", "azmonitoring.coreos.com/v1"))
+	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PodMonitor")["holograph-renderer"].APIVersion())
+}
+
+// TestPrometheusRule: its groups are those of the embedded Prometheus' rules file.
+func TestPrometheusRule(t *testing.T) {
+	t.Parallel()
+	rule := ofKind(chart.Render(t, chart.Parse(t, withOperator)), "PrometheusRule")["holograph"]
+	require.NotNil(t, rule)
+	assert.Equal(t, "stack", at(t, rule, "metadata", "labels", "release"))
+	var embedded map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(chart.Render(t).RulesFile(t)), &embedded))
+	require.NotEmpty(t, embedded["groups"])
+	assert.Equal(t, embedded["groups"], at(t, rule, "spec", "groups"))
+
+	elsewhere := chart.Render(t, chart.Parse(t, withOperator), chart.Set("prometheusRule.apiVersion", "azmonitoring.coreos.com/v1"))
+	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PrometheusRule")["holograph"].APIVersion())
+	assert.Empty(t, ofKind(chart.Render(t), "PrometheusRule"))
+	assert.Empty(t, ofKind(chart.Render(t), "PodMonitor"))
+}
+
+// TestScrapeAnnotations: they name the port and the path that the renderer has, and one's own win.
+func TestScrapeAnnotations(t *testing.T) {
+	t.Parallel()
+	annotations := func(values string) map[string]string {
+		return chart.Render(t, chart.Parse(t, values)).Deployment(t, chart.Renderer).Spec.Template.Annotations
+	}
+	assert.Empty(t, annotations(""))
+	assert.Equal(t, map[string]string{
+		"prometheus.io/scrape": "true", "prometheus.io/port": "9000", "prometheus.io/path": "/m",
+	}, annotations("{scrapeAnnotations: {enabled: true}, renderer: {port: 9000, metricsPath: /m}}"))
+	assert.Equal(t, map[string]string{
+		"prometheus.io/scrape": "false", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics", "scene": "city",
+	}, annotations(`{scrapeAnnotations: {enabled: true}, renderer: {podAnnotations: {prometheus.io/scrape: "false", scene: city}}}`))
+}

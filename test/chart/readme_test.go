@@ -1,0 +1,38 @@
+package chart_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/ci/program"
+	"holograph/test/internal/chart"
+)
+
+// TestChartReadme shows in review what a change to the chart does to its README, which helm-docs writes.
+func TestChartReadme(t *testing.T) {
+	t.Parallel()
+	directory, err := chart.Directory()
+	require.NoError(t, err)
+	binary, err := program.HelmDocs.Binary(t.Context(), "helm-docs")
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), binary, "--dry-run", "--chart-search-root", directory,
+		"--sort-values-order", "file", "--badge-style", "flat-square")
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	got, err := command.Output()
+	require.NoError(t, err, stderr.String())
+	require.NotContains(t, stderr.String(), "level=warning", "helm-docs")
+	path := filepath.Join(directory, "README.md")
+	if *updateGolden {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got), "charts/holograph/README.md is stale; run: make update")
+}

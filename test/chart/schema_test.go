@@ -1,0 +1,206 @@
+package chart_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+	"helm.sh/helm/v3/pkg/chartutil"
+
+	"holograph/test/internal/chart"
+)
+
+// withoutDefault are the keys of the schema that values.yaml does not have: what parent charts, newer clusters
+// and special devices bring.
+var withoutDefault = []string{
+	"enabled",
+	"autoscaling.behavior.scaleUp.tolerance",
+	"autoscaling.behavior.scaleDown.tolerance",
+	"renderer.resources.claims",
+}
+
+// kubernetesOwn are keys whose values are Kubernetes' own types: values.yaml holds a default, and what else the
+// type has is documented by Kubernetes.
+var kubernetesOwn = []string{
+	"renderer.podSecurityContext", "renderer.securityContext", "renderer.lifecycle", "renderer.updateStrategy",
+	"renderer.startupProbe", "renderer.readinessProbe", "renderer.livenessProbe",
+}
+
+// TestSchemaKnowsEveryValue walks values.yaml and the schema side by side: what one has, the other has, closed to
+// unknown keys, and described in the words of the comment in values.yaml, which -update copies.
+func TestSchemaKnowsEveryValue(t *testing.T) {
+	t.Parallel()
+	var values, schema yaml.Node
+	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
+	// JSON is YAML, and this way its keys keep their order.
+	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.schema.json"), &schema))
+	definitions := field(schema.Content[0], "definitions")
+
+	var walk func(path string, comment string, value, node *yaml.Node)
+	walk = func(path string, comment string, value, node *yaml.Node) {
+		if path != "" {
+			require.NotEmpty(t, comment, "%s has no `# --` comment in values.yaml", path)
+			if *updateGolden {
+				set(node, "description", comment)
+			}
+			description := field(node, "description")
+			require.NotNil(t, description, "%s: the schema does not describe it: run `go test ./test/chart -run Schema -update`", path)
+			assert.Equal(t, comment, description.Value, "%s: if the comment in values.yaml is meant, run `go test ./test/chart -run Schema -update`", path)
+		}
+		if all := field(node, "allOf"); all != nil {
+			if reference := field(all.Content[0], "$ref"); reference != nil {
+				node = field(definitions, strings.TrimPrefix(reference.Value, "#/definitions/"))
+				require.NotNil(t, node, "%s: %s", path, reference.Value)
+			}
+		}
+		properties := field(node, "properties")
+		if properties == nil || value.Kind != yaml.MappingNode || len(value.Content) == 0 || slices.Contains(kubernetesOwn, path) {
+			return
+		}
+		closed := field(node, "additionalProperties")
+		assert.True(t, path == "global" || closed != nil && closed.Value == "false", "%s: the schema takes unknown keys", path)
+		for i := 0; i < len(properties.Content); i += 2 {
+			at := strings.TrimPrefix(path+"."+properties.Content[i].Value, ".")
+			found := field(value, properties.Content[i].Value) != nil
+			assert.NotEqual(t, slices.Contains(withoutDefault, at), found, "%s is in the schema and not in values.yaml, or needs no leave to be", at)
+		}
+		for i := 0; i < len(value.Content); i += 2 {
+			key := value.Content[i]
+			at := strings.TrimPrefix(path+"."+key.Value, ".")
+			child := field(properties, key.Value)
+			if assert.NotNil(t, child, "%s is in values.yaml and not in the schema", at) {
+				walk(at, documentation(key.HeadComment), value.Content[i+1], child)
+			}
+		}
+	}
+	walk("", "", values.Content[0], schema.Content[0])
+
+	text := &bytes.Buffer{}
+	write(text, schema.Content[0], "")
+	text.WriteByte('\n')
+	if *updateGolden {
+		directory, err := chart.Directory()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(directory, "values.schema.json"), text.Bytes(), 0o644))
+		return
+	}
+	assert.Equal(t, text.String(), string(chart.File(t, "values.schema.json")), "the schema is laid out otherwise: run `go test ./test/chart -run Schema -update`")
+}
+
+// documentation is what a comment says after `# --`, up to another marker.
+func documentation(comment string) string {
+	_, text, found := strings.Cut(comment, "# -- ")
+	if !found {
+		return ""
+	}
+	text, _, _ = strings.Cut(text, "\n# @")
+	text, _, _ = strings.Cut(text, "\n\n")
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, "\n#", "\n")), " ")
+}
+
+// field returns the value of a mapping's key, nil where there is none.
+func field(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping == nil || mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// set gives a mapping's key a text; a new key comes first.
+func set(mapping *yaml.Node, key, text string) {
+	value := field(mapping, key)
+	if value == nil {
+		value = &yaml.Node{Kind: yaml.ScalarNode}
+		mapping.Content = append([]*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value}, mapping.Content...)
+	}
+	value.Tag, value.Value = "!!str", text
+}
+
+// write prints a node as JSON, indented by two.
+func write(out *bytes.Buffer, node *yaml.Node, indent string) {
+	below := indent + "  "
+	switch node.Kind {
+	case yaml.MappingNode, yaml.SequenceNode:
+		brackets, step := "{}", 2
+		if node.Kind == yaml.SequenceNode {
+			brackets, step = "[]", 1
+		}
+		out.WriteByte(brackets[0])
+		for i := 0; i < len(node.Content); i += step {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			out.WriteString("\n" + below)
+			if step == 2 {
+				write(out, node.Content[i], below)
+				out.WriteString(": ")
+			}
+			write(out, node.Content[i+step-1], below)
+		}
+		if len(node.Content) > 0 {
+			out.WriteString("\n" + indent)
+		}
+		out.WriteByte(brackets[1])
+	default:
+		if node.Tag != "!!str" {
+			out.WriteString(node.Value)
+			return
+		}
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(node.Value)
+		out.Truncate(out.Len() - 1)
+	}
+}
+
+// TestDefaultsFitTheSchema judges values.yaml by itself, before Helm merges anything into it.
+func TestDefaultsFitTheSchema(t *testing.T) {
+	t.Parallel()
+	values, err := chartutil.ReadValues(chart.File(t, "values.yaml"))
+	require.NoError(t, err)
+	assert.NoError(t, chartutil.ValidateAgainstSingleSchema(values, chart.File(t, "values.schema.json")))
+}
+
+// TestNullIsRefusedOrMeant takes each value away, as `null` in a values file does: the schema misses it, or what is
+// rendered without it is whole.
+func TestNullIsRefusedOrMeant(t *testing.T) {
+	t.Parallel()
+	var values map[string]any
+	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
+	var walk func(path string, value any)
+	walk = func(path string, value any) {
+		if path != "" {
+			t.Run(path, func(t *testing.T) {
+				t.Parallel()
+				rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, nil)}})
+				if err != nil {
+					schema := strings.Contains(err.Error(), "values don't meet the specifications of the schema")
+					assert.True(t, schema || place.MatchString(err.Error()), "%s", err)
+					return
+				}
+				for _, object := range rendered.Objects {
+					assert.NoError(t, object.Validate())
+				}
+			})
+		}
+		if below, ok := value.(map[string]any); ok {
+			for key, child := range below {
+				walk(strings.TrimPrefix(fmt.Sprint(path, ".", key), "."), child)
+			}
+		}
+	}
+	walk("", values)
+}

@@ -1,0 +1,324 @@
+package chart_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/promtool"
+	"holograph/test/internal/wait"
+)
+
+// relabelling is a step of relabelling, in the words of a scrape job and in those of a PodMonitor.
+type relabelling struct {
+	Source  []string `json:"source_labels"`
+	Sources []string `json:"sourceLabels"`
+	Regex   string   `json:"regex"`
+	Action  string   `json:"action"`
+}
+
+// scrapeJobs returns the embedded Prometheus' scrape jobs by name, as they are written.
+func scrapeJobs(t *testing.T, rendered *chart.Rendered) map[string]chart.Values {
+	t.Helper()
+	var config struct {
+		Jobs []chart.Values `json:"scrape_configs"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(rendered.PrometheusFiles(t)["prometheus.yaml"]), &config))
+	jobs := map[string]chart.Values{}
+	for _, job := range config.Jobs {
+		jobs[job["job_name"].(string)] = job
+	}
+	return jobs
+}
+
+// kept says whether all steps that keep samples keep one of these labels.
+func kept(t *testing.T, steps any, labels map[string]string) bool {
+	t.Helper()
+	text, err := yaml.Marshal(steps)
+	require.NoError(t, err)
+	var list []relabelling
+	require.NoError(t, yaml.Unmarshal(text, &list))
+	require.NotEmpty(t, list)
+	for _, step := range list {
+		require.Equal(t, "keep", step.Action)
+		var values []string
+		for _, name := range append(step.Source, step.Sources...) {
+			values = append(values, labels[name])
+		}
+		if !regexp.MustCompile("^(?:" + step.Regex + ")$").MatchString(strings.Join(values, ";")) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestNobodySpeaksForAnother: each scrape job and PodMonitor takes of its targets what they are asked for, and nothing
+// that rules, alerts or the status page believe of somebody else.
+func TestNobodySpeaksForAnother(t *testing.T) {
+	t.Parallel()
+	frames := []string{"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"}
+	object := func(name, namespace, kind, of string) map[string]string {
+		return map[string]string{"__name__": name, "namespace": namespace, kind: of}
+	}
+	const desired, available = "kube_horizontalpodautoscaler_status_desired_replicas", "kube_deployment_status_replicas_available"
+	ofRenderer := map[bool][]map[string]string{true: {object("process_cpu_seconds_total", "", "", ""), object("holograph_frames_refused_total", "", "", "")}}
+	for _, name := range frames {
+		ofRenderer[true] = append(ofRenderer[true], object(name, "", "", ""))
+	}
+	for _, name := range []string{"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "holograph:frames:rate", "holograph:hpa_replicas:desired",
+		"holograph:hpa_condition:status", desired, available, "some_other_total", "holograph_frames_total\nup"} {
+		ofRenderer[false] = append(ofRenderer[false], object(name, "holograph", "horizontalpodautoscaler", "holograph-renderer"))
+	}
+	ofObjects := map[bool][]map[string]string{
+		true: {object(desired, "holograph", "horizontalpodautoscaler", "holograph-renderer"),
+			object("kube_deployment_spec_replicas", "holograph", "deployment", "holograph-renderer"),
+			object(available, "holograph", "deployment", "holograph-prometheus-adapter")},
+		false: {object(desired, "elsewhere", "horizontalpodautoscaler", "holograph-renderer"),
+			object(desired, "holograph", "horizontalpodautoscaler", "other"),
+			object(available, "holograph", "deployment", "other"),
+			object("kube_pod_info", "holograph", "pod", "holograph-renderer"),
+			object("up", "holograph", "horizontalpodautoscaler", "holograph-renderer"),
+			object("ALERTS", "holograph", "deployment", "holograph-renderer"),
+			object("holograph:hpa_replicas:desired", "holograph", "horizontalpodautoscaler", "holograph-renderer")},
+	}
+	for _, name := range frames {
+		ofObjects[false] = append(ofObjects[false], object(name, "holograph", "pod", "holograph-renderer-5d4b7c9f68-2vxqz"))
+	}
+	wanted := map[string]map[bool][]map[string]string{"renderer": ofRenderer, "kube-state-metrics": ofObjects}
+
+	embedded := scrapeJobs(t, chart.Render(t))
+	monitors := ofKind(chart.Render(t, chart.Parse(t, withOperator)), "PodMonitor")
+	for component, want := range wanted {
+		for where, steps := range map[string]any{
+			"scrape job": embedded[component]["metric_relabel_configs"],
+			"PodMonitor": at(t, monitors["holograph-"+component], "spec", "podMetricsEndpoints", 0, "metricRelabelings"),
+		} {
+			for keep, samples := range want {
+				for _, labels := range samples {
+					assert.Equal(t, keep, kept(t, steps, labels), "whether the %s %s keeps %v", where, component, labels)
+				}
+			}
+		}
+	}
+	for _, labels := range append(ofRenderer[false], ofObjects[true]...) {
+		assert.False(t, kept(t, embedded["prometheus"]["metric_relabel_configs"], labels), "whether the scrape job prometheus keeps %v", labels)
+	}
+
+	served := scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film]")))["kube-state-metrics"]["metric_relabel_configs"]
+	assert.True(t, kept(t, served, object(desired, "film", "horizontalpodautoscaler", "studio-renderer")))
+	assert.False(t, kept(t, served, object(desired, "elsewhere", "horizontalpodautoscaler", "studio-renderer")))
+	odd := scrapeJobs(t, chart.Render(t, chart.Parse(t, oddNames), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
+	for _, name := range []string{"odd_frames", "odd_overruns", "odd_offered", "odd_capacity"} {
+		assert.True(t, kept(t, odd, object(name, "", "", "")), name)
+	}
+	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")))
+}
+
+// TestScrapesAreBounded: no job and no PodMonitor is without a limit, and none has one that another's targets can exceed.
+func TestScrapesAreBounded(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, "prometheus: {scrapeLimits: {samples: 1000000, bodySize: 3MB}}")
+	jobs := scrapeJobs(t, chart.Render(t, values))
+	for name, job := range jobs {
+		for _, limit := range []string{"sample_limit", "body_size_limit"} {
+			assert.NotEmpty(t, job[limit], "%s of the scrape job %s", limit, name)
+		}
+		assert.NotContains(t, job, "target_limit", "one target too many would end all of %s", name)
+		assert.NotContains(t, job, "honor_labels", "the scrape job %s", name)
+		assert.Equal(t, false, job["honor_timestamps"], "the scrape job %s", name)
+	}
+	monitors := ofKind(chart.Render(t, values, chart.Parse(t, withOperator)), "PodMonitor")
+	for _, component := range []string{"renderer", "kube-state-metrics"} {
+		monitor := monitors["holograph-"+component]
+		require.NoError(t, chart.Newest.Validate(monitor))
+		for limit, field := range map[string]string{"sample_limit": "sampleLimit", "body_size_limit": "bodySizeLimit", "label_limit": "labelLimit",
+			"label_name_length_limit": "labelNameLengthLimit", "label_value_length_limit": "labelValueLengthLimit"} {
+			require.NotEmpty(t, jobs[component][limit], "%s of %s", limit, component)
+			assert.Equal(t, jobs[component][limit], at(t, monitor, "spec", field), "%s of %s", limit, component)
+		}
+		assert.NotContains(t, at(t, monitor, "spec"), "targetLimit")
+		assert.NotContains(t, at(t, monitor, "spec", "podMetricsEndpoints", 0), "honorLabels")
+	}
+	assert.EqualValues(t, 1000000, jobs["renderer"]["sample_limit"])
+	assert.Equal(t, "3MB", jobs["renderer"]["body_size_limit"])
+}
+
+// alphabet is what Kubernetes makes names of.
+const alphabet = "bcdfghjklmnpqrstvwxz2456789"
+
+// podOf makes a name of a pod of a Deployment, as Kubernetes does: k8s.io/apiserver/pkg/storage/names.
+func podOf(random *rand.Rand, deployment string, hash int) string {
+	letters := func(n int) string {
+		var text strings.Builder
+		for range n {
+			text.WriteByte(alphabet[random.IntN(len(alphabet))])
+		}
+		return text.String()
+	}
+	base := deployment + "-" + letters(hash) + "-"
+	return base[:min(58, len(base))] + letters(5)
+}
+
+// TestPodsAreTheDeployments: rules and KEDA count the pods of the renderer's Deployment, however long its name is, and
+// those of no other workload.
+func TestPodsAreTheDeployments(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	matcher := regexp.MustCompile(`\bpod=~\\?"([^"\\]+)\\?"`)
+	for _, length := range []int{1, 9, 30, 37, 38, 39, 40, 42, 43} {
+		name := strings.Repeat("h", length)
+		values := chart.Set("fullnameOverride", name)
+		rules := matcher.FindStringSubmatch(chart.Render(t, values).RulesFile(t))
+		served := matcher.FindStringSubmatch(chart.Render(t, values, chart.Parse(t, "servedNamespaces: [film]")).RulesFile(t))
+		trigger := matcher.FindStringSubmatch(renderedScaledObject(t, chart.Render(t, values, chart.Parse(t, kedaValues))).Spec.Triggers[0].Metadata["query"])
+		require.NotNil(t, rules)
+		require.NotNil(t, served)
+		require.NotNil(t, trigger)
+		for where, found := range map[string][]string{"the rules": rules, "the rules of a release that serves": served, "KEDA's query": trigger} {
+			pattern := regexp.MustCompile("^(?:" + found[1] + ")$")
+			for hash := 1; hash <= 10; hash++ {
+				pod := podOf(random, name+"-renderer", hash)
+				assert.True(t, pattern.MatchString(pod), "%s count %s: it is the renderer's", where, pod)
+			}
+			for _, other := range []string{"-renderer-canary-5d4b7c9f68-2vxqz", "-renderer-0", "-renderer-canary-2vxqz", "-renderer-5d4b7c9f68-2vxqz-debug",
+				"-renderer", "-renderer-5d4b7c9f68", "-renderer-5d4b7c9f68-2vxq", "-renderer-aaaaaaaaaa-2vxqz", "-renderers-5d4b7c9f68-2vxqz"} {
+				if other == "-renderer-5d4b7c9f68" {
+					// A pod without a ReplicaSet may be called so, and a long name's pods are.
+					continue
+				}
+				assert.False(t, pattern.MatchString(name+other), "%s count %s: it is another workload's", where, name+other)
+			}
+		}
+	}
+}
+
+// exposition is a page of metrics that a target serves.
+func exposition(t *testing.T, page func() string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		fmt.Fprint(w, page())
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// TestHostileRenderers has Prometheus scrape renderers that forge what others say, and that bring more than they may: an
+// honest one beside them has its samples, the forged ones are nowhere, and Prometheus says what is wrong with the others.
+func TestHostileRenderers(t *testing.T) {
+	t.Parallel()
+	const honest = "holograph_frames_over_budget_total 7\n"
+	many := func(name string, n int, label string) func() string {
+		return func() string {
+			var page strings.Builder
+			for i := range n {
+				fmt.Fprintf(&page, "%s{%s=\"%d\"} 1\n", name, label, i)
+			}
+			return page.String()
+		}
+	}
+	renderers := map[string]struct {
+		page func() string
+		says string
+	}{
+		"honest": {page: func() string { return honest }},
+		"forging": {page: func() string {
+			return honest + `holograph:hpa_replicas:desired{horizontalpodautoscaler="holograph-renderer"} 99
+holograph:frames:rate 1e9
+kube_deployment_status_replicas_available{deployment="holograph-prometheus-adapter"} 7
+ALERTS{alertname="HolographErrorBudgetBurnFast",alertstate="firing"} 1
+up 0
+up{pod="honest"} 0
+scrape_samples_scraped 3
+holograph_frames_over_budget_total{namespace="holograph",pod="honest",container="renderer"} NaN
+holograph_frames_total 5 1
+`
+		}},
+		"samples": {many("holograph_frames_over_budget_total", 501, "view"), "sample limit exceeded"},
+		"body":    {func() string { return "# " + strings.Repeat("x", 1<<20) + "\n" + honest }, "body size limit exceeded"},
+		"name":    {func() string { return "holograph_frames_over_budget_total{" + strings.Repeat("x", 201) + "=\"1\"} 1\n" }, "label_name_length_limit exceeded"},
+		"value": {func() string {
+			return "holograph_frames_over_budget_total{x=\"" + strings.Repeat("x", 1001) + "\"} 1\n"
+		}, "label_value_length_limit exceeded"},
+		"labels": {func() string {
+			var labels []string
+			for i := range 41 {
+				labels = append(labels, fmt.Sprintf("l%d=\"1\"", i))
+			}
+			return "holograph_frames_over_budget_total{" + strings.Join(labels, ",") + "} 1\n"
+		}, "label_limit exceeded"},
+	}
+	job := scrapeJobs(t, chart.Render(t))["renderer"]
+	delete(job, "kubernetes_sd_configs")
+	delete(job, "relabel_configs")
+	job["scrape_interval"], job["scrape_timeout"], job["metrics_path"] = "1s", "1s", "/"
+	var targets []any
+	for pod, renderer := range renderers {
+		targets = append(targets, map[string]any{"targets": []string{exposition(t, renderer.page)},
+			"labels": map[string]string{"namespace": "holograph", "pod": pod, "container": "renderer"}})
+	}
+	job["static_configs"] = targets
+	config, err := yaml.Marshal(map[string]any{"scrape_configs": []any{job}})
+	require.NoError(t, err)
+	server := promtool.Serve(t, string(config), "")
+	api := server.API(t)
+
+	ask := func(expression string) model.Vector {
+		vector, err := kube.Vector(t.Context(), api, expression)
+		require.NoError(t, err)
+		return vector
+	}
+	require.NoError(t, wait.For(t.Context(), time.Minute, wait.Condition{Name: "each renderer to be scraped three times", Unmet: func(ctx context.Context) error {
+		vector, err := kube.Vector(ctx, api, "count_over_time(up[1m]) >= 3")
+		if err == nil && len(vector) < len(renderers) {
+			err = fmt.Errorf("%d of %d are", len(vector), len(renderers))
+		}
+		return err
+	}}))
+	up := map[string]float64{}
+	for _, sample := range ask("min_over_time(up[1m])") {
+		up[string(sample.Metric["pod"])] = float64(sample.Value)
+	}
+	state, err := api.Targets(t.Context())
+	require.NoError(t, err)
+	require.Len(t, state.Active, len(renderers))
+	for _, target := range state.Active {
+		pod := string(target.Labels["pod"])
+		want := 1.0
+		if renderers[pod].says != "" {
+			want = 0
+		}
+		assert.Equal(t, want, up[pod], "up of %s", pod)
+		assert.Contains(t, target.LastError, renderers[pod].says, pod)
+		if want == 1 {
+			assert.Empty(t, target.LastError, pod)
+		}
+	}
+	var names []string
+	for _, sample := range ask(`{__name__=~".+"}`) {
+		if name := string(sample.Metric["__name__"]); !strings.HasPrefix(name, "scrape_") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	assert.Equal(t, []string{"holograph_frames_over_budget_total", "holograph_frames_total", "up"}, slices.Compact(names), "nothing forged is on record")
+	honestly := ask(`holograph_frames_over_budget_total{pod="honest"}`)
+	require.Len(t, honestly, 1)
+	assert.EqualValues(t, 7, honestly[0].Value)
+	assert.Len(t, ask("up"), len(renderers))
+	assert.Len(t, ask("scrape_samples_scraped"), len(renderers))
+}

@@ -1,0 +1,87 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"holograph/test/internal/kube"
+	"holograph/test/internal/wait"
+)
+
+// LowestReplicas follows the replicas that the renderer's Deployment wants, and
+// returns a function that ends it and tells the fewest.
+func (s *Story) LowestReplicas() func() int32 {
+	ctx, stop := context.WithCancel(s.Context())
+	result := make(chan int32, 1)
+	go func() {
+		lowest := int32(math.MaxInt32)
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			if deployment, err := s.Release.Deployment(ctx); err == nil {
+				lowest = min(lowest, *deployment.Spec.Replicas)
+			}
+			select {
+			case <-ctx.Done():
+				result <- lowest
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() int32 {
+		stop()
+		lowest := <-result
+		require.Less(s, lowest, int32(math.MaxInt32), "the Deployment was never read")
+		return lowest
+	}
+}
+
+// Belongings lists every object of the cluster, of any kind, that carries the
+// release's label, its pods and their like included.
+func (s *Story) Belongings() []string {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	client, err := dynamic.NewForConfig(s.Release.Config)
+	require.NoError(s, err)
+	// Discovery fails for groups whose server is just going away; those are ours.
+	lists, _ := s.Release.Discovery().ServerPreferredResources()
+	require.NotEmpty(s, lists)
+	var found []string
+	for _, list := range lists {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		require.NoError(s, err)
+		for _, resource := range list.APIResources {
+			if version.Group == kube.Group || !strings.Contains(strings.Join(resource.Verbs, " "), "list") {
+				continue
+			}
+			objects, err := client.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{
+				LabelSelector: "app.kubernetes.io/instance=" + s.Release.Name,
+			})
+			require.NoError(s, err, resource.Name)
+			for _, object := range objects.Items {
+				found = append(found, resource.Kind+"/"+object.GetName())
+			}
+		}
+	}
+	return found
+}
+
+// NothingLeft is met when the cluster holds no object of the release.
+func (s *Story) NothingLeft() wait.Condition {
+	return wait.Condition{Name: "nothing of the release to be left", Unmet: func(context.Context) error {
+		if left := s.Belongings(); len(left) > 0 {
+			return fmt.Errorf("%d objects are left: %s", len(left), strings.Join(left, ", "))
+		}
+		return nil
+	}}
+}

@@ -1,0 +1,24 @@
+package harness
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"holograph/test/internal/wait"
+)
+
+// WaitFor waits for the conditions, one after the other, within one budget, and
+// ends the story with the last reason where one stays unmet.
+func (s *Story) WaitFor(budget time.Duration, conditions ...wait.Condition) {
+	s.Helper()
+	ctx, cancel := s.Within(budget)
+	defer cancel()
+	for _, condition := range conditions {
+		begun := time.Now()
+		require.NoError(s, wait.For(ctx, budget, condition))
+		if took := time.Since(begun); took > time.Second {
+			s.Logf("    %s: after %s", condition.Name, took.Round(time.Second))
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package kube
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
+
+	"holograph/test/internal/kube/forwarded"
+)
+
+// guarded is an API server of a cluster with a Prometheus that wants a login, and that
+// Prometheus.
+type guarded struct {
+	// password is what Prometheus wants, secret what the Secret holds.
+	password, secret atomic.Value
+	// reads counts how often the Secret was read, forwards how often a port was forwarded.
+	reads, forwards atomic.Int32
+	// ready says whether Prometheus' pod is.
+	ready atomic.Bool
+	// refusal is what the node says of the port in place of connecting to it; forbidden refuses the forward.
+	refusal, forbidden string
+}
+
+func newGuarded(t *testing.T) (*guarded, Release) {
+	t.Helper()
+	g := &guarded{}
+	g.password.Store("old")
+	g.secret.Store("old")
+	g.ready.Store(true)
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	client, err := New(&rest.Config{Host: server.URL, BearerToken: "of the API server"})
+	require.NoError(t, err)
+	return g, Release{Client: client, Namespace: "film", Name: "holograph"}
+}
+
+// ServeHTTP implements http.Handler.
+func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "film", Name: name} }
+	var object any
+	switch strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/film/") {
+	case "secrets/holograph-prometheus-login":
+		g.reads.Add(1)
+		object = corev1.Secret{ObjectMeta: meta("holograph-prometheus-login"), Data: map[string][]byte{"authorization": []byte("Basic " + g.secret.Load().(string) + "\n")}}
+	case "services/holograph-prometheus":
+		object = corev1.Service{ObjectMeta: meta("holograph-prometheus"), Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": "prometheus"},
+			Ports:    []corev1.ServicePort{{Port: 9090, TargetPort: intstr.FromString("http")}},
+		}}
+	case "pods":
+		pod := corev1.Pod{ObjectMeta: meta("prometheus-0")}
+		pod.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 19090}}}}
+		if g.ready.Load() {
+			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		}
+		object = corev1.PodList{Items: []corev1.Pod{pod}}
+	case "pods/prometheus-0/portforward":
+		if g.forbidden != "" {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+				Message: g.forbidden, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden})
+			return
+		}
+		g.forwards.Add(1)
+		if g.refusal != "" {
+			forwarded.Serve(w, r, nil, g.refusal)
+			return
+		}
+		forwarded.Serve(w, r, http.HandlerFunc(g.prometheus), "")
+		return
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(object)
+}
+
+func (g *guarded) prometheus(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Basic "+g.password.Load().(string) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if r.URL.Path == ConsolePath {
+		_, _ = io.WriteString(w, "the page for "+r.Host)
+		return
+	}
+	_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+}
+
+// TestPrometheusWantsALogin: from outside the cluster the login is read with the person's own rights and arrives, on
+// one connection for many questions; a new one is found.
+func TestPrometheusWantsALogin(t *testing.T) {
+	t.Parallel()
+	g, r := newGuarded(t)
+	for range 3 {
+		_, err := r.Query(t.Context(), "up")
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 1, g.reads.Load(), "reads of the Secret for three questions")
+	assert.EqualValues(t, 1, g.forwards.Load(), "connections for three questions")
+
+	g.password.Store("new")
+	g.secret.Store("new")
+	_, err := r.Query(t.Context(), "up")
+	require.ErrorContains(t, err, "401", "the question that tells")
+	_, err = r.Query(t.Context(), "up")
+	assert.NoError(t, err, "the login that the Secret holds now")
+}
+
+// TestForwardingFails: what keeps a port from being forwarded is said in the words of whoever knows it.
+func TestForwardingFails(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		wrong func(*guarded)
+		want  string
+	}{
+		"no pod is ready":  {func(g *guarded) { g.ready.Store(false) }, `no endpoints available for service "holograph-prometheus"`},
+		"nobody listens":   {func(g *guarded) { g.refusal = "connection refused by port 19090" }, "connection refused by port 19090"},
+		"no right to":      {func(g *guarded) { g.forbidden = "pods is forbidden" }, "pods is forbidden"},
+		"an empty Secret":  {func(g *guarded) { g.secret.Store("") }, "401"},
+		"a wrong password": {func(g *guarded) { g.secret.Store("wrong") }, "401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, r := newGuarded(t)
+			test.wrong(g)
+			_, err := r.Query(t.Context(), "up")
+			assert.ErrorContains(t, err, test.want)
+			if g.forbidden != "" {
+				assert.True(t, apierrors.IsForbidden(err), "%v is no refusal of the API server's, want one: the doctor names the permission", err)
+			}
+		})
+	}
+}
+
+// TestForwardPrometheus: a person opens the address as it is printed, without a password; a page of another site,
+// whose name leads here, is told nothing.
+func TestForwardPrometheus(t *testing.T) {
+	t.Parallel()
+	_, r := newGuarded(t)
+	address, err := r.ForwardPrometheus(t.Context(), "0")
+	require.NoError(t, err)
+	get := func(host string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+ConsolePath, nil)
+		require.NoError(t, err)
+		if host != "" {
+			request.Host = host
+		}
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(body)
+	}
+	code, page := get("")
+	assert.Equal(t, http.StatusOK, code)
+	assert.Contains(t, page, "the page for ")
+	_, port, _ := strings.Cut(strings.TrimPrefix(address, "http://"), ":")
+	code, _ = get("localhost:" + port)
+	assert.Equal(t, http.StatusOK, code)
+	for _, stranger := range []string{"evil.example", "evil.example:" + port, "127.0.0.1.evil.example:" + port} {
+		code, page = get(stranger)
+		assert.Equal(t, http.StatusForbidden, code, "%s is answered", stranger)
+		assert.NotContains(t, page, "the page for")
+	}
+}

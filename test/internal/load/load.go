@@ -1,0 +1,138 @@
+// Package load offers frames to a release: it describes them, runs k6 as a Job that asks for them at their times,
+// reads the counts that k6 leaves in its log, and records what the release does meanwhile.
+package load
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/ci/image"
+)
+
+// scriptName is the key of the script in the ConfigMap and its name in the container.
+const scriptName = "frames.js"
+
+//go:embed frames.js
+var script string
+
+// Script returns the k6 script that offers the frames.
+func Script() string { return script }
+
+// labels are those of every object of one load.
+func labels(name string) map[string]string {
+	return map[string]string{
+		"app.kubernetes.io/name":      "k6",
+		"app.kubernetes.io/instance":  name,
+		"app.kubernetes.io/component": "load",
+		"app.kubernetes.io/part-of":   "holograph",
+	}
+}
+
+// ConfigMap returns the object that carries the script to the Job of the same name.
+func ConfigMap(namespace, name string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels(name)},
+		Data:       map[string]string{scriptName: script},
+	}
+}
+
+// Job returns the object that offers the frames of the profile, once, to the renderer at address (such as
+// http://holograph-renderer:8080). It reads its script from the ConfigMap of the same name. Its pod meets
+// the restricted Pod Security Standard, and its log ends with the line that [ParseSummary] finds. The
+// error says what is wrong with the address or the profile.
+func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
+	if parsed, err := url.Parse(address); err != nil || parsed.Scheme != "http" || parsed.Host == "" {
+		return nil, fmt.Errorf("the renderer's address is %q; write one such as http://holograph-renderer:8080", address)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	k6, err := image.K6()
+	if err != nil {
+		return nil, err
+	}
+	stages, err := json.Marshal(p.Stages)
+	if err != nil {
+		return nil, fmt.Errorf("writing the stages of the load: %w", err)
+	}
+
+	environment := []corev1.EnvVar{
+		{Name: "FRAMES_URL", Value: strings.TrimSuffix(address, "/")},
+		{Name: "FRAMES_STAGES", Value: string(stages)},
+		{Name: "FRAMES_BUDGET_MS", Value: milliseconds(p.Budget)},
+		{Name: "FRAMES_TIMEOUT_MS", Value: milliseconds(p.Timeout())},
+		{Name: "FRAMES_VUS", Value: strconv.Itoa(p.VUs())},
+		{Name: "FRAMES_SLICE_MS", Value: milliseconds(p.Slice)},
+		{Name: "FRAMES_MARK_MS", Value: milliseconds(p.Mark)},
+		// k6 asks for its configuration below HOME and goes on without one.
+		{Name: "HOME", Value: "/"},
+		{Name: "K6_NO_USAGE_REPORT", Value: "true"},
+		{Name: "K6_AUTO_EXTENSION_RESOLUTION", Value: "false"},
+	}
+	// Measured: 90 MB with 125 VUs, 126 MB with 250. The limit is twice that, for k6 keeps every latency.
+	memory := *resource.NewQuantity(int64(128+p.VUs()/2)<<20, resource.BinarySI)
+
+	container := corev1.Container{
+		Name:    "k6",
+		Image:   k6.Ref,
+		Command: []string{"/usr/bin/k6"},
+		// Without an address k6 does not open its REST API.
+		Args: []string{"run", "--quiet", "--no-color", "--address", "", "/load/" + scriptName},
+		Env:  environment,
+		Resources: corev1.ResourceRequirements{
+			// No CPU limit: throttled, k6 would start frames late and blame the renderer.
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: memory},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
+		},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+		VolumeMounts: []corev1.VolumeMount{{Name: "script", MountPath: "/load", ReadOnly: true}},
+	}
+	pod := corev1.PodSpec{
+		RestartPolicy:                corev1.RestartPolicyNever,
+		AutomountServiceAccountToken: new(false),
+		EnableServiceLinks:           new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   new(true),
+			RunAsUser:      new(int64(65532)),
+			RunAsGroup:     new(int64(65532)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{container},
+		Volumes: []corev1.Volume{{Name: "script", VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}},
+		}}},
+	}
+
+	// Two minutes are for the pod to be scheduled and its image pulled.
+	deadline := p.Duration() + p.Timeout() + 2*time.Minute
+	return &batchv1.Job{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels(name)},
+		Spec: batchv1.JobSpec{
+			// A second attempt would be a second load.
+			BackoffLimit:          new(int32(0)),
+			ActiveDeadlineSeconds: new(int64(math.Ceil(deadline.Seconds()))),
+			Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(name)}, Spec: pod},
+		},
+	}, nil
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64)
+}
