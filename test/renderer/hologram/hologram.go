@@ -1,5 +1,4 @@
-// Package hologram computes phase holograms of a small moving scene, and looks at them:
-// it propagates a hologram numerically to the plane of the scene and draws what is there.
+// Package hologram computes phase holograms of a small moving scene.
 package hologram
 
 import (
@@ -21,8 +20,6 @@ const (
 type Renderer struct {
 	width, height int
 	points        []Point
-	phase         []byte
-	view          *view
 }
 
 // New makes a renderer of frames of width x height pixels, of a scene of the given number of points.

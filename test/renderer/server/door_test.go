@@ -204,8 +204,6 @@ func (s slow) AppendPhase(dst []byte, _ time.Time) []byte {
 	return append(dst, make([]byte, s.size)...)
 }
 
-func (s slow) AppendPNG(dst []byte, at time.Time) []byte { return s.AppendPhase(dst, at) }
-
 // Three frames of 6 MiB are more than may lie about unread: the first one's client has had the longest time.
 func TestUnreadFramesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -329,8 +327,6 @@ func (s *stuck) AppendPhase(dst []byte, _ time.Time) []byte {
 	s.warm = true
 	return append(dst, "phase"...)
 }
-
-func (s *stuck) AppendPNG(dst []byte, at time.Time) []byte { return s.AppendPhase(dst, at) }
 
 func TestWorkerThatHangsIsUnhealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,11 +35,6 @@ func (patient) AppendPhase(dst []byte, _ time.Time) []byte {
 	return append(dst, "phase"...)
 }
 
-func (patient) AppendPNG(dst []byte, _ time.Time) []byte {
-	<-time.After(cost)
-	return append(dst, "png"...)
-}
-
 func newHologram() Renderer {
 	r, err := hologram.New(16, 16, 10)
 	if err != nil {

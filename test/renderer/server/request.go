@@ -20,7 +20,6 @@ const (
 // request is what a client asks for.
 type request struct {
 	scheduled time.Time // by the client's clock
-	png       bool
 }
 
 // parseRequest reads the query of GET /frame. The error is one sentence for the client.
@@ -31,20 +30,12 @@ func parseRequest(rawQuery string) (request, error) {
 		return request{}, fmt.Errorf("the query cannot be read (%w); write /frame?scheduled=<Unix time in microseconds>", err)
 	}
 	for name, values := range query {
-		if name != "scheduled" && name != "format" {
-			return request{}, fmt.Errorf("the parameter %s is unknown; a frame has the parameters scheduled and format", quote(name))
+		if name != "scheduled" {
+			return request{}, fmt.Errorf("the parameter %s is unknown; a frame has the parameter scheduled alone", quote(name))
 		}
 		if len(values) > 1 {
 			return request{}, fmt.Errorf("the parameter %s is given %d times; write it once", name, len(values))
 		}
-	}
-
-	var r request
-	switch format := query.Get("format"); {
-	case format == "png":
-		r.png = true
-	case format != "phase" && query.Has("format"):
-		return request{}, fmt.Errorf("format is %s; write phase or png", quote(format))
 	}
 
 	text := query.Get("scheduled")
@@ -55,8 +46,7 @@ func parseRequest(rawQuery string) (request, error) {
 	if err != nil {
 		return request{}, fmt.Errorf("scheduled is %s, which is not a whole number; %s", quote(text), example)
 	}
-	r.scheduled = time.UnixMicro(microseconds)
-	return r, nil
+	return request{scheduled: time.UnixMicro(microseconds)}, nil
 }
 
 // skew judges a client's clock by a frame that arrived at the given time: "ahead" or "behind" where the two clocks

@@ -19,8 +19,6 @@ func TestParseRequest(t *testing.T) {
 		want  request
 	}{
 		{"scheduled=1767268800000000", request{scheduled: now}},
-		{"scheduled=1767268800000000&format=phase", request{scheduled: now}},
-		{"format=png&scheduled=1767268800000000", request{scheduled: now, png: true}},
 		{"scheduled=-1", request{scheduled: time.UnixMicro(-1)}},
 		{"scheduled=9223372036854775807", request{scheduled: time.UnixMicro(math.MaxInt64)}},
 		{"scheduled=-9223372036854775808", request{scheduled: time.UnixMicro(math.MinInt64)}},
@@ -34,7 +32,6 @@ func TestParseRequest(t *testing.T) {
 func TestMalformedRequestIsOneSentence(t *testing.T) {
 	for query, want := range map[string]string{
 		"":                                 "scheduled is missing; write scheduled=<Unix time in microseconds>",
-		"format=png":                       "scheduled is missing; write scheduled=<Unix time in microseconds>",
 		"scheduled=":                       `scheduled is "", which is not a whole number; write scheduled=<Unix time in microseconds>`,
 		"scheduled=soon":                   `scheduled is "soon", which is not a whole number; write scheduled=<Unix time in microseconds>`,
 		"scheduled=1767268800.5":           `scheduled is "1767268800.5", which is not a whole number; write scheduled=<Unix time in microseconds>`,
@@ -43,9 +40,8 @@ func TestMalformedRequestIsOneSentence(t *testing.T) {
 		"scheduled=0x10":                   `scheduled is "0x10", which is not a whole number; write scheduled=<Unix time in microseconds>`,
 		"scheduled=-9223372036854775809":   `scheduled is "-9223372036854775809", which is not a whole number; write scheduled=<Unix time in microseconds>`,
 		"scheduled=1&scheduled=2":          "the parameter scheduled is given 2 times; write it once",
-		"scheduled=1&format=gif":           `format is "gif"; write phase or png`,
-		"scheduled=1&format=":              `format is ""; write phase or png`,
-		"scheduled=1767268800000000&fps=9": `the parameter "fps" is unknown; a frame has the parameters scheduled and format`,
+		"scheduled=1&format=png":           `the parameter "format" is unknown; a frame has the parameter scheduled alone`,
+		"scheduled=1767268800000000&fps=9": `the parameter "fps" is unknown; a frame has the parameter scheduled alone`,
 		"scheduled=%zz":                    `the query cannot be read (invalid URL escape "%zz"); write /frame?scheduled=<Unix time in microseconds>`,
 	} {
 		_, err := parseRequest(query)
@@ -56,7 +52,7 @@ func TestMalformedRequestIsOneSentence(t *testing.T) {
 // A byte that is no text takes four to quote, so that a long one would come back four times as long.
 func TestMalformedRequestIsQuotedBriefly(t *testing.T) {
 	long := strings.Repeat("%ff", 3000)
-	for _, query := range []string{"scheduled=" + long, "format=" + long, long + "=1", "scheduled=1&" + long, "scheduled=1&scheduled=%" + long} {
+	for _, query := range []string{"scheduled=" + long, long + "=1", "scheduled=1&" + long, "scheduled=1&scheduled=%" + long} {
 		_, err := parseRequest(query)
 		require.Error(t, err)
 		assert.Less(t, len(err.Error()), 400)
@@ -84,7 +80,6 @@ func TestSkew(t *testing.T) {
 // Whatever a client writes, it gets a frame or a sentence.
 func FuzzParseRequest(f *testing.F) {
 	f.Add("scheduled=1767268800000000")
-	f.Add("scheduled=1767268800000000&format=png")
 	f.Add("scheduled=-1&format=phase")
 	f.Add("scheduled=1;format=png")
 	f.Add("scheduled=1&scheduled=1")
@@ -97,11 +92,7 @@ func FuzzParseRequest(f *testing.F) {
 			assert.Zero(t, r)
 			return
 		}
-		format := "phase"
-		if r.png {
-			format = "png"
-		}
-		again, err := parseRequest(fmt.Sprintf("scheduled=%d&format=%s", r.scheduled.UnixMicro(), format))
+		again, err := parseRequest(fmt.Sprintf("scheduled=%d", r.scheduled.UnixMicro()))
 		require.NoError(t, err)
 		assert.Equal(t, r, again)
 	})

@@ -42,12 +42,10 @@ type Options struct {
 	Logger      *slog.Logger
 }
 
-// Renderer renders frames, one at a time. Both methods append to dst and return the result.
+// Renderer renders frames, one at a time.
 type Renderer interface {
-	// AppendPhase appends the phase hologram, one byte per pixel.
+	// AppendPhase appends the phase hologram of the scene at a time to dst, one byte a pixel, and returns the result.
 	AppendPhase(dst []byte, scheduled time.Time) []byte
-	// AppendPNG appends a picture of the numerical reconstruction.
-	AppendPNG(dst []byte, scheduled time.Time) []byte
 }
 
 const (
@@ -195,11 +193,7 @@ func (s *Server) work(number int) {
 		if j.rendered = j.started.Before(j.deadline) && !j.gone.Load(); j.rendered {
 			s.busy[number].Store(max(1, int64(j.started.Sub(s.began))))
 			start := cpu.ThreadTime()
-			if j.png {
-				j.frame = renderer.AppendPNG(j.frame[:0], j.scheduled)
-			} else {
-				j.frame = renderer.AppendPhase(j.frame[:0], j.scheduled)
-			}
+			j.frame = renderer.AppendPhase(j.frame[:0], j.scheduled)
 			j.cpu = cpu.ThreadTime() - start
 			j.completed = time.Now()
 			s.busy[number].Store(0)
@@ -402,11 +396,7 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 		s.accounts.client(view)
 	}
 	describe(w, j.started.Sub(arrived), j.completed.Sub(j.started), total, total > s.options.Budget, view)
-	contentType := "application/octet-stream"
-	if j.png {
-		contentType = "image/png"
-	}
-	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(j.frame)))
 	answer(w, r, len(j.frame))
 	w.Write(j.frame)

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -232,10 +231,7 @@ func TestRenderedFrameCostsCPU(t *testing.T) {
 	assert.Positive(t, first)
 	assert.Equal(t, first, sample(t, s, "holograph_offered_cpu_seconds_total"))
 
-	picture := get(s, frameAt(time.Now())+"&format=png")
-	assert.Equal(t, "image/png", picture.Header().Get("Content-Type"))
-	_, err := png.Decode(picture.Body)
-	require.NoError(t, err)
+	get(s, frameAt(time.Now()))
 	assert.Greater(t, sample(t, s, "holograph_render_cpu_seconds_total"), first)
 }
 
