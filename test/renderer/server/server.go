@@ -1,4 +1,4 @@
-// Package server offers frames over HTTP, counts those over budget, and drains without losing one.
+// Package server serves frames over HTTP, counts those over budget, and drains without losing one.
 package server
 
 import (
@@ -93,7 +93,7 @@ func New(options Options) *Server {
 	s.busy = make([]atomic.Int64, options.Concurrency)
 	s.accounts = newAccounts(options, s.queue)
 	s.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
-	s.metrics = together(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
+	s.metrics = coalesce(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
 		// The page has some kilobytes. To compress it takes most of a megabyte for each that asks at once.
 		DisableCompression: true,
 	}))
@@ -108,11 +108,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	log := s.options.Logger
 	// Frames in the queue and with workers keep their connections, whatever the limit.
 	limit := s.options.MaxConnections + s.options.Concurrency + s.options.QueueSize
-	door := newDoor(listener, limit, s.accounts.refuseRequest)
+	bounded := newBoundedListener(listener, limit, s.accounts.refuseRequest)
 	server := &http.Server{
 		Handler:                      s.handler,
 		ConnContext:                  connectionContext,
-		ConnState:                    door.connState,
+		ConnState:                    bounded.connState,
 		MaxHeaderBytes:               maxHeader,
 		ReadTimeout:                  requestTime,
 		WriteTimeout:                 answerTime,
@@ -124,9 +124,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 	drained := make(chan error, 1)
 	stopDraining := context.AfterFunc(ctx, func() {
-		drained <- s.drain(context.WithoutCancel(ctx), server, door)
+		drained <- s.drain(context.WithoutCancel(ctx), server, bounded)
 	})
-	err := server.Serve(door)
+	err := server.Serve(bounded)
 	if stopDraining() {
 		s.stop()
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
@@ -141,7 +141,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // drain ends server within the grace period.
-func (s *Server) drain(ctx context.Context, server *http.Server, door *door) error {
+func (s *Server) drain(ctx context.Context, server *http.Server, bounded *boundedListener) error {
 	grace := s.options.GracePeriod
 	// The rest is for the process to end in.
 	ctx, cancel := context.WithTimeout(ctx, grace-min(time.Second, grace/10))
@@ -151,10 +151,10 @@ func (s *Server) drain(ctx context.Context, server *http.Server, door *door) err
 	s.draining.Store(true)
 	s.options.Logger.Info("draining", "delay", delay.String(), "grace_period", grace.String())
 	time.Sleep(delay)
-	door.Close()
-	door.settle(ctx)
+	bounded.Close()
+	bounded.settle(ctx)
 	if err := server.Shutdown(ctx); err != nil {
-		left := door.count()
+		left := bounded.count()
 		server.Close()
 		return fmt.Errorf("drain: %d connections were not done within the grace period of %v, and are cut off", left, grace)
 	}
@@ -216,54 +216,54 @@ func (s *Server) hung() bool {
 
 // serve answers a request. What cannot be answered is refused here or in frame.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	g := guestOf(r)
+	g := connOf(r)
 	g.work()
-	// A client with long-lived connections never meets the pods that came after it; a draining server wants
-	// none to stay. Who asks for anything but frames asks rarely, and whatever else has been sent with it is dropped.
+	// A client with long-lived connections never reaches pods that started after it connected, and a draining server
+	// must lose its connections. Anything but frames is asked for rarely and needs no connection that stays.
 	if s.draining.Load() || r.URL.Path != framePath || g != nil && time.Since(g.accepted) > s.options.ConnectionMaxAge {
 		w.Header().Set("Connection", "close")
 	}
 	if r.ContentLength != 0 {
-		// Nobody waits for the body, neither before the answer nor after it.
+		// The server reads no body, neither before the answer nor after it.
 		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-		s.turnAway(w, r, refusedBody, http.StatusBadRequest, "a request has no body here")
+		s.reject(w, r, refusedBody, http.StatusBadRequest, "a request has no body here")
 		return
 	}
 	switch r.URL.Path {
 	case framePath:
-		if s.only(w, r, http.MethodGet) {
+		if s.allowed(w, r, http.MethodGet) {
 			s.frame(w, r)
 		}
 	case "/metrics":
-		if s.only(w, r, http.MethodGet, http.MethodHead) {
+		if s.allowed(w, r, http.MethodGet, http.MethodHead) {
 			s.metrics.ServeHTTP(w, r)
 		}
 	case "/healthz":
-		if s.only(w, r, http.MethodGet, http.MethodHead) {
+		if s.allowed(w, r, http.MethodGet, http.MethodHead) {
 			s.healthy(w, r)
 		}
 	case "/readyz":
-		if s.only(w, r, http.MethodGet, http.MethodHead) {
+		if s.allowed(w, r, http.MethodGet, http.MethodHead) {
 			s.ready(w, r)
 		}
 	default:
-		s.turnAway(w, r, refusedPath, http.StatusNotFound, "there is nothing here; frames are at /frame")
+		s.reject(w, r, refusedPath, http.StatusNotFound, "there is nothing here; frames are at /frame")
 	}
 }
 
-// only reports whether the request has one of the methods, and refuses it otherwise.
-func (s *Server) only(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+// allowed reports whether the request has one of the methods, and refuses it otherwise.
+func (s *Server) allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	s.turnAway(w, r, refusedMethod, http.StatusMethodNotAllowed, fmt.Sprintf("%s is fetched with GET, not with %.20s", r.URL.Path, r.Method))
+	s.reject(w, r, refusedMethod, http.StatusMethodNotAllowed, fmt.Sprintf("%s is fetched with GET, not with %.20s", r.URL.Path, r.Method))
 	return false
 }
 
-// turnAway refuses a request that is no frame, and ends its connection: what else the client has sent on it costs
-// nothing then, and a client that asks wrongly pays for each time.
-func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, reason string, code int, sentence string) {
+// reject refuses a request that is no frame, and closes its connection: what else the client has sent on it costs
+// nothing then, and a client that sends wrong requests has to connect for each of them.
+func (s *Server) reject(w http.ResponseWriter, r *http.Request, reason string, code int, sentence string) {
 	s.accounts.refuseRequest(reason)
 	w.Header().Set("Connection", "close")
 	s.say(w, r, code, sentence)
@@ -279,7 +279,7 @@ func (s *Server) say(w http.ResponseWriter, r *http.Request, code int, sentence 
 func answer(w http.ResponseWriter, r *http.Request, unread int) {
 	// A response that is not a connection's has no deadline.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
-	guestOf(r).read(unread)
+	connOf(r).read(unread)
 }
 
 func (s *Server) healthy(w http.ResponseWriter, r *http.Request) {
@@ -321,10 +321,10 @@ func (v clientView) String() string {
 
 func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 	seen := time.Now()
-	arrived := guestOf(r).arrived(seen)
+	arrived := connOf(r).arrived(seen)
 	wanted, err := parseRequest(r.URL.RawQuery)
 	if err != nil {
-		s.turnAway(w, r, refusedParameters, http.StatusBadRequest, err.Error())
+		s.reject(w, r, refusedParameters, http.StatusBadRequest, err.Error())
 		return
 	}
 	counted := s.counting.Load()
@@ -370,8 +370,8 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 			<-j.done
 			decided = true
 		case <-gone:
-			// Whether the renderer is late shows when the frame's turn comes, and is no matter of who leaves
-			// when: clients that give up would hide an overload, or feign one.
+			// The frame stays in the queue: whether the renderer is late shows when its turn comes. If it left
+			// with its client, clients that give up would hide an overload.
 			j.gone.Store(true)
 			gone = nil
 		}
@@ -413,7 +413,7 @@ func describe(w http.ResponseWriter, queue, render, total time.Duration, overBud
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-// page is an answer that is kept until it is whole.
+// page buffers an answer until it is complete.
 type page struct {
 	bytes.Buffer
 	header http.Header
@@ -423,9 +423,9 @@ type page struct {
 func (p *page) Header() http.Header  { return p.header }
 func (p *page) WriteHeader(code int) { p.code = code }
 
-// together makes a page once for all who ask while it is made, and in one format at a time, so that a thousand who ask
-// at once take the memory of one and little more of the CPU. It holds up nobody for one who does not read.
-func together(next http.Handler) http.Handler {
+// coalesce makes a page once for all clients that ask while it is made, one format at a time, so that a thousand
+// clients at once take the memory of one and little more CPU. A client that does not read delays no other.
+func coalesce(next http.Handler) http.Handler {
 	var pages singleflight.Group
 	var one sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -120,7 +120,7 @@ func TestSilentConnectionsMakeRoomForProbes(t *testing.T) {
 		for range 19 {
 			say(t, listener, "GET /frame?sch")
 		}
-		advance(patience)
+		advance(minWait)
 		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 			client := listener.client()
 			response, _, err := fetch(client, path)
@@ -151,12 +151,12 @@ func TestConnectionsHaveTimeToSpeak(t *testing.T) {
 		assert.Equal(t, http.StatusOK, response.StatusCode)
 		_, err = io.ReadAll(response.Body)
 		require.NoError(t, err)
-		advance(start.Add(patience).Sub(time.Now()))
+		advance(start.Add(minWait).Sub(time.Now()))
 		requireRefused(t, s, map[string]float64{refusedConnections: 1})
 		go io.WriteString(late, "GET /healthz"+head+"\r\n")
 		_, err = http.ReadResponse(bufio.NewReader(late), nil)
 		require.NoError(t, err)
-		assert.Equal(t, patience, time.Since(start))
+		assert.Equal(t, minWait, time.Since(start))
 		until(t, terminate, served)
 	})
 }
@@ -268,10 +268,10 @@ func TestUnreadAnswerEndsItsConnection(t *testing.T) {
 }
 
 // The http.Server closes its listener when it shuts down, be it closed already.
-func TestDoorClosesOnce(t *testing.T) {
+func TestListenerClosesOnce(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	d := newDoor(listener, 1, nil)
+	d := newBoundedListener(listener, 1, nil)
 	require.NoError(t, d.Close())
 	require.NoError(t, d.Close())
 }
@@ -428,7 +428,7 @@ func TestFrameArrivesWhenItsBytesDo(t *testing.T) {
 // Were it otherwise, one client that sends two requests and reads slowly would move the fleet.
 func TestRequestArrivesAfterTheAnswerBeforeIt(t *testing.T) {
 	now := time.Now()
-	g := &guest{door: newDoor(nil, 1, nil), free: now.Add(-time.Millisecond)}
+	g := &clientConn{listener: newBoundedListener(nil, 1, nil), free: now.Add(-time.Millisecond)}
 	assert.Equal(t, now, g.arrived(now))
 	g.free = now.Add(time.Millisecond)
 	assert.Equal(t, g.free, g.arrived(now))

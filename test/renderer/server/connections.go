@@ -1,0 +1,328 @@
+package server
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// receiveBuffer and sendBuffer are what the kernel keeps for a connection. Left to itself it lends each one
+	// megabytes, and counts them as the pod's. A request has some hundred bytes.
+	receiveBuffer = 8 << 10
+	sendBuffer    = 16 << 10
+	// maxUnread is how many bytes of rendered frames wait for their clients to read them, over all connections.
+	maxUnread = 16 << 20
+	// minWait is how long a connection stays at least that sends nothing. It bounds how fast a flood can displace
+	// the connections that came just before it.
+	minWait = 100 * time.Millisecond
+	// settleTime is how long a listener that has closed waits for the first requests of its last connections.
+	settleTime = 250 * time.Millisecond
+)
+
+// boundedListener bounds the number of connections and never stops accepting new ones: where there are too many, it
+// drops the connection that has waited longest for its client. So clients that send nothing, or read nothing, cannot
+// shut out the kubelet and Prometheus, who send their requests at once. A connection whose request is being handled
+// stays.
+type boundedListener struct {
+	net.Listener
+	limit  int
+	refuse func(reason string)
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	clients list.List // of *clientConn; in front the one that has waited longest
+	unread  int
+	closed  bool
+}
+
+func newBoundedListener(listener net.Listener, limit int, refuse func(reason string)) *boundedListener {
+	l := &boundedListener{Listener: listener, limit: limit, refuse: refuse}
+	l.changed = sync.NewCond(&l.mu)
+	return l
+}
+
+// Accept accepts the next connection, and drops another one where there are too many.
+func (l *boundedListener) Accept() (net.Conn, error) {
+	connection, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		// An error is that of a connection which is gone already, and shows at its first use.
+		tcp.SetReadBuffer(receiveBuffer)
+		tcp.SetWriteBuffer(sendBuffer)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.clients.Len() >= l.limit {
+		// Requests that have come are read before a connection is dropped: without this, one goroutine accepts
+		// a whole burst before the goroutines that read have their turn.
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
+	}
+	for l.clients.Len() >= l.limit && !l.closed && !l.makeRoom() {
+		l.changed.Wait()
+	}
+	now := time.Now()
+	c := &clientConn{Conn: connection, listener: l, accepted: now, since: now}
+	c.place = l.clients.PushBack(c)
+	return c, nil
+}
+
+// Close closes the listener and leaves its connections open. The http.Server closes it a second time when it shuts
+// down, and would report the error of that.
+func (l *boundedListener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	l.changed.Broadcast()
+	return l.Listener.Close()
+}
+
+// settle waits until every connection has sent a request, for settleTime at most: a server that shuts down closes
+// connections whose first request is still on its way.
+func (l *boundedListener) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, l.wake)()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ctx.Err() == nil && l.anyNew() {
+		l.changed.Wait()
+	}
+}
+
+// anyNew reports whether a connection has not sent its first request yet. l.mu is held.
+func (l *boundedListener) anyNew() bool {
+	for e := l.clients.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*clientConn); !c.heard && c.free.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// count is the number of connections.
+func (l *boundedListener) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clients.Len()
+}
+
+// makeRoom drops the connection that has waited longest for its client, and reports whether it did. It does not where
+// none has waited for minWait; then it wakes Accept when it is time to try again. l.mu is held.
+func (l *boundedListener) makeRoom() bool {
+	c := l.longest(func(*clientConn) bool { return true })
+	if c == nil {
+		return false
+	}
+	if left := minWait - time.Since(c.since); left > 0 {
+		time.AfterFunc(left, l.wake)
+		return false
+	}
+	l.drop(c)
+	return true
+}
+
+// longest returns the connection that has waited longest for its client, of those that match. l.mu is held.
+func (l *boundedListener) longest(match func(*clientConn) bool) *clientConn {
+	for e := l.clients.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*clientConn); !c.working && match(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// drop closes a connection. l.mu is held.
+func (l *boundedListener) drop(c *clientConn) {
+	l.forget(c)
+	c.heard = true // a request that it has begun to send is not counted as well
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		// The kernel discards what the client has not read, and keeps nothing of the connection.
+		tcp.SetLinger(0)
+	}
+	c.Conn.Close()
+	l.refuse(refusedConnections)
+}
+
+func (l *boundedListener) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed.Broadcast()
+}
+
+// forget takes a connection off the list. l.mu is held.
+func (l *boundedListener) forget(c *clientConn) {
+	if c.place == nil {
+		return
+	}
+	l.clients.Remove(c.place)
+	c.place = nil
+	l.unread -= c.unread
+	c.unread = 0
+	l.changed.Broadcast()
+}
+
+// connState is the ConnState of the http.Server.
+func (l *boundedListener) connState(connection net.Conn, state http.ConnState) {
+	c := connection.(*clientConn)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch state {
+	case http.StateActive:
+		c.active.Store(true)
+		c.wait(0)
+	case http.StateIdle:
+		c.active.Store(false)
+		c.begun.Store(false)
+		c.heard, c.free = false, time.Now()
+		c.wait(0)
+	case http.StateClosed, http.StateHijacked:
+		l.forget(c)
+	}
+}
+
+// clientConn is one connection.
+type clientConn struct {
+	net.Conn
+	listener *boundedListener
+	accepted time.Time
+
+	// listener.mu guards these.
+	place   *list.Element // nil once it is closed
+	since   time.Time     // when the wait for its client began
+	free    time.Time     // when its last answer was complete
+	heard   bool          // its request is with a handler, or was refused before
+	working bool          // its request is being handled
+	unread  int           // bytes of a frame that the client has yet to read
+
+	begun  atomic.Bool // a byte has come since the last answer
+	active atomic.Bool // a header has come, complete or malformed
+}
+
+type connKey struct{}
+
+// connectionContext lets handlers find their connection; it is the ConnContext of the http.Server.
+func connectionContext(ctx context.Context, connection net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, connection)
+}
+
+// connOf returns the connection of a request, nil where it did not come through a boundedListener.
+func connOf(r *http.Request) *clientConn {
+	c, _ := r.Context().Value(connKey{}).(*clientConn)
+	return c
+}
+
+// work notes that a request of the connection is being handled.
+func (c *clientConn) work() {
+	if c == nil {
+		return
+	}
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.heard, c.working = true, true
+	c.listener.changed.Broadcast()
+}
+
+// read notes that the answer is ready, and that the client has so many bytes of a frame to read.
+func (c *clientConn) read(unread int) {
+	if c == nil {
+		return
+	}
+	l := c.listener
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.wait(unread)
+	for l.unread > maxUnread {
+		other := l.longest(func(other *clientConn) bool { return other != c && other.unread > 0 })
+		if other == nil {
+			return
+		}
+		l.drop(other)
+	}
+}
+
+// wait begins a new wait for the client. listener.mu is held.
+func (c *clientConn) wait(unread int) {
+	if c.place == nil {
+		return
+	}
+	c.working = false
+	c.listener.unread += unread - c.unread
+	c.unread = unread
+	c.since = time.Now()
+	c.listener.clients.MoveToBack(c.place)
+	c.listener.changed.Broadcast()
+}
+
+// arrived returns when the request came that its handler has now. The kernel knows for how long its bytes have been
+// there: a pod at its CPU limit does not run for most of each tenth of a second. A request that the client sent before
+// it had read the last answer counts as sent at the end of that answer, or a slow client would look like a slow
+// renderer.
+func (c *clientConn) arrived(now time.Time) time.Time {
+	if c == nil {
+		return now
+	}
+	arrived := now.Add(-unheard(c.Conn))
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	if arrived.Before(c.free) {
+		return c.free
+	}
+	return arrived
+}
+
+// Read counts a request that is not complete in time: the http.Server mostly ends its connection without an answer.
+func (c *clientConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.begun.Store(true)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.begun.Load() && !c.active.Load() {
+		c.refused(refusedTimeout)
+	}
+	return n, err
+}
+
+// Write counts the requests that the http.Server refuses itself, before any handler has them.
+func (c *clientConn) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("HTTP/1.1 431 ")) {
+		c.refused(refusedHeader)
+	} else {
+		c.refused(refusedMalformed)
+	}
+	return c.Conn.Write(p)
+}
+
+// refused counts a request that no handler has, once.
+func (c *clientConn) refused(reason string) {
+	c.listener.mu.Lock()
+	heard := c.heard
+	c.heard = true
+	c.listener.mu.Unlock()
+	if !heard {
+		c.listener.refuse(reason)
+	}
+}
+
+// CloseWrite is what the http.Server uses to end a connection without losing its last answer.
+func (c *clientConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
