@@ -190,7 +190,7 @@ func TestRunbook(t *testing.T) {
 		for _, part := range regexp.MustCompile(`(?m)^\*\*([A-Z][a-z ]+)\.\*\*`).FindAllStringSubmatch(body, -1) {
 			parts = append(parts, part[1])
 		}
-		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Mend"}, parts, "the parts of the section %s", name)
+		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Fix"}, parts, "the parts of the section %s", name)
 		assert.Contains(t, body, "```sh\n", "%s shows commands to look with", name)
 	}
 	assert.ElementsMatch(t, alertNames(alerts(t, chart.Render(t))), sections, "docs/runbook.md has a section for each alert, and for nothing else")
