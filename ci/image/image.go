@@ -214,7 +214,7 @@ func (i Image) build(ctx context.Context) error {
 // an upstream image, and is not that. There is no time in them and nothing of this
 // machine, so that they are the same wherever it is built.
 func Labels(title string, p program.Program) (map[string]string, error) {
-	version, err := p.Version()
+	pinned, err := p.Module()
 	if err != nil {
 		return nil, err
 	}
@@ -228,19 +228,19 @@ func Labels(title string, p program.Program) (map[string]string, error) {
 	}
 	labels := map[string]string{
 		"org.opencontainers.image.title":   title,
-		"org.opencontainers.image.version": strings.TrimPrefix(version, "v"),
+		"org.opencontainers.image.version": strings.TrimPrefix(pinned.Version, "v"),
 		"org.opencontainers.image.vendor":  "built by Holograph from source, not by its upstream",
-		"holograph.built-from":             "holograph@" + version,
+		"holograph.built-from":             "holograph@" + pinned.Version,
 		"holograph.built-with":             toolchain,
 		KeyLabel:                           key,
 	}
-	if p.Module != "" {
-		labels["holograph.built-from"] = p.Module + "@" + version
-		escaped, err := module.EscapePath(p.Module)
+	if pinned.Path != "" {
+		labels["holograph.built-from"] = pinned.String()
+		escaped, err := module.EscapePath(pinned.Path)
 		if err != nil {
 			return nil, err
 		}
-		labels["org.opencontainers.image.source"] = "https://proxy.golang.org/" + escaped + "/@v/" + version + ".zip"
+		labels["org.opencontainers.image.source"] = "https://proxy.golang.org/" + escaped + "/@v/" + pinned.Version + ".zip"
 	}
 	return labels, nil
 }

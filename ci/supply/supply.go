@@ -138,11 +138,11 @@ func survey(ctx context.Context, e host.Engine, sets []image.Set) ([]part, host.
 		if err != nil || built {
 			return err
 		}
-		version, err := p.Version()
+		pinned, err := p.Module()
 		if err != nil {
 			return err
 		}
-		parts = append(parts, part{p.Name, "building " + p.Module + " " + version, func(ctx context.Context) (string, error) {
+		parts = append(parts, part{p.Name, "building " + pinned.Path + " " + pinned.Version, func(ctx context.Context) (string, error) {
 			_, err := p.Build(ctx)
 			return "built", err
 		}})
