@@ -14,7 +14,6 @@ import (
 
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
-	"holograph/ci/image"
 	"holograph/ci/state"
 	"holograph/ci/supply"
 	"holograph/ci/vulnerability"
@@ -46,9 +45,9 @@ func main() {
 
 // images obtains all that the clusters run, with the named sets.
 func images(ctx context.Context, names []string) error {
-	var sets []image.Set
+	var sets []supply.Set
 	for _, name := range names {
-		sets = append(sets, image.Set(name))
+		sets = append(sets, supply.Set(name))
 	}
 	return supply.Fill(ctx, os.Stderr, sets...)
 }
