@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"golang.org/x/mod/module"
@@ -120,7 +121,7 @@ var (
 )
 
 // Reachable reports whether a registry answers within seconds, as a registry
-// does: 200, or 401 with the way to log in. Each is asked once a run.
+// does: 200, or 401 where it asks for a login. Each is asked once a run.
 func Reachable(ctx context.Context, registry name.Registry) bool {
 	probesMu.Lock()
 	probe, asked := probes[registry.Name()]
@@ -128,16 +129,8 @@ func Reachable(ctx context.Context, registry name.Registry) bool {
 		probe = sync.OnceValue(func() bool {
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, registry.Scheme()+"://"+registry.RegistryStr()+"/v2/", nil)
-			if err != nil {
-				return false
-			}
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return false
-			}
-			response.Body.Close()
-			return response.StatusCode == http.StatusOK || response.StatusCode == http.StatusUnauthorized
+			_, err := transport.Ping(ctx, registry, http.DefaultTransport)
+			return err == nil
 		})
 		probes[registry.Name()] = probe
 	}
