@@ -95,6 +95,11 @@ simulator:
 images: ## Obtain every tool and image: from the cache, a registry, or their Go modules
 	@go run ./ci images $(SETS)
 
+.PHONY: bump
+bump: ## Another version of a foreign program, everywhere: make bump PROGRAM=prometheus VERSION=v3.14.0
+	@go run ./ci bump "$(PROGRAM)" "$(VERSION)"
+	@$(MAKE) --no-print-directory update
+
 .PHONY: clean-cache
 clean-cache: ## Empty the cache of tools and images
 	@go run ./ci clean-cache

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -128,6 +129,29 @@ func (p Program) Version() (string, error) {
 	pinned, err := p.Module()
 	return pinned.Version, err
 }
+
+// Tag returns the tag that upstream gives the image of a version of the module: the version
+// itself but for Prometheus, whose module of 3.14.0 is v0.314.0.
+func (p Program) Tag(version string) string {
+	if parts := prometheusModule.FindStringSubmatch(version); p.Name == Prometheus.Name && parts != nil {
+		return "v" + parts[1] + "." + strings.TrimPrefix(parts[2], "0") + "." + parts[3]
+	}
+	return version
+}
+
+// ModuleVersion returns the version of the module that the image with that tag is of. What
+// is no such tag is returned as it is.
+func (p Program) ModuleVersion(tag string) string {
+	if parts := prometheusImage.FindStringSubmatch(tag); p.Name == Prometheus.Name && parts != nil {
+		return fmt.Sprintf("v0.%s%02s.%s", parts[1], parts[2], parts[3])
+	}
+	return tag
+}
+
+var (
+	prometheusModule = regexp.MustCompile(`^v0\.([1-9])(\d\d)\.(\d+.*)$`)
+	prometheusImage  = regexp.MustCompile(`^v([1-9])\.(\d\d?)\.(\d+.*)$`)
+)
 
 // ModuleDir downloads the pinned module where it is not yet on the machine, and
 // returns its folder.

@@ -115,3 +115,44 @@ func TestSourcesAreAllThatIsCompiled(t *testing.T) {
 	_, err = sources(root, "./gone")
 	assert.EqualError(t, err, "./gone has no Go files")
 }
+
+func TestTagsAndModuleVersions(t *testing.T) {
+	for _, c := range []struct {
+		program     Program
+		module, tag string
+	}{
+		{Prometheus, "v0.314.0", "v3.14.0"},
+		{Prometheus, "v0.309.1", "v3.9.1"},
+		{Prometheus, "v0.400.0-rc.1", "v4.0.0-rc.1"},
+		{PrometheusAdapter, "v0.12.0", "v0.12.0"},
+		{KubeStateMetrics, "v2.18.0", "v2.18.0"},
+	} {
+		assert.Equal(t, c.tag, c.program.Tag(c.module))
+		assert.Equal(t, c.module, c.program.ModuleVersion(c.tag))
+	}
+	assert.Equal(t, "v0.314.0", Prometheus.ModuleVersion("v0.314.0"))
+	assert.Equal(t, "latest", Prometheus.ModuleVersion("latest"))
+}
+
+// The simulator says what a release does on the clusters that the stories run. A version of
+// its own would make it say something else.
+func TestTheSimulatorHasTheVersionsOfTheClusters(t *testing.T) {
+	required, err := repo.Required("test/sim")
+	require.NoError(t, err)
+	versions := map[string]string{}
+	for _, r := range required {
+		versions[r.Path] = r.Version
+	}
+	for _, p := range []Program{Prometheus, Kubernetes, Helm} {
+		pinned, err := p.Module()
+		require.NoError(t, err)
+		assert.Equal(t, pinned.Version, versions[pinned.Path],
+			"test/sim/go.mod requires another %s than %s; run: make bump PROGRAM=%s VERSION=...", pinned.Path, filepath.Join(p.Folder, "go.mod"), p.Name)
+	}
+	kubernetes, err := Kubernetes.Version()
+	require.NoError(t, err)
+	for _, library := range []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"} {
+		assert.Equal(t, "v0"+strings.TrimPrefix(kubernetes, "v1"), versions[library],
+			"test/sim/go.mod requires a %s that is not of Kubernetes %s", library, kubernetes)
+	}
+}
