@@ -10,10 +10,9 @@ export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 # holds for `go test ./test` too; this one leaves room for a slow machine.
 TEST_TIMEOUT ?= 30m
 
-# The packages whose stories take a cluster, one cluster and one package at a time.
-STORIES := ./test ./test/faults ./test/sources ./test/lifecycle
-
-# What they need beside what every cluster runs; `make up` goes without.
+# The folders of test/ whose stories take a cluster of their own, beside ./test itself. What each
+# needs beside what every cluster runs is the set of that name in ci/supply; `make up` needs none.
+STORIES := faults sources lifecycle
 SETS ?=
 
 ##@ Look
@@ -33,14 +32,14 @@ down: ## Remove the clusters of `make up` and of kept tests
 ##@ Test
 
 .PHONY: test
-test: SETS += browser sources lifecycle
+test: SETS += $(STORIES)
 test: images ## Everything: the fast tests, known vulnerabilities, then the stories on a real cluster
 	go vet ./...
 	go -C test/sim vet ./...
 	go test -short ./...
 	go -C test/sim test ./...
 	$(MAKE) check
-	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v $(STORIES)
+	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
 
 .PHONY: test-short
 test-short: ## What needs no cluster
@@ -95,6 +94,11 @@ simulator:
 .PHONY: images
 images: ## Obtain every tool and image: from the cache, a registry, or their Go modules
 	@go run ./ci images $(SETS)
+
+.PHONY: bump
+bump: ## Another version of a foreign program, everywhere: make bump PROGRAM=prometheus VERSION=v3.14.0
+	@go run ./ci bump "$(PROGRAM)" "$(VERSION)"
+	@$(MAKE) --no-print-directory update
 
 .PHONY: clean-cache
 clean-cache: ## Empty the cache of tools and images

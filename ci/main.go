@@ -1,56 +1,79 @@
-// Command ci obtains what Holograph's clusters run, looks into it for known
-// vulnerabilities, and removes clusters. The Makefile is its menu. It imports nothing that
+// Command ci obtains what Holograph's clusters run, moves it to other versions, looks into it for
+// known vulnerabilities, and removes clusters. The Makefile is its menu. It imports nothing that
 // takes long to compile, so that a fresh machine shows progress within seconds.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
+	"holograph/ci/bump"
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
-	"holograph/ci/image"
 	"holograph/ci/state"
 	"holograph/ci/supply"
 	"holograph/ci/vulnerability"
 )
 
-// commands are what `go run ./ci <command>` does. Two take arguments: images the sets
-// of images to obtain beside those that every cluster runs, vulnerabilities the binaries
-// to look into beside those in the cache.
-var commands = map[string]func(ctx context.Context, arguments []string) error{
-	"images":          images,
-	"vulnerabilities": vulnerabilities,
-	"down":            func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) },
-	"clean-cache":     func(ctx context.Context, _ []string) error { return cleanCache(ctx) },
+// command is one of what `go run ./ci <command>` does.
+type command struct {
+	// arguments describes those that it takes; empty is none.
+	arguments string
+	run       func(ctx context.Context, arguments []string) error
+}
+
+var commands = map[string]command{
+	"images":          {"[SET...]", images},
+	"vulnerabilities": {"[BINARY...]", vulnerabilities},
+	"bump":            {"PROGRAM VERSION", bumpProgram},
+	"down":            {"", func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) }},
+	"clean-cache":     {"", func(ctx context.Context, _ []string) error { return cleanCache(ctx) }},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) < 2 || commands[os.Args[1]] == nil || len(os.Args) > 2 && !slices.Contains([]string{"images", "vulnerabilities"}, os.Args[1]) {
-		fmt.Fprintln(os.Stderr, "usage: go run ./ci <command>; `make help` lists what there is")
-		os.Exit(2)
+	if len(os.Args) < 2 || commands[os.Args[1]].run == nil {
+		fail(2, fmt.Errorf("usage: go run ./ci %s; `make help` lists what there is", strings.Join(slices.Sorted(maps.Keys(commands)), "|")))
 	}
-	if err := commands[os.Args[1]](ctx, os.Args[2:]); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
+	chosen := commands[os.Args[1]]
+	if len(os.Args) > 2 && chosen.arguments == "" {
+		fail(2, fmt.Errorf("usage: go run ./ci %s, which takes no arguments", os.Args[1]))
+	}
+	if err := chosen.run(ctx, os.Args[2:]); err != nil {
 		stop()
-		os.Exit(1)
+		fail(1, err)
 	}
+}
+
+func fail(code int, err error) {
+	fmt.Fprintln(os.Stderr, "error:", err)
+	os.Exit(code)
 }
 
 // images obtains all that the clusters run, with the named sets.
 func images(ctx context.Context, names []string) error {
-	var sets []image.Set
+	var sets []supply.Set
 	for _, name := range names {
-		sets = append(sets, image.Set(name))
+		sets = append(sets, supply.Set(name))
 	}
 	return supply.Fill(ctx, os.Stderr, sets...)
+}
+
+// bumpProgram moves a foreign program to another version.
+func bumpProgram(ctx context.Context, arguments []string) error {
+	if len(arguments) != 2 {
+		return errors.New("usage: make bump PROGRAM=prometheus VERSION=v3.14.0; docs/versions.md lists the programs")
+	}
+	return bump.Bump(ctx, os.Stdout, arguments[0], arguments[1])
 }
 
 // vulnerabilities looks for known vulnerabilities in the programs in the cache and in the

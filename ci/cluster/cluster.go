@@ -20,10 +20,10 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/host"
-	"holograph/ci/image"
 	"holograph/ci/node"
 	"holograph/ci/program"
 	"holograph/ci/state"
+	"holograph/ci/supply"
 )
 
 // What clusters are for. A cluster's name is that and some digits of its owner's, so
@@ -70,7 +70,7 @@ type Cluster struct {
 // again where reuse says so and it answers, else removed, once it is sure that a new
 // one can be made. One that is not this checkout's is refused. It holds the images that
 // every cluster runs and those of the sets. What is done goes to out.
-func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets ...image.Set) (*Cluster, error) {
+func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets ...supply.Set) (*Cluster, error) {
 	o, err := thisOwner()
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets 
 	return o.start(ctx, out, purpose, reuse, sets)
 }
 
-func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets []image.Set) (*Cluster, error) {
+func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets []supply.Set) (*Cluster, error) {
 	e, err := host.DetectEngine(ctx)
 	if err != nil {
 		return nil, err
@@ -94,12 +94,12 @@ func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse b
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context, out io.Writer, reuse bool, sets []image.Set) error {
+func (c *Cluster) start(ctx context.Context, out io.Writer, reuse bool, sets []supply.Set) error {
 	there, err := c.exists(ctx)
 	if err != nil {
 		return err
 	}
-	archives, err := archives(sets)
+	archives, err := archivesOf(sets)
 	if err != nil {
 		return err
 	}
@@ -364,9 +364,9 @@ func (c *Cluster) ready(ctx context.Context, timeout time.Duration) error {
 		"wait", "--for=condition=Ready", "node", "--all", "--timeout="+timeout.String()).Run(ctx)
 }
 
-// archives lists the archives of the images that a cluster is to hold.
-func archives(sets []image.Set) ([]string, error) {
-	images, err := image.All(sets...)
+// archivesOf returns the paths of the archives of the images that a cluster is to hold.
+func archivesOf(sets []supply.Set) ([]string, error) {
+	images, err := supply.Images(sets...)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"holograph/ci/image"
 	"holograph/ci/program"
+	"holograph/ci/supply"
 )
 
 // worldVariable names the folder in which the fake engine and the fake kind keep their
@@ -128,7 +128,7 @@ func (m machine) fillCache() {
 	require.NoError(m, err)
 	require.NoError(m, os.MkdirAll(dir, 0o755))
 	require.NoError(m, os.WriteFile(filepath.Join(dir, "kind"), []byte(fakeKind), 0o700))
-	images, err := image.All()
+	images, err := supply.Images()
 	require.NoError(m, err)
 	for _, img := range images {
 		archive, _, err := img.Archive()

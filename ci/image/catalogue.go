@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -112,29 +111,6 @@ func Front() (Image, error) {
 	return Image{Ref: "localhost/holograph-front:" + version, Program: program.Front, Binary: "front", Path: "/front", Local: true}, err
 }
 
-// Set names what only some clusters and their stories need, beside what all of them do.
-type Set string
-
-// The sets.
-const (
-	// Sources is what the stories about ways to serve the metric run.
-	Sources Set = "sources"
-	// Browser is no image, but a browser on this machine.
-	Browser Set = "browser"
-	// Bench holds what `make bench` compares the chart's policy with.
-	Bench Set = "bench"
-	// Lifecycle is what the stories of a release's life need: tools, and no image.
-	Lifecycle Set = "lifecycle"
-)
-
-// sets says what is in each set.
-var sets = map[Set][]func() (Image, error){
-	Sources:   {PrometheusOperator, ConfigReloader, KEDAOperator, KEDAMetricsServer, Front},
-	Browser:   {},
-	Bench:     {MetricsServer, KEDAOperator, KEDAMetricsServer},
-	Lifecycle: nil,
-}
-
 // MetricsServer returns the image that serves pods' CPU use to the autoscaler.
 func MetricsServer() (Image, error) {
 	version, err := program.MetricsServer.Version()
@@ -142,34 +118,6 @@ func MetricsServer() (Image, error) {
 		Ref:     "registry.k8s.io/metrics-server/metrics-server:" + version,
 		Program: program.MetricsServer, Binary: "metrics-server", Path: "/metrics-server",
 	}, err
-}
-
-// All returns the images that every cluster runs, the chart's and the load's, and
-// those of the given sets.
-func All(extra ...Set) ([]Image, error) {
-	images, err := Chart()
-	if err != nil {
-		return nil, err
-	}
-	named := []func() (Image, error){K6}
-	for _, set := range extra {
-		more, known := sets[set]
-		if !known {
-			return nil, fmt.Errorf("%q is no set of images: there are %q", set, slices.Sorted(maps.Keys(sets)))
-		}
-		named = append(named, more...)
-	}
-	for _, describe := range named {
-		img, err := describe()
-		if err != nil {
-			return nil, err
-		}
-		// Two sets may hold the same.
-		if !slices.ContainsFunc(images, func(other Image) bool { return other.Ref == img.Ref }) {
-			images = append(images, img)
-		}
-	}
-	return images, nil
 }
 
 // readValues decodes the groups of the chart's default values. What is not a

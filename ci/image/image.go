@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"golang.org/x/mod/module"
@@ -120,7 +121,7 @@ var (
 )
 
 // Reachable reports whether a registry answers within seconds, as a registry
-// does: 200, or 401 with the way to log in. Each is asked once a run.
+// does: 200, or 401 where it asks for a login. Each is asked once a run.
 func Reachable(ctx context.Context, registry name.Registry) bool {
 	probesMu.Lock()
 	probe, asked := probes[registry.Name()]
@@ -128,16 +129,8 @@ func Reachable(ctx context.Context, registry name.Registry) bool {
 		probe = sync.OnceValue(func() bool {
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, registry.Scheme()+"://"+registry.RegistryStr()+"/v2/", nil)
-			if err != nil {
-				return false
-			}
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return false
-			}
-			response.Body.Close()
-			return response.StatusCode == http.StatusOK || response.StatusCode == http.StatusUnauthorized
+			_, err := transport.Ping(ctx, registry, http.DefaultTransport)
+			return err == nil
 		})
 		probes[registry.Name()] = probe
 	}
@@ -214,7 +207,7 @@ func (i Image) build(ctx context.Context) error {
 // an upstream image, and is not that. There is no time in them and nothing of this
 // machine, so that they are the same wherever it is built.
 func Labels(title string, p program.Program) (map[string]string, error) {
-	version, err := p.Version()
+	pinned, err := p.Module()
 	if err != nil {
 		return nil, err
 	}
@@ -228,19 +221,19 @@ func Labels(title string, p program.Program) (map[string]string, error) {
 	}
 	labels := map[string]string{
 		"org.opencontainers.image.title":   title,
-		"org.opencontainers.image.version": strings.TrimPrefix(version, "v"),
+		"org.opencontainers.image.version": strings.TrimPrefix(pinned.Version, "v"),
 		"org.opencontainers.image.vendor":  "built by Holograph from source, not by its upstream",
-		"holograph.built-from":             "holograph@" + version,
+		"holograph.built-from":             "holograph@" + pinned.Version,
 		"holograph.built-with":             toolchain,
 		KeyLabel:                           key,
 	}
-	if p.Module != "" {
-		labels["holograph.built-from"] = p.Module + "@" + version
-		escaped, err := module.EscapePath(p.Module)
+	if pinned.Path != "" {
+		labels["holograph.built-from"] = pinned.String()
+		escaped, err := module.EscapePath(pinned.Path)
 		if err != nil {
 			return nil, err
 		}
-		labels["org.opencontainers.image.source"] = "https://proxy.golang.org/" + escaped + "/@v/" + version + ".zip"
+		labels["org.opencontainers.image.source"] = "https://proxy.golang.org/" + escaped + "/@v/" + pinned.Version + ".zip"
 	}
 	return labels, nil
 }

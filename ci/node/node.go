@@ -288,7 +288,11 @@ func bill(ctx context.Context, ref string) error {
 	}
 	img := bom.Image{Ref: ref, Packages: packages}
 	for _, p := range Programs() {
-		for name := range p.Packages {
+		binaries, err := p.Packages()
+		if err != nil {
+			return err
+		}
+		for name := range binaries {
 			binary, err := p.Binary(ctx, name)
 			if err != nil {
 				return err

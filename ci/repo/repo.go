@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 	"sigs.k8s.io/yaml"
 )
 
@@ -37,19 +38,31 @@ func Path(elem ...string) (string, error) {
 	return filepath.Join(append([]string{root}, elem...)...), nil
 }
 
-// ModuleVersion returns the version, such as "v0.12.0", at which the go.mod in
-// folder (relative to the root) requires the module.
-func ModuleVersion(folder, module string) (string, error) {
+// Required returns the modules that the go.mod in folder (relative to the root) requires.
+func Required(folder string) ([]module.Version, error) {
 	file, err := goMod(folder)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	var required []module.Version
 	for _, require := range file.Require {
-		if require.Mod.Path == module {
-			return require.Mod.Version, nil
-		}
+		required = append(required, require.Mod)
 	}
-	return "", fmt.Errorf("%s does not require %s", file.Syntax.Name, module)
+	return required, nil
+}
+
+// Tools returns the packages that the go.mod in folder (relative to the root) names as
+// tools.
+func Tools(folder string) ([]string, error) {
+	file, err := goMod(folder)
+	if err != nil {
+		return nil, err
+	}
+	var tools []string
+	for _, tool := range file.Tool {
+		tools = append(tools, tool.Path)
+	}
+	return tools, nil
 }
 
 // Toolchain returns the Go toolchain that builds every program that goes into an

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"holograph/ci/bom"
 	"holograph/ci/cache"
 	"holograph/ci/command"
 	"holograph/ci/host"
-	"holograph/ci/image"
 	"holograph/ci/node"
 	"holograph/ci/program"
 	"holograph/ci/state"
@@ -26,15 +26,7 @@ import (
 const workers = 2
 
 // Lock is held by whoever fills the cache or empties it.
-const Lock = "stock"
-
-// tools are the programs that run on this machine, not in the cluster.
-var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
-
-// setTools are the programs that run on this machine where a set is wanted.
-var setTools = map[image.Set][]program.Program{
-	image.Lifecycle: {program.Helm4, program.Distribution, program.HelmDocs},
-}
+const Lock = "images"
 
 // part is one thing to have: how to know that it is here, and how to get it.
 type part struct {
@@ -45,7 +37,7 @@ type part struct {
 
 // Fill makes sure that everything is at hand, the images of the given sets too,
 // telling on out what it does. It first checks the machine for what that will take.
-func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
+func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 	release, err := state.Lock(ctx, Lock, func() {
 		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
 	})
@@ -60,29 +52,30 @@ func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
 	if err != nil && !errors.Is(err, host.ErrNoEngine) {
 		return err
 	}
-	// Without an engine the survey takes the node image for missing, so that all
-	// that this will need is asked of the machine at once.
-	parts, needs, err := survey(ctx, e, sets)
+	// Without an engine the node image counts as missing, so that all that this will need
+	// is asked of the machine at once.
+	lacks, err := find(ctx, e, sets)
 	if err != nil {
 		return err
 	}
-	if err := host.Prepare(ctx, out, needs); err != nil {
+	if err := host.Prepare(ctx, out, lacks.needs); err != nil {
 		return err
 	}
 	if e.Name == "" {
 		if e, err = host.DetectEngine(ctx); err != nil {
 			return err
 		}
-		if parts, _, err = survey(ctx, e, sets); err != nil {
+		if lacks, err = find(ctx, e, sets); err != nil {
 			return err
 		}
 	}
-	if len(parts) == 0 {
+	names := lacks.names()
+	if len(names) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a build of all that make up runs takes about 22 minutes on 2 cores.\n", len(parts))
-	board := command.NewBoard(out, len(parts))
-	err = work(ctx, board, parts)
+	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a build of all that make up runs takes about 22 minutes on 2 cores.\n", len(names))
+	board := command.NewBoard(out, len(names))
+	err = lacks.obtain(ctx, board)
 	took := board.Close()
 	if err != nil {
 		return err
@@ -97,28 +90,24 @@ func Fill(ctx context.Context, out io.Writer, sets ...image.Set) error {
 }
 
 // Check returns an error that lists what is not at hand and says how to get it.
-func Check(ctx context.Context, sets ...image.Set) error {
+func Check(ctx context.Context, sets ...Set) error {
 	remedy := strings.TrimSpace(fmt.Sprintln("run: make images", settings(sets)))
 	e, err := host.DetectEngine(ctx)
 	if err != nil {
 		return fmt.Errorf("%w; %s", err, remedy)
 	}
-	parts, _, err := survey(ctx, e, sets)
+	lacks, err := find(ctx, e, sets)
 	if err != nil {
 		return err
 	}
-	if len(parts) == 0 {
-		return nil
+	if names := lacks.names(); len(names) > 0 {
+		return fmt.Errorf("not in the cache: %s; %s", strings.Join(names, ", "), remedy)
 	}
-	var names []string
-	for _, part := range parts {
-		names = append(names, part.name)
-	}
-	return fmt.Errorf("not in the cache: %s; %s", strings.Join(names, ", "), remedy)
+	return nil
 }
 
 // settings is what make is told to obtain the sets too.
-func settings(sets []image.Set) string {
+func settings(sets []Set) string {
 	if len(sets) == 0 {
 		return ""
 	}
@@ -129,68 +118,98 @@ func settings(sets []image.Set) string {
 	return fmt.Sprintf("SETS=%q", strings.Join(names, " "))
 }
 
-// survey lists the parts that are not at hand and what getting them needs.
-func survey(ctx context.Context, e host.Engine, sets []image.Set) ([]part, host.Needs, error) {
-	needs := host.Needs{Engine: true, Browser: slices.Contains(sets, image.Browser)}
-	var parts []part
+// missing is what is not at hand.
+type missing struct {
+	// parts can be got in any order.
+	parts []part
+	// node is the node image, which is made of parts and comes after them; nil is none.
+	node *part
+	// needs is what getting them asks of the machine.
+	needs host.Needs
+}
+
+// names returns the names of all that is missing.
+func (m missing) names() []string {
+	var names []string
+	for _, part := range m.parts {
+		names = append(names, part.name)
+	}
+	if m.node != nil {
+		names = append(names, m.node.name)
+	}
+	return names
+}
+
+// find returns what is not at hand of what every cluster takes and of the sets.
+func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
+	m := missing{needs: host.Needs{Engine: true}}
+	extra, err := contents(sets)
+	if err != nil {
+		return m, err
+	}
+	m.needs.Browser = extra.browser
 	addProgram := func(p program.Program) error {
 		built, err := p.Built()
 		if err != nil || built {
 			return err
 		}
-		version, err := p.Version()
+		pinned, err := p.Module()
 		if err != nil {
 			return err
 		}
-		parts = append(parts, part{p.Name, "building " + p.Module + " " + version, func(ctx context.Context) (string, error) {
+		m.parts = append(m.parts, part{p.Name, "building " + pinned.Path + " " + pinned.Version, func(ctx context.Context) (string, error) {
 			_, err := p.Build(ctx)
 			return "built", err
 		}})
-		needs.Build = true
-		needs.C = needs.C || p.CGO
+		m.needs.Build = true
+		m.needs.C = m.needs.C || p.CGO
 		return nil
 	}
 
 	have := false
 	if e.Name != "" {
-		var err error
 		if _, have, err = node.Find(ctx, e); err != nil {
-			return nil, needs, err
+			return m, err
 		}
 	}
-	buildNode := !have && !node.Reachable(ctx)
-	if buildNode {
+	switch {
+	case have:
+	case node.Reachable(ctx):
+		m.needs.Build = true
+		m.node = &part{"kindest/node", "pulling", func(ctx context.Context) (string, error) {
+			return "pulled", node.Pull(ctx, e)
+		}}
+	default:
 		if _, cached, err := node.RootFS(); err != nil {
-			return nil, needs, err
+			return m, err
 		} else if !cached {
-			needs.RootFS = true
-			parts = append(parts, part{"node root file system", "debootstrap as root, the installation scripts of Debian's packages included", func(ctx context.Context) (string, error) {
+			m.needs.RootFS = true
+			m.parts = append(m.parts, part{"node root file system", "debootstrap as root, the installation scripts of Debian's packages included", func(ctx context.Context) (string, error) {
 				return "made", node.BuildRootFS(ctx)
 			}})
 		}
-		needs.C = true // pause is compiled with the image
+		m.needs.C = true // pause is compiled with the image
 		for _, p := range node.Programs() {
 			if err := addProgram(p); err != nil {
-				return nil, needs, err
+				return m, err
 			}
 		}
+		m.node = &part{"kindest/node", "assembling the node image", func(ctx context.Context) (string, error) {
+			return "built", node.Build(ctx, e)
+		}}
 	}
-	wanted := slices.Clone(tools)
-	for _, set := range sets {
-		wanted = append(wanted, setTools[set]...)
-	}
-	for _, p := range wanted {
+	for _, p := range slices.Concat(tools, extra.tools) {
 		if err := addProgram(p); err != nil {
-			return nil, needs, err
+			return m, err
 		}
 	}
-	images, err := image.All(sets...)
+	images, err := Images(sets...)
 	if err != nil {
-		return nil, needs, err
+		return m, err
 	}
 	for _, img := range images {
 		if _, cached, err := img.Archive(); err != nil {
-			return nil, needs, err
+			return m, err
 		} else if cached {
 			continue
 		}
@@ -198,71 +217,36 @@ func survey(ctx context.Context, e host.Engine, sets []image.Set) ([]part, host.
 		if img.Reachable(ctx) {
 			action = "pulling"
 		}
-		needs.Build = true
-		parts = append(parts, part{img.Ref, action, img.Obtain})
+		m.needs.Build = true
+		m.parts = append(m.parts, part{img.Ref, action, img.Obtain})
 	}
-	if !have {
-		// The node image is last: it is made of the programs above.
-		if buildNode {
-			parts = append(parts, part{"kindest/node", "assembling the node image", func(ctx context.Context) (string, error) {
-				return "built", node.Build(ctx, e)
-			}})
-		} else {
-			needs.Build = true
-			parts = append(parts, part{"kindest/node", "pulling", func(ctx context.Context) (string, error) {
-				return "pulled", node.Pull(ctx, e)
-			}})
-		}
-	}
-	return parts, needs, nil
+	return m, nil
 }
 
-// work gets the parts in order, a few at a time; the last one alone, once all
-// others are there. The first failure stops the rest.
-func work(ctx context.Context, board *command.Board, parts []part) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	get := func(p part) error {
+// obtain gets the parts, a few at a time, and then the node image. The first failure
+// stops the rest.
+func (m missing) obtain(ctx context.Context, board *command.Board) error {
+	get := func(ctx context.Context, p part) error {
+		// After a failure the parts that wait for their turn get it, and must not use it.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		end := board.Start(p.name, p.action)
 		outcome, err := p.get(ctx)
 		if err != nil {
-			outcome = "failed"
+			end("failed")
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		end(outcome)
+		return nil
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, p := range m.parts {
+		group.Go(func() error { return get(groupCtx, p) })
+	}
+	if err := group.Wait(); err != nil || m.node == nil {
 		return err
 	}
-	last := len(parts) - 1
-	queue := make(chan part)
-	failures := make(chan error, len(parts))
-	var crew sync.WaitGroup
-	for range workers {
-		crew.Go(func() {
-			for p := range queue {
-				if err := get(p); err != nil {
-					failures <- fmt.Errorf("%s: %w", p.name, err)
-					cancel()
-				}
-			}
-		})
-	}
-	for _, p := range parts[:last] {
-		if ctx.Err() != nil {
-			break
-		}
-		queue <- p
-	}
-	close(queue)
-	crew.Wait()
-	close(failures)
-	// What the cancellation stopped says nothing of its own.
-	if err := <-failures; err != nil {
-		return err
-	}
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	if err := get(parts[last]); err != nil {
-		return fmt.Errorf("%s: %w", parts[last].name, err)
-	}
-	return nil
+	return get(ctx, *m.node)
 }

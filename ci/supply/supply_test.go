@@ -12,53 +12,60 @@ import (
 	"holograph/ci/command"
 )
 
-// shelf records which parts were got, in which order they ended.
-type shelf struct {
+// record notes which parts were got, in the order in which they ended.
+type record struct {
 	mu  sync.Mutex
 	got []string
 }
 
-func (s *shelf) part(name string, get func(context.Context) error) part {
+func (r *record) part(name string, get func(context.Context) error) part {
 	return part{name: name, action: "getting", get: func(ctx context.Context) (string, error) {
 		if err := get(ctx); err != nil {
 			return "", err
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.got = append(s.got, name)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.got = append(r.got, name)
 		return "got", nil
 	}}
 }
 
 func quick(context.Context) error { return nil }
 
-func newBoard(t *testing.T, parts int) *command.Board {
-	board := command.NewBoard(io.Discard, parts)
+func newBoard(t *testing.T) *command.Board {
+	board := command.NewBoard(io.Discard, 3)
 	t.Cleanup(func() { board.Close() })
 	return board
 }
 
-func TestTheLastPartWaitsForAllOthers(t *testing.T) {
-	var s shelf
+func TestTheNodeImageWaitsForAllOthers(t *testing.T) {
+	var r record
 	first := make(chan struct{})
-	slow := func(context.Context) error { <-first; return nil }
-	parts := []part{
-		s.part("kubernetes", slow),
-		s.part("etcd", func(context.Context) error { close(first); return nil }),
-		s.part("node image", quick),
+	image := r.part("node image", quick)
+	lacks := missing{
+		parts: []part{
+			r.part("kubernetes", func(context.Context) error { <-first; return nil }),
+			r.part("etcd", func(context.Context) error { close(first); return nil }),
+		},
+		node: &image,
 	}
-	assert.NoError(t, work(t.Context(), newBoard(t, len(parts)), parts))
-	assert.Len(t, s.got, 3)
-	assert.Equal(t, "node image", s.got[2])
+	assert.Equal(t, []string{"kubernetes", "etcd", "node image"}, lacks.names())
+	assert.NoError(t, lacks.obtain(t.Context(), newBoard(t)))
+	assert.Len(t, r.got, 3)
+	assert.Equal(t, "node image", r.got[2])
 }
 
 func TestAFailureStopsTheRestAndIsNamed(t *testing.T) {
-	var s shelf
-	parts := []part{
-		s.part("etcd", func(context.Context) error { return errors.New("no such module") }),
-		s.part("kubernetes", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }),
-		s.part("node image", quick),
+	var r record
+	image := r.part("node image", quick)
+	lacks := missing{
+		parts: []part{
+			r.part("etcd", func(context.Context) error { return errors.New("no such module") }),
+			r.part("kubernetes", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }),
+			r.part("runc", quick),
+		},
+		node: &image,
 	}
-	assert.EqualError(t, work(t.Context(), newBoard(t, len(parts)), parts), "etcd: no such module")
-	assert.Empty(t, s.got)
+	assert.EqualError(t, lacks.obtain(t.Context(), newBoard(t)), "etcd: no such module")
+	assert.Empty(t, r.got)
 }

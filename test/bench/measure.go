@@ -64,11 +64,11 @@ func measure(ctx context.Context, out io.Writer, spike record.Spike) (record.Run
 	if _, err := os.Stat(simulator); err != nil {
 		return run, fmt.Errorf("%w; run: make simulator", err)
 	}
-	if err := supply.Check(ctx, image.Bench); err != nil {
+	if err := supply.Check(ctx, supply.Bench); err != nil {
 		return run, err
 	}
 	keep := os.Getenv(keepVariable) != ""
-	c, err := cluster.Start(ctx, out, cluster.Bench, keep, image.Bench)
+	c, err := cluster.Start(ctx, out, cluster.Bench, keep, supply.Bench)
 	if err != nil {
 		return run, err
 	}

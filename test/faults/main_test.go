@@ -6,8 +6,8 @@ package faults
 import (
 	"testing"
 
-	"holograph/ci/image"
+	"holograph/ci/supply"
 	"holograph/test/internal/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m, image.Browser) }
+func TestMain(m *testing.M) { harness.Main(m, supply.Faults) }

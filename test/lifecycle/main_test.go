@@ -5,8 +5,8 @@ package lifecycle
 import (
 	"testing"
 
-	"holograph/ci/image"
+	"holograph/ci/supply"
 	"holograph/test/internal/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m, image.Lifecycle) }
+func TestMain(m *testing.M) { harness.Main(m, supply.Lifecycle) }

@@ -3,8 +3,8 @@ package sources
 import (
 	"testing"
 
-	"holograph/ci/image"
+	"holograph/ci/supply"
 	"holograph/test/internal/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m, image.Sources) }
+func TestMain(m *testing.M) { harness.Main(m, supply.Sources) }

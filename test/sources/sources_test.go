@@ -18,8 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/ci/image"
 	"holograph/ci/program"
+	"holograph/ci/supply"
 	"holograph/test/doctor/check"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
@@ -241,7 +241,7 @@ func adapterLog(s *harness.Story) string {
 // ref returns the name of the image that holds a binary of a program.
 func ref(t *testing.T, p program.Program, binary string) string {
 	t.Helper()
-	images, err := image.All(image.Sources)
+	images, err := supply.Images(supply.Sources)
 	require.NoError(t, err)
 	for _, img := range images {
 		if img.Program.Name == p.Name && img.Binary == binary {

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/ci/cluster"
-	"holograph/ci/image"
 	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/ci/supply"
@@ -34,7 +33,7 @@ const (
 // asks for it.
 var shared struct {
 	sync.Once
-	sets    []image.Set
+	sets    []supply.Set
 	cluster *cluster.Cluster
 	client  *kube.Client
 	err     error
@@ -42,7 +41,7 @@ var shared struct {
 
 // Main runs the tests of a package and then removes the cluster that they
 // shared, which holds the images of the sets too. Use it as the body of TestMain.
-func Main(m *testing.M, sets ...image.Set) {
+func Main(m *testing.M, sets ...supply.Set) {
 	shared.sets = sets
 	code := m.Run()
 	if err := stop(); err != nil {

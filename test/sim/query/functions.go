@@ -56,7 +56,7 @@ var rangeFunctions = map[string]func(w window, argument float64) (float64, bool)
 
 // extrapolated is what rate, increase and delta share: the change between the first and the last
 // sample, counter resets added back, extended to the ends of the range where samples come close to
-// them, per so many seconds. Source: extrapolatedRate in promql/functions.go of Prometheus v0.314.0, without native
+// them, per so many seconds. Source: extrapolatedRate in Prometheus' promql/functions.go, without native
 // histograms and start timestamps.
 func extrapolated(w window, counter bool, per float64) (float64, bool) {
 	n := len(w.t) - 1

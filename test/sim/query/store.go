@@ -1,6 +1,6 @@
 // Package query evaluates the part of PromQL that adapter rules use, over samples in memory and
 // fast enough to be asked every 15 virtual seconds by thousands of pods. Its rate() and its kin
-// follow Prometheus' own code (promql/functions.go of v0.314.0) and are tested against its engine.
+// follow Prometheus' own code (promql/functions.go of the version in go.mod) and are tested against its engine.
 package query
 
 import (

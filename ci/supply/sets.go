@@ -1,0 +1,85 @@
+package supply
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"holograph/ci/image"
+	"holograph/ci/program"
+)
+
+// tools are the programs that run on this machine, not in the cluster.
+var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
+
+// Set names what the stories of one folder need beside what every cluster takes. It has the
+// folder's name.
+type Set string
+
+// The sets. The stories of ./test need none.
+const (
+	// Faults is for test/faults, which looks at a page in a browser.
+	Faults Set = "faults"
+	// Sources is for test/sources, with the other ways to serve the metric.
+	Sources Set = "sources"
+	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and what makes the chart's README.
+	Lifecycle Set = "lifecycle"
+	// Bench is for `make bench`, with what it compares the chart's policy with.
+	Bench Set = "bench"
+)
+
+// content is what a set adds.
+type content struct {
+	// images are loaded into the cluster.
+	images []func() (image.Image, error)
+	// tools run on this machine.
+	tools []program.Program
+	// browser is Chromium on this machine.
+	browser bool
+}
+
+var sets = map[Set]content{
+	Faults:    {browser: true},
+	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front}},
+	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
+	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
+}
+
+// contents returns what the named sets add together.
+func contents(names []Set) (content, error) {
+	var all content
+	for _, name := range names {
+		set, known := sets[name]
+		if !known {
+			return all, fmt.Errorf("there is no set %q; the sets are %q", name, slices.Sorted(maps.Keys(sets)))
+		}
+		all.images = append(all.images, set.images...)
+		all.tools = append(all.tools, set.tools...)
+		all.browser = all.browser || set.browser
+	}
+	return all, nil
+}
+
+// Images returns the images that every cluster holds, those of the chart and of the load, and
+// those of the sets.
+func Images(names ...Set) ([]image.Image, error) {
+	extra, err := contents(names)
+	if err != nil {
+		return nil, err
+	}
+	images, err := image.Chart()
+	if err != nil {
+		return nil, err
+	}
+	for _, describe := range slices.Concat([]func() (image.Image, error){image.K6}, extra.images) {
+		img, err := describe()
+		if err != nil {
+			return nil, err
+		}
+		// Two sets may hold the same image.
+		if !slices.ContainsFunc(images, func(other image.Image) bool { return other.Ref == img.Ref }) {
+			images = append(images, img)
+		}
+	}
+	return images, nil
+}
