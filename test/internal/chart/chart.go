@@ -1,8 +1,11 @@
-// Package chart renders charts/holograph in process, as `helm template` does, and decodes what comes out.
+// Package chart renders a chart in process, as `helm template` does, and decodes what comes out. Without another chart
+// it is charts/holograph.
 package chart
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -22,15 +24,19 @@ import (
 	"helm.sh/helm/v3/pkg/releaseutil"
 	"sigs.k8s.io/yaml"
 
+	"holograph/ci/program"
 	"holograph/ci/repo"
 )
 
-// Defaults of a rendering. The version is that of Newest.
+// Defaults of a rendering.
 const (
-	DefaultRelease     = "holograph"
-	DefaultNamespace   = "holograph"
-	DefaultKubeVersion = "v1.37.0"
+	DefaultRelease   = "holograph"
+	DefaultNamespace = "holograph"
 )
+
+// KubeVersion returns the version of Kubernetes that charts are rendered for, such as "v1.37.0": the one that the
+// tests' clusters run.
+var KubeVersion = sync.OnceValues(program.Kubernetes.Version)
 
 // Values are chart values, as a values file holds them.
 type Values = map[string]any
@@ -39,8 +45,7 @@ type Values = map[string]any
 type Options struct {
 	// Release and Namespace; empty is DefaultRelease and DefaultNamespace.
 	Release, Namespace string
-	// KubeVersion is the version that the chart is told the cluster has, such as "v1.30.0";
-	// empty is DefaultKubeVersion.
+	// KubeVersion is the version that the chart is told the cluster has, such as "v1.30.0"; empty is [KubeVersion].
 	KubeVersion string
 	// Values are laid over each other in order, over values.yaml; null removes.
 	Values []Values
@@ -59,6 +64,70 @@ type Rendered struct {
 	Notes string
 	// Objects are the documents, decoded without a schema, in installation order.
 	Objects []Object
+	// Documents are the texts of Objects.
+	Documents []Document
+}
+
+// Document is the text of one rendered object.
+type Document struct {
+	// Template is the file that it comes from, such as "holograph/templates/extraobjects.yaml".
+	Template, Text string
+}
+
+// Chart is a chart that can be rendered many times.
+type Chart struct{ files []*loader.BufferedFile }
+
+// Load reads the chart in a folder.
+func Load(folder string) (*Chart, error) {
+	return LoadFS(os.DirFS(folder))
+}
+
+// LoadFS reads the chart at the root of a file system. Reading its files for each rendering would take longer than
+// rendering.
+func LoadFS(files fs.FS) (*Chart, error) {
+	rules := ignore.Empty()
+	if file, err := files.Open(ignore.HelmIgnore); err == nil {
+		defer file.Close()
+		if rules, err = ignore.Parse(file); err != nil {
+			return nil, err
+		}
+	}
+	rules.AddDefaults()
+	c := &Chart{}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		info, err := entry.Info()
+		switch {
+		case err != nil:
+			return err
+		case rules.Ignore(name, info) && entry.IsDir():
+			return fs.SkipDir
+		case rules.Ignore(name, info) || entry.IsDir():
+			return nil
+		}
+		data, err := fs.ReadFile(files, name)
+		c.files = append(c.files, &loader.BufferedFile{Name: name, Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.load()
+	return c, err
+}
+
+// load parses the files. Helm changes a chart while it renders it, so each rendering has its own.
+func (c *Chart) load() (*chart.Chart, error) { return loader.LoadFiles(c.files) }
+
+// Values returns the chart's own values with others laid over them in order; null removes.
+func (c *Chart) Values(values ...Values) (Values, error) {
+	loaded, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return chartutil.CoalesceValues(loaded, Merge(values...))
 }
 
 // Directory returns the chart's folder.
@@ -80,103 +149,103 @@ func RenderWith(t testing.TB, options Options) *Rendered {
 	return rendered
 }
 
-// Template renders as `helm template` does: schema, kubeVersion and NOTES included. The error is Helm's own.
+// Template renders charts/holograph as [Chart.Template] does.
 func Template(options Options) (*Rendered, error) {
-	files, err := chartFiles()
+	c, err := holograph()
 	if err != nil {
 		return nil, err
 	}
-	// Helm changes a chart while it renders it, so each rendering loads its own.
-	loaded, err := loader.LoadFiles(files)
-	if err != nil {
-		return nil, err
-	}
-	var manifest, notes string
-	if options.Cluster == nil {
-		manifest, notes, err = options.install(loaded)
-	} else {
-		manifest, notes, err = options.upgrade(loaded)
-	}
-	if err != nil {
-		return nil, err
-	}
-	objects, err := decode(manifest)
-	if err != nil {
-		return nil, err
-	}
-	return &Rendered{Manifest: manifest, Notes: notes, Objects: objects}, nil
+	return c.Template(options)
 }
 
-// install renders as Helm's client-only dry run.
-func (o Options) install(loaded *chart.Chart) (manifest, notes string, err error) {
-	kubeVersion, err := chartutil.ParseKubeVersion(orDefault(o.KubeVersion, DefaultKubeVersion))
+// Template renders as `helm template` does: schema, kubeVersion and NOTES included. The error is Helm's own.
+//
+// Helm's actions answer lookups from real clusters only, so this does what they do with Helm's engine.
+func (c *Chart) Template(options Options) (*Rendered, error) {
+	loaded, err := c.load()
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	install := action.NewInstall(new(action.Configuration))
-	install.DryRun = true
-	install.ClientOnly = true
-	install.Replace = true
-	install.ReleaseName = orDefault(o.Release, DefaultRelease)
-	install.Namespace = orDefault(o.Namespace, DefaultNamespace)
-	install.KubeVersion = kubeVersion
-	install.SkipSchemaValidation = o.SkipSchema
-	release, err := install.Run(loaded, Merge(o.Values...))
+	capabilities, err := options.capabilities()
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	manifest = strings.TrimSpace(release.Manifest) + "\n"
-	for _, hook := range release.Hooks {
-		manifest += document(hook.Path, hook.Manifest)
-	}
-	return manifest, release.Info.Notes, nil
-}
-
-// upgrade renders with lookups answered from Cluster. Helm's actions look into real clusters only, so this
-// goes through its engine.
-func (o Options) upgrade(loaded *chart.Chart) (manifest, notes string, err error) {
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	kubeVersion, err := chartutil.ParseKubeVersion(orDefault(o.KubeVersion, DefaultKubeVersion))
-	if err != nil {
-		return "", "", err
-	}
-	capabilities.KubeVersion = *kubeVersion
-	values := Merge(o.Values...)
+	values := Merge(options.Values...)
 	if err := chartutil.ProcessDependenciesWithMerge(loaded, values); err != nil {
-		return "", "", err
+		return nil, err
 	}
-	top, err := chartutil.ToRenderValuesWithSchemaValidation(loaded, values, chartutil.ReleaseOptions{
-		Name:      orDefault(o.Release, DefaultRelease),
-		Namespace: orDefault(o.Namespace, DefaultNamespace),
-		Revision:  2,
-		IsUpgrade: true,
-	}, capabilities, o.SkipSchema)
-	if err != nil {
-		return "", "", err
+	release := chartutil.ReleaseOptions{
+		Name:      orDefault(options.Release, DefaultRelease),
+		Namespace: orDefault(options.Namespace, DefaultNamespace),
+		Revision:  1,
+		IsInstall: options.Cluster == nil,
+		IsUpgrade: options.Cluster != nil,
 	}
-	files, err := engine.RenderWithClientProvider(loaded, top, lookups(o.Cluster))
-	if err != nil {
-		return "", "", err
+	if release.IsUpgrade {
+		release.Revision = 2
 	}
-	notesPath := path.Join(loaded.Name(), "templates", "NOTES.txt")
-	notes = files[notesPath]
-	delete(files, notesPath)
-	hooks, manifests, err := releaseutil.SortManifests(files, capabilities.APIVersions, releaseutil.InstallOrder)
+	top, err := chartutil.ToRenderValuesWithSchemaValidation(loaded, values, release, capabilities, options.SkipSchema)
 	if err != nil {
-		return "", "", err
+		return nil, err
+	}
+	if wanted, has := loaded.Metadata.KubeVersion, capabilities.KubeVersion.String(); wanted != "" && !chartutil.IsCompatibleRange(wanted, has) {
+		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s", wanted, has)
+	}
+	var files map[string]string
+	if options.Cluster == nil {
+		files, err = engine.Render(loaded, top)
+	} else {
+		files, err = engine.RenderWithClientProvider(loaded, top, lookups(options.Cluster))
+	}
+	if err != nil {
+		return nil, err
+	}
+	notes := path.Join(loaded.Name(), "templates", "NOTES.txt")
+	rendered := &Rendered{Notes: files[notes]}
+	delete(files, notes)
+	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, err
 	}
 	for _, m := range manifests {
-		manifest += document(m.Name, m.Content)
+		err = errors.Join(err, rendered.add(m.Name, m.Content))
 	}
 	for _, hook := range hooks {
-		manifest += document(hook.Path, hook.Manifest)
+		err = errors.Join(err, rendered.add(hook.Path, hook.Manifest))
 	}
-	return manifest, notes, nil
+	return rendered, err
 }
 
-// document is one document of a stream, headed as Helm heads it.
-func document(source, content string) string {
-	return fmt.Sprintf("---\n# Source: %s\n%s\n", source, strings.TrimSpace(content))
+// capabilities are those of a cluster without custom resources.
+func (o Options) capabilities() (*chartutil.Capabilities, error) {
+	version := o.KubeVersion
+	if version == "" {
+		var err error
+		if version, err = KubeVersion(); err != nil {
+			return nil, err
+		}
+	}
+	parsed, err := chartutil.ParseKubeVersion(version)
+	if err != nil {
+		return nil, err
+	}
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *parsed
+	return capabilities, nil
+}
+
+// add appends a document to the stream, headed as Helm heads it. A document of comments alone holds no object.
+func (r *Rendered) add(template, text string) error {
+	r.Manifest += fmt.Sprintf("---\n# Source: %s\n%s\n", template, strings.TrimSpace(text))
+	object := Object{}
+	if err := yaml.UnmarshalStrict([]byte(text), &object); err != nil {
+		return fmt.Errorf("%s renders what is not YAML: %w\n%s", template, err, text)
+	}
+	if len(object) > 0 {
+		r.Objects = append(r.Objects, object)
+		r.Documents = append(r.Documents, Document{template, text})
+	}
+	return nil
 }
 
 // Merge lays values over each other as repeated --values do: maps are merged, everything else replaced.
@@ -250,44 +319,13 @@ func (r *Rendered) Stable() string {
 	return generated.ReplaceAllString(r.Manifest, "${1}(generated)")
 }
 
-// chartFiles reads the chart's files once: reading them for each rendering would take longer than rendering.
-var chartFiles = sync.OnceValues(func() ([]*loader.BufferedFile, error) {
+// holograph is charts/holograph.
+var holograph = sync.OnceValues(func() (*Chart, error) {
 	directory, err := Directory()
 	if err != nil {
 		return nil, err
 	}
-	rules := ignore.Empty()
-	if parsed, err := ignore.ParseFile(filepath.Join(directory, ignore.HelmIgnore)); err == nil {
-		rules = parsed
-	}
-	rules.AddDefaults()
-	var files []*loader.BufferedFile
-	err = filepath.WalkDir(directory, func(path string, entry os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(directory, path)
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		if rules.Ignore(name, info) {
-			if entry.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if entry.IsDir() {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		files = append(files, &loader.BufferedFile{Name: filepath.ToSlash(name), Data: data})
-		return err
-	})
-	return files, err
+	return Load(directory)
 })
 
 // File returns one of the chart's files by its path in the chart.
@@ -301,10 +339,10 @@ func File(t testing.TB, name string) []byte {
 // Files returns the chart's files by their paths in the chart.
 func Files(t testing.TB) map[string][]byte {
 	t.Helper()
-	buffered, err := chartFiles()
+	c, err := holograph()
 	require.NoError(t, err)
 	files := map[string][]byte{}
-	for _, file := range buffered {
+	for _, file := range c.files {
 		files[file.Name] = file.Data
 	}
 	return files

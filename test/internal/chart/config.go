@@ -1,39 +1,25 @@
 package chart
 
 import (
-	"strings"
 	"testing"
-	"text/template"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
+	"sigs.k8s.io/prometheus-adapter/pkg/naming"
 	"sigs.k8s.io/yaml"
 )
 
-// AdapterConfig is prometheus-adapter's configuration file, as far as this chart writes it
-// (sigs.k8s.io/prometheus-adapter, pkg/config).
+// AdapterConfig is prometheus-adapter's configuration file, as far as this chart writes it.
 type AdapterConfig struct {
 	Rules []AdapterRule `json:"rules"`
 }
 
 // AdapterRule says which series become which custom metric.
-type AdapterRule struct {
-	// SeriesQuery selects the series that make the metric exist.
-	SeriesQuery   string              `json:"seriesQuery"`
-	SeriesFilters []map[string]string `json:"seriesFilters"`
-	Resources     struct {
-		// Overrides maps a Prometheus label to the Kubernetes resource that it names.
-		Overrides map[string]struct {
-			Group    string `json:"group,omitempty"`
-			Resource string `json:"resource"`
-		} `json:"overrides"`
-	} `json:"resources"`
-	Name struct {
-		Matches string `json:"matches"`
-		As      string `json:"as"`
-	} `json:"name"`
-	// MetricsQuery is a template with << and >>; Query expands it.
-	MetricsQuery string `json:"metricsQuery"`
-}
+type AdapterRule struct{ config.DiscoveryRule }
 
 // AdapterConfig returns the adapter's configuration, refusing keys that AdapterConfig does not know.
 func (r *Rendered) AdapterConfig(t testing.TB) AdapterConfig {
@@ -42,6 +28,24 @@ func (r *Rendered) AdapterConfig(t testing.TB) AdapterConfig {
 	require.NoError(t, yaml.UnmarshalStrict([]byte(r.ConfigMap(t, PrometheusAdapter).Data["config.yaml"]), &config))
 	return config
 }
+
+// Namer returns what prometheus-adapter makes of a rule: the names of its metrics and the queries behind them.
+func Namer(rule config.DiscoveryRule) (naming.MetricNamer, error) {
+	namers, err := naming.NamersFromConfig([]config.DiscoveryRule{rule}, mapper)
+	if err != nil {
+		return nil, err
+	}
+	return namers[0], nil
+}
+
+// mapper knows the resources that metrics are about.
+var mapper = func() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion})
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Service"), meta.RESTScopeNamespace)
+	return mapper
+}()
 
 // Label returns the Prometheus label that the rule associates with a Kubernetes resource, "" where none is.
 func (r AdapterRule) Label(resource string) string {
@@ -53,23 +57,14 @@ func (r AdapterRule) Label(resource string) string {
 	return ""
 }
 
-// Query returns the PromQL that the adapter sends when it is asked for the metric of some pods of a namespace,
-// expanded as prometheus-adapter does (pkg/naming/metrics_query.go): one name is matched with `=`, several with `=~`.
+// Query returns the PromQL that the adapter sends when it is asked for the metric of some pods of a namespace.
 func (r AdapterRule) Query(t testing.TB, series, namespace string, pods ...string) string {
 	t.Helper()
-	pod, operator := r.Label("pod"), "="
-	if len(pods) > 1 {
-		operator = "=~"
-	}
-	parsed, err := template.New("metricsQuery").Delims("<<", ">>").Parse(r.MetricsQuery)
+	namer, err := Namer(r.DiscoveryRule)
 	require.NoError(t, err)
-	var query strings.Builder
-	require.NoError(t, parsed.Execute(&query, map[string]string{
-		"Series":        series,
-		"LabelMatchers": r.Label("namespace") + `="` + namespace + `",` + pod + operator + `"` + strings.Join(pods, "|") + `"`,
-		"GroupBy":       pod,
-	}))
-	return query.String()
+	query, err := namer.QueryForSeries(series, schema.GroupResource{Resource: "pods"}, namespace, labels.Everything(), pods...)
+	require.NoError(t, err)
+	return string(query)
 }
 
 // PrometheusFiles returns the embedded Prometheus' configuration files by name.

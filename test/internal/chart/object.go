@@ -1,10 +1,7 @@
 package chart
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -15,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/yaml"
@@ -142,25 +138,3 @@ var strictDecoder = func() runtime.Decoder {
 	utilruntime.Must(apiregistrationv1.AddToScheme(scheme))
 	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 }()
-
-// decode splits a stream of documents. A document of comments alone is none.
-func decode(manifest string) ([]Object, error) {
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
-	var objects []Object
-	for {
-		document, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		object := Object{}
-		if err := yaml.UnmarshalStrict(document, &object); err != nil {
-			return nil, fmt.Errorf("rendered document is not YAML: %w\n%s", err, document)
-		}
-		if len(object) > 0 {
-			objects = append(objects, object)
-		}
-	}
-}

@@ -3,14 +3,11 @@
 package adapter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"math"
-	"regexp"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -18,39 +15,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	klabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/pkg/controller/podautoscaler/metrics"
+	"sigs.k8s.io/prometheus-adapter/pkg/client"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
+	"sigs.k8s.io/prometheus-adapter/pkg/naming"
 
+	"holograph/test/internal/chart"
 	"holograph/test/sim/query"
 )
-
-// Rules is the adapter's configuration, as far as custom and external metrics go.
-type Rules struct {
-	Rules         []Rule `json:"rules"`
-	ExternalRules []Rule `json:"externalRules"`
-	ResourceRules any    `json:"resourceRules"`
-}
-
-// Rule turns series into one metric of the custom or external metrics API.
-type Rule struct {
-	SeriesQuery   string `json:"seriesQuery"`
-	SeriesFilters []struct {
-		Is    string `json:"is"`
-		IsNot string `json:"isNot"`
-	} `json:"seriesFilters"`
-	Resources struct {
-		Template  string `json:"template"`
-		Overrides map[string]struct {
-			Group    string `json:"group"`
-			Resource string `json:"resource"`
-		} `json:"overrides"`
-		Namespaced *bool `json:"namespaced"`
-	} `json:"resources"`
-	Name struct {
-		Matches string `json:"matches"`
-		As      string `json:"as"`
-	} `json:"name"`
-	MetricsQuery string `json:"metricsQuery"`
-}
 
 // Cluster is what the adapter sees of the world.
 type Cluster interface {
@@ -99,7 +72,7 @@ var _ metrics.MetricsClient = (*Adapter)(nil)
 
 // New compiles the queries that the HPA's metrics need over store. The exported names and labels
 // say which series exist. Times in the store count from epoch; every request takes latency.
-func New(rules Rules, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.Store, exported []string, series labels.Labels, latency time.Duration) (*Adapter, error) {
+func New(rules config.MetricsDiscoveryConfig, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.Store, exported []string, series labels.Labels, latency time.Duration) (*Adapter, error) {
 	a := &Adapter{store: store, latency: latency, metrics: map[string]*metric{}, pods: map[string]struct{}{}}
 	for i, spec := range hpa.Spec.Metrics {
 		var err error
@@ -151,50 +124,55 @@ func (a *Adapter) Reads() (names []string, horizon time.Duration) {
 	return names, horizon
 }
 
-func (a *Adapter) custom(rules []Rule, id autoscalingv2.MetricIdentifier, resource, name, namespace string, exported []string, ls labels.Labels) error {
+func (a *Adapter) custom(rules []config.DiscoveryRule, id autoscalingv2.MetricIdentifier, resource, name, namespace string, exported []string, ls labels.Labels) error {
 	// The adapter keeps the last rule that gives a metric.
 	for i := len(rules) - 1; i >= 0; i-- {
-		rule := rules[i]
-		series, err := rule.seriesOf(id.Name, exported, ls)
+		namer, series, err := find(rules[i], id.Name, exported, ls)
 		if err != nil {
 			return fmt.Errorf("rules[%d]: %w", i, err)
 		}
 		if series == "" {
 			continue
 		}
-		resourceLabel, namespaceLabel := rule.label(resource), rule.label("namespaces")
-		if resourceLabel == "" || namespaceLabel == "" {
+		group := schema.GroupResource{Resource: resource}
+		label, err := namer.LabelForResource(group)
+		if err != nil {
 			continue
 		}
-		matchers := append(selectorMatchers(id.Selector), fmt.Sprintf("%s=%q", namespaceLabel, namespace))
-		if resource != "namespaces" {
-			matchers = append(matchers, fmt.Sprintf("%s=%q", resourceLabel, name))
+		within := namespace
+		if group == naming.NsGroupResource {
+			within = ""
+		} else if _, err := namer.LabelForResource(naming.NsGroupResource); err != nil {
+			continue
 		}
-		q, err := rule.compile(a.store, series, matchers, resourceLabel)
+		text, err := namer.QueryForSeries(series, group, within, selector(id), name)
 		if err != nil {
 			return fmt.Errorf("rules[%d].metricsQuery: %w", i, err)
 		}
-		a.metrics[id.Name] = &metric{resourceLabel: resourceLabel, query: q, values: map[string]float64{}}
+		q, err := query.Compile(a.store, string(text))
+		if err != nil {
+			return fmt.Errorf("rules[%d].metricsQuery: %w", i, err)
+		}
+		a.metrics[id.Name] = &metric{resourceLabel: string(label), query: q, values: map[string]float64{}}
 		return nil
 	}
 	return fmt.Errorf("no adapter rule gives the metric %q for %s", id.Name, resource)
 }
 
-func (a *Adapter) external(rules []Rule, id autoscalingv2.MetricIdentifier, namespace string, exported []string, ls labels.Labels) error {
+func (a *Adapter) external(rules []config.DiscoveryRule, id autoscalingv2.MetricIdentifier, namespace string, exported []string, ls labels.Labels) error {
 	for i := len(rules) - 1; i >= 0; i-- {
-		rule := rules[i]
-		series, err := rule.seriesOf(id.Name, exported, ls)
+		namer, series, err := find(rules[i], id.Name, exported, ls)
 		if err != nil {
 			return fmt.Errorf("externalRules[%d]: %w", i, err)
 		}
 		if series == "" {
 			continue
 		}
-		matchers := selectorMatchers(id.Selector)
-		if rule.Resources.Namespaced == nil || *rule.Resources.Namespaced {
-			matchers = append(matchers, fmt.Sprintf("%s=%q", rule.label("namespaces"), namespace))
+		text, err := namer.QueryForExternalSeries(series, namespace, selector(id))
+		if err != nil {
+			return fmt.Errorf("externalRules[%d].metricsQuery: %w", i, err)
 		}
-		q, err := rule.compile(a.store, series, matchers, "")
+		q, err := query.Compile(a.store, string(text))
 		if err != nil {
 			return fmt.Errorf("externalRules[%d].metricsQuery: %w", i, err)
 		}
@@ -204,105 +182,45 @@ func (a *Adapter) external(rules []Rule, id autoscalingv2.MetricIdentifier, name
 	return fmt.Errorf("no external adapter rule gives the metric %q", id.Name)
 }
 
-// seriesOf returns the exported series that the rule serves under the given name, or "".
-func (r Rule) seriesOf(name string, exported []string, ls labels.Labels) (string, error) {
-	matchers, err := query.Selector(r.SeriesQuery)
+// find returns the exported series that the rule serves under the given name, "" where it serves none.
+func find(rule config.DiscoveryRule, name string, exported []string, ls labels.Labels) (naming.MetricNamer, string, error) {
+	namer, err := chart.Namer(rule)
 	if err != nil {
-		return "", fmt.Errorf("seriesQuery: %w", err)
+		return nil, "", err
 	}
-	matches, err := regexp.Compile(r.Name.Matches)
+	matchers, err := query.Selector(rule.SeriesQuery)
 	if err != nil {
-		return "", fmt.Errorf("name.matches: %w", err)
+		return nil, "", fmt.Errorf("seriesQuery: %w", err)
 	}
-	as := r.Name.As
-	if as == "" {
-		as = "$0"
-		if matches.NumSubexp() == 1 {
-			as = "$1"
-		}
-	}
+	var matching []client.Series
 	for _, series := range exported {
 		with := labels.NewBuilder(ls).Set(labels.MetricName, series).Labels()
-		ok := true
+		matches := true
 		for _, m := range matchers {
-			ok = ok && m.Matches(with.Get(m.Name))
+			matches = matches && m.Matches(with.Get(m.Name))
 		}
-		for _, filter := range r.SeriesFilters {
-			for _, f := range []struct {
-				pattern string
-				want    bool
-			}{{filter.Is, true}, {filter.IsNot, false}} {
-				if f.pattern == "" {
-					continue
-				}
-				pattern, err := regexp.Compile(f.pattern)
-				if err != nil {
-					return "", fmt.Errorf("seriesFilters: %w", err)
-				}
-				ok = ok && pattern.MatchString(series) == f.want
-			}
-		}
-		found := matches.FindStringSubmatchIndex(series)
-		if ok && found != nil && string(matches.ExpandString(nil, as, series, found)) == name {
-			return series, nil
+		if matches {
+			matching = append(matching, client.Series{Name: series})
 		}
 	}
-	return "", nil
+	for _, series := range namer.FilterSeries(matching) {
+		if served, err := namer.MetricNameForSeries(series); err == nil && served == name {
+			return namer, series.Name, nil
+		}
+	}
+	return namer, "", nil
 }
 
-// label is the label that holds a resource's name, "" when the rule knows none.
-func (r Rule) label(resource string) string {
-	singular := strings.TrimSuffix(resource, "s")
-	for label, to := range r.Resources.Overrides {
-		if to.Resource == resource || to.Resource == singular {
-			return label
-		}
+// selector returns the selector of a metric's series. Without one it selects everything.
+func selector(id autoscalingv2.MetricIdentifier) klabels.Selector {
+	if id.Selector == nil {
+		return klabels.Everything()
 	}
-	if r.Resources.Template == "" {
-		return ""
-	}
-	t, err := template.New("").Delims("<<", ">>").Parse(r.Resources.Template)
+	parsed, err := metav1.LabelSelectorAsSelector(id.Selector)
 	if err != nil {
-		return ""
+		return klabels.Nothing()
 	}
-	var out strings.Builder
-	if t.Execute(&out, map[string]string{"Group": "", "Resource": singular}) != nil {
-		return ""
-	}
-	return out.String()
-}
-
-func (r Rule) compile(store *query.Store, series string, matchers []string, groupBy string) (*query.Query, error) {
-	t, err := template.New("metricsQuery").Delims("<<", ">>").Parse(r.MetricsQuery)
-	if err != nil {
-		return nil, err
-	}
-	var text bytes.Buffer
-	groups := []string{}
-	if groupBy != "" {
-		groups = append(groups, groupBy)
-	}
-	if err := t.Execute(&text, map[string]any{"Series": series, "LabelMatchers": strings.Join(matchers, ","),
-		"GroupBy": groupBy, "GroupBySlice": groups, "LabelValuesByName": map[string]string{}}); err != nil {
-		return nil, err
-	}
-	return query.Compile(store, text.String())
-}
-
-func selectorMatchers(selector *metav1.LabelSelector) []string {
-	var matchers []string
-	if selector == nil {
-		return nil
-	}
-	parsed, err := metav1.LabelSelectorAsSelector(selector)
-	if err != nil {
-		return nil
-	}
-	requirements, _ := parsed.Requirements()
-	for _, r := range requirements {
-		matchers = append(matchers, fmt.Sprintf("%s=~%q", r.Key(), strings.Join(r.Values().List(), "|")))
-	}
-	return matchers
+	return parsed
 }
 
 // milli is the adapter's conversion: thousandths, cut off; NaN is nothing.

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	klabels "k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
 	"sigs.k8s.io/yaml"
 
 	"holograph/test/sim/adapter"
@@ -33,7 +34,7 @@ func pods(names ...string) cluster {
 	return c
 }
 
-func rules(t *testing.T, text string) (r adapter.Rules) {
+func rules(t *testing.T, text string) (r config.MetricsDiscoveryConfig) {
 	t.Helper()
 	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &r))
 	return r
@@ -222,6 +223,6 @@ func TestWrongRules(t *testing.T) {
 		assert.ErrorContains(t, err, want, text)
 	}
 	memory := autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: corev1.ResourceMemory}}
-	_, err := adapter.New(adapter.Rules{}, hpa(memory), query.NewStore(), exported, series("p", "j"), 0)
+	_, err := adapter.New(config.MetricsDiscoveryConfig{}, hpa(memory), query.NewStore(), exported, series("p", "j"), 0)
 	assert.EqualError(t, err, `spec.metrics[0]: the simulator knows no resource "memory"; use cpu`)
 }

@@ -23,12 +23,12 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/internal/chart"
 	"holograph/test/sim/apiserver"
 	"holograph/test/sim/values"
 )
@@ -49,11 +49,14 @@ type shipped struct {
 
 func load(t testing.TB) shipped {
 	t.Helper()
-	loaded, err := loader.Load("../../../charts/holograph")
+	directory, err := chart.Directory()
 	require.NoError(t, err)
+	loaded, err := chart.Load(directory)
+	require.NoError(t, err)
+	source := chart.File(t, "values.schema.json")
 	text := map[string]any{}
-	require.NoError(t, json.Unmarshal(loaded.Schema, &text))
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(loaded.Schema))
+	require.NoError(t, json.Unmarshal(source, &text))
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
 	require.NoError(t, err)
 	compiler := jsonschema.NewCompiler()
 	require.NoError(t, compiler.AddResource("file:///values.schema.json", document))
@@ -75,15 +78,12 @@ const (
 var sentence = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.]$`)
 
 // judge renders values and reports everything that is wrong with the outcome.
-func (s shipped) judge(release string, overrides map[string]any) (outcome, []string) {
-	release = strings.ToLower(release)
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: "v1.37.0", Major: "1", Minor: "37"}
-	all, err := chartutil.ToRenderValuesWithSchemaValidation(s.chart, overrides, chartutil.ReleaseOptions{Name: release, Namespace: "film", IsInstall: true, Revision: 1}, capabilities, true)
+func (s shipped) judge(release string, overrides chart.Values) (outcome, []string) {
+	all, err := s.chart.Values(overrides)
 	if err != nil {
 		return refusedBySchema, []string{"Helm cannot lay the values over the defaults: " + err.Error()}
 	}
-	text, err := json.Marshal(all["Values"])
+	text, err := json.Marshal(all)
 	if err != nil {
 		return refusedBySchema, []string{err.Error()}
 	}
@@ -94,7 +94,7 @@ func (s shipped) judge(release string, overrides map[string]any) (outcome, []str
 	if s.schema.Validate(instance) != nil {
 		return refusedBySchema, nil
 	}
-	files, err := engine.Render(s.chart, all)
+	got, err := s.render(release, overrides)
 	if err != nil {
 		if sentence.MatchString(strings.TrimSpace(err.Error())) {
 			return refusedBySentence, nil
@@ -103,23 +103,24 @@ func (s shipped) judge(release string, overrides map[string]any) (outcome, []str
 		if strings.Contains(err.Error(), "error calling tpl: ") && overrides["extraObjects"] != nil {
 			return refusedBySentence, nil
 		}
-		return refusedBySentence, []string{"the schema takes it, and it fails without a sentence: " + err.Error()}
+		return refusedBySentence, []string{"the schema accepts the values, and the chart fails without a sentence: " + err.Error()}
 	}
-	seen, problems := judgeFiles(files)
+	seen, problems := judgeDocuments(got)
 	if harmless, changed := tame(overrides); changed {
 		// A text decides what is in an object, never which objects there are.
-		all, err := chartutil.ToRenderValuesWithSchemaValidation(s.chart, harmless.(map[string]any), chartutil.ReleaseOptions{Name: release, Namespace: "film", IsInstall: true, Revision: 1}, capabilities, true)
-		if err != nil {
-			return rendered, append(problems, err.Error())
-		}
-		if files, err := engine.Render(s.chart, all); err == nil {
-			want, _ := judgeFiles(files)
+		if rendered, err := s.render(release, harmless.(map[string]any)); err == nil {
+			want, _ := judgeDocuments(rendered)
 			if !maps.Equal(want, seen) {
 				problems = append(problems, fmt.Sprintf("the objects are %v, want %v: those of a harmless text", slices.Sorted(maps.Keys(seen)), slices.Sorted(maps.Keys(want))))
 			}
 		}
 	}
 	return rendered, problems
+}
+
+// render renders values that the schema accepts.
+func (s shipped) render(release string, overrides chart.Values) (*chart.Rendered, error) {
+	return s.chart.Template(chart.Options{Release: release, Namespace: "film", Values: []chart.Values{overrides}, SkipSchema: true})
 }
 
 // tame puts "a" in the place of each text that may end its place, and tells whether there was one.
@@ -150,47 +151,34 @@ func tame(value any) (any, bool) {
 	return value, false
 }
 
-// judgeFiles returns which objects are rendered, but for extraObjects, and everything that is wrong with them.
-func judgeFiles(files map[string]string) (map[string]bool, []string) {
+// judgeDocuments returns which objects are rendered, but for extraObjects, and everything that is wrong with them.
+func judgeDocuments(got *chart.Rendered) (map[string]bool, []string) {
 	var problems []string
 	seen := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !strings.HasSuffix(name, ".yaml") {
+	for i, document := range got.Documents {
+		if strings.HasSuffix(document.Template, "extraobjects.yaml") {
 			continue
 		}
-		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(files[name], -1) {
-			var object map[string]any
-			if err := yaml.UnmarshalStrict([]byte(document), &object); err != nil {
-				problems = append(problems, name+" is not YAML: "+err.Error()+"\n"+document)
-				continue
-			}
-			if len(object) == 0 {
-				continue
-			}
-			if err := apiserver.Refusal([]byte(document)); err != nil && !strings.HasSuffix(name, "extraobjects.yaml") {
+		if err := apiserver.Refusal([]byte(document.Text)); err != nil {
+			problems = append(problems, err.Error())
+		}
+		object := got.Objects[i]
+		identity := strings.Join([]string{object.APIVersion(), object.Kind(), object.Namespace(), object.Name()}, " ")
+		if seen[identity] {
+			problems = append(problems, identity+" is rendered twice")
+		}
+		seen[identity] = true
+		data, _ := object["data"].(map[string]any)
+		if object.Kind() == "ConfigMap" {
+			problems = append(problems, queries(data)...)
+			problems = append(problems, readBy(data)...)
+		}
+		if object.Kind() == "PrometheusRule" {
+			text, err := yaml.Marshal(object["spec"])
+			if err != nil {
 				problems = append(problems, err.Error())
 			}
-			metadata, _ := object["metadata"].(map[string]any)
-			identity := strings.Join([]string{asText(object["apiVersion"]), asText(object["kind"]), asText(metadata["namespace"]), asText(metadata["name"])}, " ")
-			if strings.HasSuffix(name, "extraobjects.yaml") {
-				continue
-			}
-			if seen[identity] {
-				problems = append(problems, identity+" is rendered twice")
-			}
-			seen[identity] = true
-			data, _ := object["data"].(map[string]any)
-			if object["kind"] == "ConfigMap" {
-				problems = append(problems, queries(data)...)
-				problems = append(problems, readBy(data)...)
-			}
-			if object["kind"] == "PrometheusRule" {
-				text, err := yaml.Marshal(object["spec"])
-				if err != nil {
-					problems = append(problems, err.Error())
-				}
-				problems = append(problems, readBy(map[string]any{"rules.yaml": string(text)})...)
-			}
+			problems = append(problems, readBy(map[string]any{"rules.yaml": string(text)})...)
 		}
 	}
 	return seen, problems
@@ -231,9 +219,6 @@ func asText(value any) string {
 	return text
 }
 
-// adapterTemplate gives prometheus-adapter's placeholders values.
-var adapterTemplate = strings.NewReplacer("<<.Series>>", "series", "<<.LabelMatchers>>", `pod="a"`, "<<.GroupBy>>", "pod")
-
 // queries parses every PromQL expression below a ConfigMap's files.
 func queries(data map[string]any) []string {
 	var problems []string
@@ -256,8 +241,15 @@ func queries(data map[string]any) []string {
 			case map[string]any:
 				for key, item := range v {
 					query, isText := item.(string)
+					var err error
+					if key == "metricsQuery" {
+						query, err = expand(v)
+					}
 					if isText && (key == "expr" || key == "metricsQuery" || key == "seriesQuery") {
-						if _, err := parser.NewParser(parser.Options{}).ParseExpr(adapterTemplate.Replace(query)); err != nil {
+						if err == nil {
+							_, err = parser.NewParser(parser.Options{}).ParseExpr(query)
+						}
+						if err != nil {
 							problems = append(problems, file+": "+key+": "+err.Error()+": "+query)
 						}
 					}
@@ -268,6 +260,24 @@ func queries(data map[string]any) []string {
 		walk(document)
 	}
 	return problems
+}
+
+// expand returns the query that prometheus-adapter makes of a rule for one pod.
+func expand(fields map[string]any) (string, error) {
+	text, err := yaml.Marshal(fields)
+	if err != nil {
+		return "", err
+	}
+	var rule config.DiscoveryRule
+	if err := yaml.UnmarshalStrict(text, &rule); err != nil {
+		return "", err
+	}
+	namer, err := chart.Namer(rule)
+	if err != nil {
+		return "", err
+	}
+	query, err := namer.QueryForSeries("series", schema.GroupResource{Resource: "pods"}, "film", labels.Everything(), "a")
+	return string(query), err
 }
 
 // releases are names that Helm takes.

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/internal/chart"
 	"holograph/test/sim/fleet"
 	"holograph/test/sim/manifest"
 	"holograph/test/sim/picture"
@@ -144,7 +146,11 @@ func experiments(files fs.FS) (*manifest.Chart, []policy, error) {
 }
 
 func (o options) writeAblation(files fs.FS, out io.Writer) error {
-	chart, policies, err := experiments(files)
+	experiment, policies, err := experiments(files)
+	if err != nil {
+		return err
+	}
+	kubernetes, err := chart.KubeVersion()
 	if err != nil {
 		return err
 	}
@@ -156,7 +162,7 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 	var rows []row
 	lines := make(map[string][]picture.Line)
 	for _, p := range policies {
-		m, config, err := o.render(chart, manifest.Values{Map: p.Values})
+		m, config, err := o.render(experiment, manifest.Values{Map: p.Values})
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
@@ -181,7 +187,7 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 	}
 	return write(filepath.Join(o.report, "ablation.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# What each part of the default policy does\n\nMade by `%s`; do not edit.\n\n", Command)
-		fmt.Fprintf(w, "The unmodified HPA controller of Kubernetes 1.37.0 on virtual time, %d seeds, all standard traces of up to ten pods. ", o.seeds)
+		fmt.Fprintf(w, "The unmodified HPA controller of Kubernetes %s on virtual time, %d seeds, all standard traces of up to ten pods. ", strings.TrimPrefix(kubernetes, "v"), o.seeds)
 		fmt.Fprintln(w, "\"Bad\" is late or refused, over the frames of all traces together. \"× oracle\" is the mean of the traces' pod-hours as multiples of the oracle's, which knows the future and keeps every second at no more than 1 % late frames with the fewest pods. Reversals are those beyond what the traces ask for, added up over all traces. Every row but those for comparison is the chart's default with what its name says changed, and nothing else.")
 		fmt.Fprintln(w)
 		var table [][]string

@@ -20,9 +20,9 @@ import (
 	"k8s.io/kubernetes/pkg/apis/autoscaling"
 	autoscalingapi "k8s.io/kubernetes/pkg/apis/autoscaling/v2"
 	"k8s.io/kubernetes/pkg/apis/autoscaling/validation"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/sim/adapter"
 	"holograph/test/sim/fleet"
 )
 
@@ -31,7 +31,7 @@ type Manifest struct {
 	// HPA is defaulted and valid.
 	HPA *autoscalingv2.HorizontalPodAutoscaler
 	// Rules is the adapter's configuration.
-	Rules adapter.Rules
+	Rules config.MetricsDiscoveryConfig
 	// Pods says how the pods are called.
 	Pods fleet.Identity
 	// Selector is the Deployment's.
@@ -123,7 +123,7 @@ func (m *Manifest) configMap(c corev1.ConfigMap) error {
 				return fmt.Errorf("%s: %w", key, err)
 			}
 		case strings.Contains(text, "scrape_configs:"):
-			var config struct {
+			var prometheus struct {
 				Global struct {
 					ScrapeInterval string `json:"scrape_interval"`
 				} `json:"global"`
@@ -132,11 +132,11 @@ func (m *Manifest) configMap(c corev1.ConfigMap) error {
 					ScrapeInterval string `json:"scrape_interval"`
 				} `json:"scrape_configs"`
 			}
-			if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+			if err := yaml.Unmarshal([]byte(text), &prometheus); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
-			interval := config.Global.ScrapeInterval
-			for _, job := range config.ScrapeConfigs {
+			interval := prometheus.Global.ScrapeInterval
+			for _, job := range prometheus.ScrapeConfigs {
 				if strings.HasSuffix(job.JobName, "renderer") && job.ScrapeInterval != "" {
 					interval = job.ScrapeInterval
 				}

@@ -3,18 +3,15 @@ package manifest
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 	kyaml "sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
 )
 
 // Chart is a chart that can be rendered many times with different values.
@@ -22,7 +19,7 @@ type Chart struct{ chart *chart.Chart }
 
 // Load reads the chart in a folder.
 func Load(folder string) (*Chart, error) {
-	c, err := loader.Load(folder)
+	c, err := chart.Load(folder)
 	if err != nil {
 		return nil, fmt.Errorf("--chart %s: %w", folder, err)
 	}
@@ -35,19 +32,7 @@ func LoadFS(files fs.FS, folder string) (*Chart, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []*loader.BufferedFile
-	err = fs.WalkDir(sub, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(sub, name)
-		list = append(list, &loader.BufferedFile{Name: name, Data: text})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	c, err := loader.LoadFiles(list)
+	c, err := chart.LoadFS(sub)
 	if err != nil {
 		return nil, fmt.Errorf("chart %s: %w", folder, err)
 	}
@@ -110,11 +95,11 @@ func firstColumn(text []byte, line int) int {
 
 // Float looks up a number, such as slo.objective, in the values on top of the chart's own.
 func (c *Chart) Float(v Values, path ...string) (float64, bool) {
-	merged, err := chartutil.CoalesceValues(c.chart, v.Map)
+	merged, err := c.chart.Values(v.Map)
 	if err != nil {
 		return 0, false
 	}
-	table, err := merged.Table(strings.Join(path[:len(path)-1], "."))
+	table, err := chartutil.Values(merged).Table(strings.Join(path[:len(path)-1], "."))
 	if err != nil {
 		return 0, false
 	}
@@ -143,24 +128,11 @@ func (c *Chart) Render(v Values) (*Manifest, error) {
 			"prometheusAdapter": map[string]any{"enabled": true},
 		})
 	}
-	release := chartutil.ReleaseOptions{Name: "holograph", Namespace: "holograph", IsInstall: true, Revision: 1}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: "v1.37.0", Major: "1", Minor: "37"}
-	values, err := chartutil.ToRenderValues(c.chart, v.Map, release, capabilities)
+	rendered, err := c.chart.Template(chart.Options{Values: []chart.Values{v.Map}})
 	if err != nil {
 		return nil, v.locate(err)
 	}
-	files, err := engine.Render(c.chart, values)
-	if err != nil {
-		return nil, v.locate(err)
-	}
-	var stream strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if strings.HasSuffix(name, ".yaml") {
-			fmt.Fprintf(&stream, "---\n# Source: %s\n%s\n", name, files[name])
-		}
-	}
-	m, err := Parse([]byte(stream.String()))
+	m, err := Parse([]byte(rendered.Manifest))
 	if err != nil {
 		return nil, v.locate(err)
 	}
@@ -237,17 +209,6 @@ func find(node *yaml.Node, keys []string) *yaml.Node {
 
 // Overlay returns a copy of v with the given values on top, as a second --values file would give.
 func (v Values) Overlay(over map[string]any) Values {
-	v.Map = chartutil.CoalesceTables(deepCopy(over), deepCopy(v.Map))
+	v.Map = chart.Merge(v.Map, over)
 	return v
-}
-
-func deepCopy(m map[string]any) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		if inner, ok := v.(map[string]any); ok {
-			v = deepCopy(inner)
-		}
-		out[k] = v
-	}
-	return out
 }
