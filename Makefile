@@ -6,8 +6,8 @@ SHELL := /bin/bash
 # The toolchain of go.mod, also on a machine that sets GOTOOLCHAIN=local.
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 
-# Under the 90 minutes that a CI run may take. go test's own default of 10 minutes
-# holds for `go test ./test` too; this one leaves room for a slow machine.
+# For each package. A CI run may take 90 minutes in all; go test's own default of 10 minutes
+# is too short for stories, and for fast tests on a busy machine.
 TEST_TIMEOUT ?= 30m
 
 # The folders of test/ whose stories take a cluster of their own, beside ./test itself. What each
@@ -31,27 +31,46 @@ down: ## Remove the clusters of `make up` and of kept tests
 
 ##@ Test
 
+# What `make test` makes, in this order.
+EVERYTHING := images vet test-short check stories
+
 .PHONY: test
-test: SETS += $(STORIES)
-test: images ## Everything: the fast tests, known vulnerabilities, then the stories on a real cluster
-	go vet ./...
-	go -C test/sim vet ./...
-	go test -short ./...
-	go -C test/sim test ./...
-	$(MAKE) check
-	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
+test: export SETS := $(STORIES)
+test: ## Everything, as CI runs it: the fast tests, known vulnerabilities, the stories on clusters
+	@go run ./ci timed $(EVERYTHING)
 
 .PHONY: test-short
-test-short: ## What needs no cluster
-	go test -short ./...
+test-short: ## All tests that need no cluster, the simulator's too
+	go test -short -timeout $(TEST_TIMEOUT) ./...
+	go -C test/sim test -timeout $(TEST_TIMEOUT) ./...
+	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege)."
+
+.PHONY: stories
+stories: SETS := $(STORIES)
+stories: images ## The stories on clusters, one cluster at a time
+	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
+
+.PHONY: siege
+siege: ## The attacks on the renderer, in its own cgroup, as root: six minutes
+	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run TestSiege ./test/renderer
 
 .PHONY: check
 check: simulator ## Known vulnerabilities in every program that is built here
 	@go run ./ci vulnerabilities $(SIMULATOR)
 
+.PHONY: vet
+vet: ## go vet of both modules
+	go vet ./...
+	go -C test/sim vet ./...
+
+# The packages whose tests have a flag -update. Those that write into charts/ come first, as others
+# render the chart.
+GOLDEN = $(shell grep -rl --include=*_test.go 'flag.Bool."update"' $(1) | xargs -n 1 dirname | sort -u)
+
 .PHONY: update
-update: ## Rewrite the golden files from what the code gives now
-	go test -short ./test/chart ./test/doctor ./test/internal/timeline ./test/renderer/hologram ./ci/program -update
+update: ## Rewrite every golden and generated file from what the code gives now
+	go test -short -p 1 -parallel 1 -timeout $(TEST_TIMEOUT) ./test/chart $(patsubst %,./%,$(filter-out test/chart test/sim/%,$(call GOLDEN,ci test))) -update
+	cd test/sim && go test -p 1 -parallel 1 -timeout $(TEST_TIMEOUT) $(patsubst test/sim/%,./%,$(call GOLDEN,test/sim)) -update
 
 ##@ Release
 

@@ -20,6 +20,7 @@ import (
 	"holograph/ci/cluster"
 	"holograph/ci/state"
 	"holograph/ci/supply"
+	"holograph/ci/timing"
 	"holograph/ci/vulnerability"
 )
 
@@ -34,8 +35,11 @@ var commands = map[string]command{
 	"images":          {"[SET...]", images},
 	"vulnerabilities": {"[BINARY...]", vulnerabilities},
 	"bump":            {"PROGRAM VERSION", bumpProgram},
-	"down":            {"", func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) }},
-	"clean-cache":     {"", func(ctx context.Context, _ []string) error { return cleanCache(ctx) }},
+	"timed": {"TARGET...", func(ctx context.Context, targets []string) error {
+		return timing.Run(ctx, os.Stdout, os.Stderr, targets)
+	}},
+	"down":        {"", func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) }},
+	"clean-cache": {"", func(ctx context.Context, _ []string) error { return cleanCache(ctx) }},
 }
 
 func main() {

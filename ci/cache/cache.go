@@ -100,29 +100,29 @@ func Has(path string) bool {
 	return err == nil
 }
 
-// Publish lets make write a file or a folder at a temporary path beside the
-// cache's entries and moves it to path when make succeeds. A run that is killed
+// Publish lets fill write a file or a folder at a temporary path beside the
+// cache's entries and moves it to path when fill succeeds. A run that is killed
 // leaves only a temporary path, which a later Publish removes.
-func Publish(path string, make func(temporary string) error) error {
-	workshop, err := Path("tmp")
+func Publish(path string, fill func(temporary string) error) error {
+	folder, err := Path("tmp")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(workshop, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	// In a link's folder everything old would be taken for what a killed run left.
-	if info, err := os.Lstat(workshop); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no folder of its own; remove it", workshop)
+	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is no folder of its own; remove it", folder)
 	}
-	sweep(workshop)
-	room, err := os.MkdirTemp(workshop, filepath.Base(path)+"-")
+	removeAbandoned(folder)
+	work, err := os.MkdirTemp(folder, filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
-	defer RemoveFolder(room)
-	entry := filepath.Join(room, "entry")
-	if err := make(entry); err != nil {
+	defer RemoveFolder(work)
+	entry := filepath.Join(work, "entry")
+	if err := fill(entry); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -134,16 +134,16 @@ func Publish(path string, make func(temporary string) error) error {
 	return os.Rename(entry, path)
 }
 
-// sweep removes what runs left behind that were killed over a day ago; a
-// younger folder may belong to a run that is still at work.
-func sweep(workshop string) {
-	rooms, err := os.ReadDir(workshop)
+// removeAbandoned removes what runs left behind that were killed over a day ago; a
+// younger folder may belong to a run that has not ended.
+func removeAbandoned(folder string) {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return
 	}
-	for _, room := range rooms {
-		if info, err := room.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			RemoveFolder(filepath.Join(workshop, room.Name()))
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			RemoveFolder(filepath.Join(folder, entry.Name()))
 		}
 	}
 }

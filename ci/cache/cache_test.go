@@ -30,7 +30,7 @@ func TestPublish(t *testing.T) {
 		})
 		assert.EqualError(t, err, "interrupted")
 		assert.False(t, Has(entry))
-		assertNoRooms(t)
+		assertNothingTemporary(t)
 	})
 	t.Run("a good one is whole at once", func(t *testing.T) {
 		require.NoError(t, Publish(entry, func(temporary string) error {
@@ -40,7 +40,7 @@ func TestPublish(t *testing.T) {
 		content, err := os.ReadFile(entry)
 		require.NoError(t, err)
 		assert.Equal(t, "whole", string(content))
-		assertNoRooms(t)
+		assertNothingTemporary(t)
 	})
 	t.Run("what a killed run left is removed a day later", func(t *testing.T) {
 		old, err := Path("tmp", "killed")
@@ -57,13 +57,13 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-func assertNoRooms(t *testing.T) {
+func assertNothingTemporary(t *testing.T) {
 	t.Helper()
-	workshop, err := Path("tmp")
+	folder, err := Path("tmp")
 	require.NoError(t, err)
-	rooms, err := filepath.Glob(filepath.Join(workshop, "*"))
+	entries, err := filepath.Glob(filepath.Join(folder, "*"))
 	require.NoError(t, err)
-	assert.Empty(t, rooms)
+	assert.Empty(t, entries)
 }
 
 // A folder that XDG_CACHE_HOME leads to by mistake may be another program's.
@@ -144,10 +144,10 @@ func TestClean(t *testing.T) {
 // In a link's folder everything that is old would be swept away.
 func TestTheWorkshopIsNoLink(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	workshop, err := Path("tmp")
+	folder, err := Path("tmp")
 	require.NoError(t, err)
 	other := t.TempDir()
-	require.NoError(t, os.Symlink(other, workshop))
+	require.NoError(t, os.Symlink(other, folder))
 	precious := filepath.Join(other, "precious")
 	require.NoError(t, os.Mkdir(precious, 0o755))
 	longAgo := time.Now().Add(-25 * time.Hour)
@@ -155,6 +155,6 @@ func TestTheWorkshopIsNoLink(t *testing.T) {
 	entry, err := Path("images", "one")
 	require.NoError(t, err)
 	assert.ErrorContains(t, Publish(entry, func(temporary string) error { return os.WriteFile(temporary, nil, 0o644) }),
-		workshop+" is no folder of its own; remove it")
+		folder+" is no folder of its own; remove it")
 	assert.DirExists(t, precious)
 }

@@ -59,22 +59,22 @@ func TestOwn(t *testing.T) {
 func TestRemoveFollowsNoLink(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other")
 	require.NoError(t, os.MkdirAll(filepath.Join(other, "precious"), 0o755))
-	room := filepath.Join(t.TempDir(), "room")
-	require.NoError(t, os.Mkdir(room, 0o755))
-	require.NoError(t, os.Symlink(other, filepath.Join(room, "link")))
-	require.NoError(t, RemoveFolder(filepath.Join(room, "link")))
-	require.NoError(t, os.Symlink(other, filepath.Join(room, "link")))
-	require.NoError(t, RemoveFolder(room))
-	assert.NoDirExists(t, room)
+	folder := filepath.Join(t.TempDir(), "folder")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	require.NoError(t, os.Symlink(other, filepath.Join(folder, "link")))
+	require.NoError(t, RemoveFolder(filepath.Join(folder, "link")))
+	require.NoError(t, os.Symlink(other, filepath.Join(folder, "link")))
+	require.NoError(t, RemoveFolder(folder))
+	assert.NoDirExists(t, folder)
 	assert.DirExists(t, filepath.Join(other, "precious"))
-	assert.NoError(t, RemoveFolder(room), "what is not there")
+	assert.NoError(t, RemoveFolder(folder), "what is not there")
 }
 
 // debootstrap mounts /proc and the host's /dev/shm into the tree that it fills, and
 // leaves them there when it is killed.
 func TestRemoveStopsAtMounts(t *testing.T) {
-	room := filepath.Join(t.TempDir(), "a room")
-	point := filepath.Join(room, "tree", "dev shm")
+	folder := filepath.Join(t.TempDir(), "a folder")
+	point := filepath.Join(folder, "tree", "dev shm")
 	require.NoError(t, os.MkdirAll(point, 0o755))
 	shared := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(shared, "precious"), nil, 0o600))
@@ -82,9 +82,9 @@ func TestRemoveStopsAtMounts(t *testing.T) {
 		t.Skip("this user may not mount:", err)
 	}
 	defer syscall.Unmount(point, syscall.MNT_DETACH)
-	assert.EqualError(t, RemoveFolder(room), fmt.Sprintf("%s is not removed, as %s is mounted there; run: sudo umount %[2]s", room, point))
+	assert.EqualError(t, RemoveFolder(folder), fmt.Sprintf("%s is not removed, as %s is mounted there; run: sudo umount %[2]s", folder, point))
 	assert.FileExists(t, filepath.Join(shared, "precious"))
-	beside := strings.TrimSuffix(room, " room")
+	beside := strings.TrimSuffix(folder, " folder")
 	require.NoError(t, os.Mkdir(beside, 0o755))
-	assert.NoError(t, RemoveFolder(beside), "a neighbour whose name is the beginning of the room's")
+	assert.NoError(t, RemoveFolder(beside), "a neighbour whose name is the beginning of the folder's")
 }

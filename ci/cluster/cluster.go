@@ -241,7 +241,7 @@ func (c *Cluster) Node() string { return c.Name + "-control-plane" }
 func (c *Cluster) Engine() string { return c.engine.Name }
 
 // exists reports whether there is such a cluster. One that is not the owner's is an
-// error: nothing may be done to it, and there is no room for one of that name.
+// error: nothing may be done to it, and no other of that name can be made.
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
 	clusters, err := survey(ctx, c.engine)
 	if err != nil {

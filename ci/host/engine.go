@@ -21,6 +21,12 @@ import (
 // providerVariable is kind's own way to be told which engine to use.
 const providerVariable = "KIND_EXPERIMENTAL_PROVIDER"
 
+// answerTimeout is how long an engine may take to say what it is: under a second on an idle
+// machine, over 20 s on one of 2 cores that twenty processes keep busy.
+var answerTimeout = time.Minute
+
+var errNoAnswer = errors.New("no answer in time")
+
 // ErrNoEngine says that the machine has no working container engine.
 var ErrNoEngine = errors.New("no container engine: neither Docker nor podman answers")
 
@@ -59,10 +65,14 @@ func DetectEngine(ctx context.Context) (Engine, error) {
 		if name == "podman" {
 			format = "{{.Host.CgroupsVersion}}"
 		}
-		// A daemon that is not there refuses at once; one that hangs is as good as none.
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-		version, err := e.Command("info", "--format", format).Output(ctx)
+		answer, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+		version, err := e.Command("info", "--format", format).Output(answer)
 		cancel()
+		// A Docker daemon that is not there refuses at once, and one that hangs is as good as none.
+		// podman has no daemon: it waits for another podman's lock, and to install it again is no help.
+		if name == "podman" && errors.Is(err, errNoAnswer) {
+			return Engine{}, fmt.Errorf("podman is installed, and does not answer within %s: another podman may be at work; try again later: %w", answerTimeout, err)
+		}
 		if err == nil {
 			e.CgroupV1 = strings.TrimPrefix(strings.TrimSpace(version), "v") == "1"
 			return e, nil

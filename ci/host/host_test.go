@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,4 +143,24 @@ func TestSudoIsSaid(t *testing.T) {
 		return
 	}
 	assert.Equal(t, "This runs as root (sudo of alice): the cache, the clusters and the engine's images are root's own. Without sudo alice does not find them, so go on with sudo.", Sudo())
+}
+
+// To install podman again would be no help.
+func TestAnEngineThatIsBusyIsNotTakenForMissing(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv(providerVariable, "podman")
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "podman"), []byte("#!/bin/sh\nexec /bin/sleep 60\n"), 0o755))
+	had := answerTimeout
+	defer func() { answerTimeout = had }()
+	answerTimeout = 50 * time.Millisecond
+	_, err := DetectEngine(t.Context())
+	assert.ErrorContains(t, err, "podman is installed, and does not answer within 50ms")
+	assert.NotErrorIs(t, err, ErrNoEngine)
+
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "podman"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
+	answerTimeout = time.Minute
+	_, err = DetectEngine(t.Context())
+	assert.ErrorIs(t, err, ErrNoEngine)
 }

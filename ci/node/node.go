@@ -83,11 +83,11 @@ func Find(ctx context.Context, e host.Engine) (Image, bool, error) {
 	if err != nil {
 		return Image{}, false, err
 	}
-	key, err := key()
+	current, err := key()
 	if err != nil {
 		return Image{}, false, err
 	}
-	return Image{Ref: tag, Built: true}, e.ImageLabel(ctx, tag, image.KeyLabel) == key, nil
+	return Image{Ref: tag, Built: true}, e.ImageLabel(ctx, tag, image.KeyLabel) == current, nil
 }
 
 // Reachable reports whether the registry of kind's node image answers.
@@ -122,20 +122,20 @@ func builtRef() (string, error) {
 
 // BillPath returns where the bill of materials of a node image that is built here is.
 func BillPath() (string, error) {
-	key, err := key()
+	current, err := key()
 	if err != nil {
 		return "", err
 	}
-	return cache.Path("images", "node-"+key+".cdx.json")
+	return cache.Path("images", "node-"+current+".cdx.json")
 }
 
 // RootFS returns the cache's path of the root file system.
 func RootFS() (path string, cached bool, err error) {
-	suite, err := suite()
+	release, err := debianRelease()
 	if err != nil {
 		return "", false, err
 	}
-	path, err = cache.Path("rootfs", suite+"-"+cache.Key(append([]string{suite, runtime.GOARCH}, packages...)...)+".tar")
+	path, err = cache.Path("rootfs", release+"-"+cache.Key(append([]string{release, runtime.GOARCH}, packages...)...)+".tar")
 	return path, cache.Has(path), err
 }
 
@@ -146,11 +146,11 @@ func BuildRootFS(ctx context.Context) error {
 	if err != nil || cached {
 		return err
 	}
-	suite, err := suite()
+	release, err := debianRelease()
 	if err != nil {
 		return err
 	}
-	mirror, err := mirror(ctx, suite)
+	mirror, err := mirrorOf(ctx, release)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func BuildRootFS(ctx context.Context) error {
 		if err := (command.Command{Log: "debootstrap", Args: []string{
 			// Without the first flag debootstrap only warns where it has no keyring, and goes on unverified.
 			"debootstrap", "--force-check-gpg", "--keyring=" + host.Keyring,
-			"--variant=minbase", "--include=" + strings.Join(packages, ","), suite, tree, mirror,
+			"--variant=minbase", "--include=" + strings.Join(packages, ","), release, tree, mirror,
 		}}).Run(ctx); err != nil {
 			return err
 		}
@@ -188,19 +188,20 @@ func discard(ctx context.Context, tree string) {
 	cache.RemoveFolder(tree)
 }
 
-// suite is the host's Debian release, so that one mirror serves both.
-func suite() (string, error) {
-	release, err := os.ReadFile("/etc/os-release")
+// debianRelease is the code name of the host's Debian release, so that one mirror serves both;
+// bookworm on another system.
+func debianRelease() (string, error) {
+	text, err := os.ReadFile("/etc/os-release")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "bookworm", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if !strings.Contains("\n"+string(release), "\nID=debian\n") {
+	if !strings.Contains("\n"+string(text), "\nID=debian\n") {
 		return "bookworm", nil
 	}
-	for line := range strings.Lines(string(release)) {
+	for line := range strings.Lines(string(text)) {
 		if codename, found := strings.CutPrefix(line, "VERSION_CODENAME="); found {
 			return strings.TrimSpace(codename), nil
 		}
@@ -208,8 +209,8 @@ func suite() (string, error) {
 	return "bookworm", nil
 }
 
-// mirror is where this machine's apt gets the suite from.
-func mirror(ctx context.Context, suite string) (string, error) {
+// mirrorOf is where this machine's apt gets a release of Debian from.
+func mirrorOf(ctx context.Context, release string) (string, error) {
 	out, err := command.Command{Log: "apt", Args: []string{
 		"apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages",
 	}}.Output(ctx)
@@ -217,11 +218,11 @@ func mirror(ctx context.Context, suite string) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == suite {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[1] == release {
 			return fields[0], nil
 		}
 	}
-	return "", fmt.Errorf("apt has no source for Debian %s: add one to /etc/apt/sources.list and run apt-get update", suite)
+	return "", fmt.Errorf("apt has no source for Debian %s: add one to /etc/apt/sources.list and run apt-get update", release)
 }
 
 // Build assembles the node image from the root file system and the programs,
@@ -231,23 +232,23 @@ func Build(ctx context.Context, e host.Engine) error {
 	if err != nil {
 		return err
 	}
-	key, err := key()
+	current, err := key()
 	if err != nil {
 		return err
 	}
-	workshop, err := cache.Path("tmp")
+	temporary, err := cache.Path("tmp")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(workshop, 0o755); err != nil {
+	if err := os.MkdirAll(temporary, 0o755); err != nil {
 		return err
 	}
-	room, err := os.MkdirTemp(workshop, "node-")
+	folder, err := os.MkdirTemp(temporary, "node-")
 	if err != nil {
 		return err
 	}
-	defer cache.RemoveFolder(room)
-	if err := assemble(ctx, room); err != nil {
+	defer cache.RemoveFolder(folder)
+	if err := assemble(ctx, folder); err != nil {
 		return err
 	}
 	if err := bill(ctx, ref); err != nil {
@@ -257,7 +258,7 @@ func Build(ctx context.Context, e host.Engine) error {
 	if err != nil {
 		return err
 	}
-	labels[image.KeyLabel] = key
+	labels[image.KeyLabel] = current
 	args := []string{"build", "--tag", ref}
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
 		args = append(args, "--label", label+"="+labels[label])
@@ -266,7 +267,7 @@ func Build(ctx context.Context, e host.Engine) error {
 		// podman's own format drops STOPSIGNAL's name.
 		args = append(args, "--format", "docker", "--squash-all")
 	}
-	build := e.Command(append(args, room)...)
+	build := e.Command(append(args, folder)...)
 	build.Log = "node"
 	return build.Run(ctx)
 }
@@ -305,7 +306,7 @@ func bill(ctx context.Context, ref string) error {
 
 // assemble lays out the build's context: rootfs.tar, files/ as they stand in the
 // node, and images/ with the archives of the cluster's own images.
-func assemble(ctx context.Context, room string) error {
+func assemble(ctx context.Context, folder string) error {
 	rootfs, cached, err := RootFS()
 	if err != nil {
 		return err
@@ -313,13 +314,13 @@ func assemble(ctx context.Context, room string) error {
 	if !cached {
 		return fmt.Errorf("%s is not in the cache", rootfs)
 	}
-	if err := os.WriteFile(filepath.Join(room, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		return err
 	}
-	if err := link(rootfs, filepath.Join(room, "rootfs.tar")); err != nil {
+	if err := link(rootfs, filepath.Join(folder, "rootfs.tar")); err != nil {
 		return err
 	}
-	files := filepath.Join(room, "files")
+	files := filepath.Join(folder, "files")
 	if err := copyKindFiles(ctx, files); err != nil {
 		return err
 	}
@@ -335,7 +336,7 @@ func assemble(ctx context.Context, room string) error {
 	if err := placeBinaries(ctx, files); err != nil {
 		return err
 	}
-	return packImages(ctx, room, rootfs)
+	return packImages(ctx, folder, rootfs)
 }
 
 // copyKindFiles copies the node's static files out of the kind module, with the
@@ -400,8 +401,8 @@ func placeBinaries(ctx context.Context, files string) error {
 }
 
 // packImages writes the archives of the images that kubeadm and containerd run.
-func packImages(ctx context.Context, room, rootfs string) error {
-	images := filepath.Join(room, "images")
+func packImages(ctx context.Context, folder, rootfs string) error {
+	images := filepath.Join(folder, "images")
 	if err := os.MkdirAll(images, 0o755); err != nil {
 		return err
 	}
@@ -413,12 +414,12 @@ func packImages(ctx context.Context, room, rootfs string) error {
 	if err != nil {
 		return err
 	}
-	pause := filepath.Join(room, "pause")
+	pause := filepath.Join(folder, "pause")
 	if err := compilePause(ctx, module, pause); err != nil {
 		return err
 	}
 	// kube-proxy calls iptables, so it stands on the files that iptables needs.
-	netfilter := filepath.Join(room, "netfilter.tar")
+	netfilter := filepath.Join(folder, "netfilter.tar")
 	if err := extractNetfilter(rootfs, netfilter); err != nil {
 		return err
 	}
@@ -492,7 +493,7 @@ func compilePause(ctx context.Context, module, to string) error {
 
 // key condenses everything that a built node image depends on.
 func key() (string, error) {
-	suite, err := suite()
+	release, err := debianRelease()
 	if err != nil {
 		return "", err
 	}
@@ -500,13 +501,13 @@ func key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parts := append([]string{recipe, suite, runtime.GOARCH, dockerfile, cniTemplate, kind}, packages...)
+	parts := append([]string{recipe, release, runtime.GOARCH, dockerfile, cniTemplate, kind}, packages...)
 	for _, p := range Programs() {
-		key, err := p.Key()
+		built, err := p.Key()
 		if err != nil {
 			return "", err
 		}
-		parts = append(parts, key)
+		parts = append(parts, built)
 	}
 	return cache.Key(parts...), nil
 }

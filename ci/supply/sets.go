@@ -48,7 +48,7 @@ var sets = map[Set]content{
 // contents returns what the named sets add together.
 func contents(names []Set) (content, error) {
 	var all content
-	for _, name := range names {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		set, known := sets[name]
 		if !known {
 			return all, fmt.Errorf("there is no set %q; the sets are %q", name, slices.Sorted(maps.Keys(sets)))
