@@ -8,18 +8,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
-
-	"holograph/test/sim/cli"
 )
 
-// testdata holds the policies that the report compares and the chart that renders them. It is part
-// of the program, which then runs from any folder.
+// testdata holds the policies that the report compares and the chart that renders them.
 //
 //go:embed testdata
 var testdata embed.FS
 
 func main() {
-	err := cli.Main(testdata, os.Args[1:], os.Stdout, os.Stderr)
+	err := simulate(os.Args[1:], os.Stdout, os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}

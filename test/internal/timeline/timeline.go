@@ -106,11 +106,6 @@ func (t *Timeline) Scalings() []Scaling {
 	return scalings
 }
 
-// PeakDesiredReplicas is the greatest reading of the desired replicas, missing if there is none.
-func (t *Timeline) PeakDesiredReplicas() Reading {
-	return t.peak(func(p Point) Reading { return p.DesiredReplicas })
-}
-
 // PeakReadyReplicas is the greatest reading of the ready replicas, missing if there is none.
 func (t *Timeline) PeakReadyReplicas() Reading {
 	return t.peak(func(p Point) Reading { return p.ReadyReplicas })

@@ -154,7 +154,7 @@ func TestScalings(t *testing.T) {
 func TestPeaksAndReadyReplicasAt(t *testing.T) {
 	timeline := sampled(readings(2, 4, missing, 3, missing, missing, missing, missing, missing), func(p *Point, r Reading) { p.ReadyReplicas = r })
 	assert.Equal(t, Read(4), timeline.PeakReadyReplicas())
-	assert.Equal(t, Reading{}, timeline.PeakDesiredReplicas(), "none was read")
+	assert.Equal(t, Reading{}, new(Timeline).PeakReadyReplicas(), "none was read")
 
 	require.Equal(t, 3*time.Second, timeline.LongestGap())
 	assert.Equal(t, Reading{}, timeline.ReadyReplicasAt(at(-1)), "before the first reading")

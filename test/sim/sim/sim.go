@@ -11,13 +11,10 @@ import (
 	"k8s.io/utils/ptr"
 
 	"holograph/test/sim/adapter"
-	"holograph/test/sim/controller"
 	"holograph/test/sim/fleet"
 	"holograph/test/sim/manifest"
-	"holograph/test/sim/oracle"
 	"holograph/test/sim/query"
 	"holograph/test/sim/trace"
-	"holograph/test/sim/virtual"
 )
 
 // latency is how long the adapter takes to answer. Without it the HPA's syncs would keep one phase
@@ -38,7 +35,7 @@ type Options struct {
 type Result struct {
 	Rows []fleet.Row
 	// Oracle is what would have been enough.
-	Oracle oracle.Oracle
+	Oracle Oracle
 	Summary
 }
 
@@ -69,9 +66,9 @@ func (s Summary) Cost() float64 { return s.PodHours / s.OracleHours }
 // Run simulates a release's HPA under a trace.
 func Run(m *manifest.Manifest, t trace.Trace, options Options) (Result, error) {
 	load, capacity := t.Seconds()
-	result := Result{Oracle: oracle.Of(options.Fleet, load, capacity)}
+	result := Result{Oracle: NewOracle(options.Fleet, load, capacity)}
 	var failed error
-	err := virtual.Run(func() { failed = run(m, load, capacity, options, &result) })
+	err := bubble(func() { failed = run(m, load, capacity, options, &result) })
 	if err == nil {
 		err = failed
 	}
@@ -84,7 +81,7 @@ func Judge(rows []fleet.Row, config fleet.Config) Result {
 	for i, row := range rows {
 		load[i], capacity[i] = row.Load, row.Capacity
 	}
-	o := oracle.Of(config, load, capacity)
+	o := NewOracle(config, load, capacity)
 	return Result{Rows: rows, Oracle: o, Summary: summarize(rows, o)}
 }
 
@@ -102,7 +99,7 @@ func run(m *manifest.Manifest, load, capacity []float64, options Options, result
 	least, most := int(ptr.Deref(m.HPA.Spec.MinReplicas, 1)), int(m.HPA.Spec.MaxReplicas)
 	epoch := time.Now()
 	// A settled fleet has some room; one that starts as small as the oracle's would begin with overruns.
-	replicas := int(math.Ceil(1.25 * load[0] / (capacity[0] * config.Utilization(oracle.LateShare))))
+	replicas := int(math.Ceil(1.25 * load[0] / (capacity[0] * config.Utilization(LateShare))))
 	f, err := fleet.New(config, m.Pods, epoch, max(least, min(most, replicas)), load, capacity, store, names, horizon)
 	if err != nil {
 		return err
@@ -118,22 +115,22 @@ func run(m *manifest.Manifest, load, capacity []float64, options Options, result
 		}
 	}
 	end := epoch.Add(time.Duration(len(load)) * time.Second)
-	time.Sleep(f.Phase(controller.SyncPeriod))
-	if err := controller.Run(m.HPA, m.Selector, f, metrics, end); err != nil {
+	time.Sleep(f.Phase(syncPeriod))
+	if err := control(m.HPA, m.Selector, f, metrics, end); err != nil {
 		return err
 	}
 	result.Rows = f.Rows
 	result.Summary = summarize(f.Rows, result.Oracle)
 	result.Queries = metrics.Requests
 	// A controller that sleeps looks like a policy that never scales.
-	want := float64(len(m.HPA.Spec.Metrics)) * end.Sub(epoch).Seconds() / controller.SyncPeriod.Seconds()
+	want := float64(len(m.HPA.Spec.Metrics)) * end.Sub(epoch).Seconds() / syncPeriod.Seconds()
 	if got := float64(metrics.Requests); math.Abs(got-want) > 0.05*want+2 {
 		return fmt.Errorf("the HPA controller asked for metrics %v times in %v, not about %.0f times: it did not run as it should", got, end.Sub(epoch), want)
 	}
 	return nil
 }
 
-func summarize(rows []fleet.Row, o oracle.Oracle) Summary {
+func summarize(rows []fleet.Row, o Oracle) Summary {
 	s := Summary{WorstMinute: 1, OracleHours: o.PodSeconds / 3600}
 	replicas := make([]int, len(rows))
 	var frames, late float64
@@ -154,7 +151,7 @@ func summarize(rows []fleet.Row, o oracle.Oracle) Summary {
 			}
 			frames, late = 0, 0
 		}
-		if row.Late > oracle.LateShare*row.Frames {
+		if row.Late > LateShare*row.Frames {
 			if bad < 0 {
 				bad = i
 			}
@@ -169,7 +166,7 @@ func summarize(rows []fleet.Row, o oracle.Oracle) Summary {
 	if bad >= 0 {
 		s.Recovery = max(s.Recovery, time.Duration(len(rows)-bad)*time.Second)
 	}
-	s.Reversals = float64(max(0, oracle.Reversals(replicas)-o.Reversals))
+	s.Reversals = float64(max(0, Reversals(replicas)-o.Reversals))
 	return s
 }
 

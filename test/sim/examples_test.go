@@ -1,0 +1,58 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/test/sim/fleet"
+	"holograph/test/sim/manifest"
+	"holograph/test/sim/report"
+	"holograph/test/sim/sim"
+	"holograph/test/sim/trace"
+)
+
+// TestExamplesKeepTheirSLO simulates what the chart installs for every values example, under all
+// standard traces of up to ten pods: the frames of all of them together keep the file's own
+// slo.objective. A policy that cannot keep 99.5 % says what it can keep.
+func TestExamplesKeepTheirSLO(t *testing.T) {
+	chart, err := manifest.Load(shipped)
+	require.NoError(t, err)
+	files, err := filepath.Glob("../../values-examples/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range append([]string{""}, files...) {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			v := manifest.Values{Map: map[string]any{}}
+			if file != "" {
+				v, err = manifest.ReadValues(file)
+				require.NoError(t, err)
+			}
+			m, err := chart.Render(v)
+			require.NoError(t, err)
+			config := fleet.Defaults()
+			if m.ScrapeInterval > 0 {
+				config.ScrapeInterval = m.ScrapeInterval
+			}
+			var cases []sim.Case
+			for _, s := range trace.StandardTraces() {
+				if !s.Large {
+					cases = append(cases, sim.Case{Manifest: m, Trace: s.Trace, Fleet: config})
+				}
+			}
+			runs, err := sim.Seeds(cases, 2, nil)
+			require.NoError(t, err)
+			means := make([]sim.Summary, len(runs))
+			for i, r := range runs {
+				means[i] = sim.Mean(r)
+			}
+			objective, ok := chart.Float(v, "slo", "objective")
+			require.True(t, ok, "slo.objective is a number")
+			assert.GreaterOrEqual(t, 100*(1-report.Sum(means).Bad()), objective, "percent of frames in budget against slo.objective")
+		})
+	}
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+	"holograph/test/sim/fleet"
+	"holograph/test/sim/manifest"
+	"holograph/test/sim/report"
+	"holograph/test/sim/sim"
+	"holograph/test/sim/trace"
+)
+
+// Command is how the pages say they were made.
+const Command = "cd test/sim && go run . --report ../../docs/simulation"
+
+// policy is one row of testdata/ablation.yaml.
+type policy struct {
+	Name   string         `json:"name"`
+	Group  string         `json:"group"`
+	About  string         `json:"about"`
+	Values map[string]any `json:"values"`
+}
+
+func standard(large bool) []trace.Standard {
+	var list []trace.Standard
+	for _, t := range trace.StandardTraces() {
+		if t.Large == large {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// under simulates one release under traces and returns the means by trace.
+func under(m *manifest.Manifest, config fleet.Config, traces []trace.Standard, seeds int, keep func(t int, r sim.Result)) ([]sim.Summary, error) {
+	cases := make([]sim.Case, len(traces))
+	for i, t := range traces {
+		cases[i] = sim.Case{Manifest: m, Trace: t.Trace, Fleet: config}
+	}
+	runs, err := sim.Seeds(cases, seeds, keep)
+	if err != nil {
+		return nil, err
+	}
+	means := make([]sim.Summary, len(runs))
+	for i, r := range runs {
+		means[i] = sim.Mean(r)
+	}
+	return means, nil
+}
+
+func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) error {
+	if err := os.MkdirAll(o.report, 0o755); err != nil {
+		return err
+	}
+	if err := o.writeAblation(files, out); err != nil {
+		return err
+	}
+	if err := o.writeExamples(chart, out); err != nil {
+		return err
+	}
+	if err := o.writeSurroundings(files, out); err != nil {
+		return err
+	}
+	return o.writeLarge(files, out)
+}
+
+// surroundings are worlds unlike the one the default was chosen in.
+var surroundings = []struct {
+	name   string
+	change func(*fleet.Config)
+}{
+	{"as the goals have it", func(*fleet.Config) {}},
+	{"pods Ready after 5 s", func(c *fleet.Config) { c.PodStart = 5 * time.Second }},
+	{"pods Ready after 30 s", func(c *fleet.Config) { c.PodStart = 30 * time.Second }},
+	{"pods Ready after 60 s", func(c *fleet.Config) { c.PodStart = 60 * time.Second }},
+	{"2 % of the scrapes fail", func(c *fleet.Config) { c.ScrapeLoss = 0.02 }},
+	{"10 % of the scrapes fail", func(c *fleet.Config) { c.ScrapeLoss = 0.1 }},
+	{"load and capacity twice as noisy", func(c *fleet.Config) { c.LoadNoise, c.CapacityNoise, c.CapacitySpread = 0.08, 0.08, 0.08 }},
+	{"connections last 60 s", func(c *fleet.Config) { c.ConnectionMaxAge = time.Minute }},
+	{"pods of 600 frames per second", func(c *fleet.Config) { c.FrameRate = 600 }},
+	{"lost capacity shows as CPU time", func(c *fleet.Config) { c.SeenDrop = 1 }},
+}
+
+// writeSurroundings runs the request's policy and the default where the model's assumptions differ.
+func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
+	chart, policies, err := experiments(files)
+	if err != nil {
+		return err
+	}
+	return write(filepath.Join(o.report, "surroundings.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# Other surroundings\n\nMade by `%s`; do not edit.\n\nThe policies of [ablation.md](ablation.md), all standard traces of up to ten pods, %d seeds, with one assumption of the model changed. The oracle lives in the same surroundings.\n\n", Command, o.seeds)
+		var table [][]string
+		for _, s := range surroundings {
+			line := []string{s.name}
+			for _, p := range policies {
+				if p.Name != "as specified" && p.Name != "default" {
+					continue
+				}
+				m, config, err := o.render(chart, manifest.Values{Map: p.Values})
+				if err != nil {
+					return err
+				}
+				s.change(&config)
+				means, err := under(m, config, standard(false), o.seeds, nil)
+				if err != nil {
+					return err
+				}
+				a := report.Sum(means)
+				line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+			}
+			table = append(table, line)
+			fmt.Fprintln(out, s.name)
+		}
+		report.Markdown(w, []string{"surroundings", "as specified: bad", "× oracle", "reversals", "default: bad", "× oracle", "reversals"}, table)
+		return nil
+	})
+}
+
+// byTrace are the policies whose every trace is shown.
+var byTrace = []string{"as specified", "CPU utilization 70 %", "default", "without demand", "without overruns",
+	"overruns over 40 s, demand over 40 s, a step every 60 s", "both over 1m, a step every 90 s", "demand target 0.6", "minReplicas 3", "minReplicas 4"}
+
+// experiments is the chart of testdata, which knows ideas that the product left out.
+func experiments(files fs.FS) (*manifest.Chart, []policy, error) {
+	chart, err := manifest.LoadFS(files, "testdata/experiments")
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := fs.ReadFile(files, "testdata/ablation.yaml")
+	if err != nil {
+		return nil, nil, err
+	}
+	var policies []policy
+	return chart, policies, yaml.UnmarshalStrict(text, &policies)
+}
+
+func (o options) writeAblation(files fs.FS, out io.Writer) error {
+	experiment, policies, err := experiments(files)
+	if err != nil {
+		return err
+	}
+	kubernetes, err := chart.KubeVersion()
+	if err != nil {
+		return err
+	}
+	traces := standard(false)
+	type row struct {
+		policy
+		means []sim.Summary
+	}
+	var rows []row
+	lines := make(map[string][]report.Line)
+	for _, p := range policies {
+		m, config, err := o.render(experiment, manifest.Values{Map: p.Values})
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		results := make([]sim.Result, len(traces))
+		means, err := under(m, config, traces, o.seeds, func(t int, r sim.Result) { results[t] = r })
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		rows = append(rows, row{p, means})
+		if p.Name == "as specified" || p.Name == "default" {
+			for t := range traces {
+				lines[traces[t].Name] = append(lines[traces[t].Name], report.Line{Name: p.Name, Note: report.Note(means[t]), Result: results[t]})
+			}
+		}
+		fmt.Fprintf(out, "%s\n", p.Name)
+	}
+	for _, name := range []string{"step", "flash-crowd", "diurnal", "bursts", "capacity-drop"} {
+		err := write(filepath.Join(o.report, name+".svg"), func(w io.Writer) error { return report.Picture(w, name, lines[name]) })
+		if err != nil {
+			return err
+		}
+	}
+	return write(filepath.Join(o.report, "ablation.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# What each part of the default policy does\n\nMade by `%s`; do not edit.\n\n", Command)
+		fmt.Fprintf(w, "The unmodified HPA controller of Kubernetes %s on virtual time, %d seeds, all standard traces of up to ten pods. ", strings.TrimPrefix(kubernetes, "v"), o.seeds)
+		fmt.Fprintln(w, "\"Bad\" is late or refused, over the frames of all traces together. \"× oracle\" is the mean of the traces' pod-hours as multiples of the oracle's, which knows the future and keeps every second at no more than 1 % late frames with the fewest pods. Reversals are those beyond what the traces ask for, added up over all traces. Every row but those for comparison is the chart's default with what its name says changed, and nothing else.")
+		fmt.Fprintln(w)
+		var table [][]string
+		group := ""
+		for _, r := range rows {
+			if r.Group != group {
+				group = r.Group
+				table = append(table, []string{"**" + group + "**", "", "", "", "", "", ""})
+			}
+			a := report.Sum(r.means)
+			name := r.Name
+			if r.About != "" {
+				name += " (" + r.About + ")"
+			}
+			step := r.means[0]
+			table = append(table, []string{name, fmt.Sprintf("%.3f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals),
+				report.Percent(step.InBudget()), fmt.Sprintf("%.2f", step.Cost()), fmt.Sprintf("%.1f", step.Reversals)})
+		}
+		report.Markdown(w, []string{"policy", "bad, all", "× oracle", "reversals", "step: in budget", "× oracle", "reversals"}, table)
+		fmt.Fprintf(w, "\n## By trace\n\nBad frames / pod-hours as a multiple of the oracle's / seconds to recover.\n\n")
+		header := []string{"policy"}
+		for _, t := range traces {
+			header = append(header, t.Name)
+		}
+		table = nil
+		for _, r := range rows {
+			if !slices.Contains(byTrace, r.Name) {
+				continue
+			}
+			line := []string{r.Name}
+			for _, m := range r.means {
+				line = append(line, fmt.Sprintf("%.2f %% / %.2f / %.0f", 100*m.Late/m.Frames, m.Cost(), m.Recovery.Seconds()))
+			}
+			table = append(table, line)
+		}
+		report.Markdown(w, header, table)
+		fmt.Fprintln(w)
+		for _, t := range traces {
+			fmt.Fprintf(w, "- **%s**: %s\n", t.Name, t.About)
+		}
+		return nil
+	})
+}
+
+func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
+	files, err := filepath.Glob(filepath.Join(o.examples, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	traces := standard(false)
+	return write(filepath.Join(o.report, "examples.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# The values examples, simulated\n\nMade by `%s`; do not edit.\n\n", Command)
+		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md).\n\n", o.seeds)
+		header := []string{"values", "slo.objective", "all: in budget", "× oracle", "reversals"}
+		for _, t := range traces {
+			header = append(header, t.Name)
+		}
+		var table [][]string
+		for _, file := range append([]string{""}, files...) {
+			result, err := o.example(chart, file, traces)
+			if err != nil {
+				return err
+			}
+			table = append(table, result)
+			fmt.Fprintln(out, label(file))
+		}
+		report.Markdown(w, header, table)
+		return nil
+	})
+}
+
+func (o options) example(chart *manifest.Chart, file string, traces []trace.Standard) ([]string, error) {
+	v, err := o.values(file)
+	if err != nil {
+		return nil, err
+	}
+	m, config, err := o.render(chart, v)
+	if err != nil {
+		// Without a Prometheus of its own the chart leaves the interval to the cluster.
+		config = fleet.Defaults()
+	}
+	means, err := under(m, config, traces, o.seeds, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", label(file), err)
+	}
+	a := report.Sum(means)
+	objective, _ := chart.Float(v, "slo", "objective")
+	name := label(file)
+	if file != "" {
+		name = "`" + filepath.Base(file) + "`"
+	}
+	line := []string{name, fmt.Sprintf("%v %%", objective), report.Percent(1 - a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals)}
+	for _, mean := range means {
+		line = append(line, report.Percent(mean.InBudget()))
+	}
+	return line, nil
+}
+
+// writeLarge runs the default policy with as many replicas as the large loads need.
+func (o options) writeLarge(files fs.FS, out io.Writer) error {
+	chart, policies, err := experiments(files)
+	if err != nil {
+		return err
+	}
+	return write(filepath.Join(o.report, "large.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# Large fleets\n\nMade by `%s`; do not edit.\n\nHalf of the load for ten minutes, all of it five minutes later, 60 %% at the end. maxReplicas is 1.6 times the peak, minReplicas a third of it. Means of %d seeds.\n\n", Command, min(o.seeds, 2))
+		var table [][]string
+		for _, p := range policies {
+			if p.Name != "as specified" && p.Name != "default" {
+				continue
+			}
+			for _, t := range standard(true) {
+				peak := t.Peak()
+				v := manifest.Values{Map: p.Values}.Overlay(map[string]any{"autoscaling": map[string]any{"minReplicas": int(peak / 3), "maxReplicas": int(1.6 * peak)}})
+				m, config, err := o.render(chart, v)
+				if err != nil {
+					return err
+				}
+				means, err := under(m, config, []trace.Standard{t}, min(o.seeds, 2), nil)
+				if err != nil {
+					return err
+				}
+				s := means[0]
+				table = append(table, []string{p.Name, t.Name, report.Percent(s.InBudget()), fmt.Sprintf("%.2f", s.Cost()), fmt.Sprintf("%.1f", s.Reversals), fmt.Sprintf("%.0f s", s.Recovery.Seconds())})
+				fmt.Fprintln(out, p.Name, t.Name)
+			}
+		}
+		report.Markdown(w, []string{"policy", "trace", "in budget", "× oracle", "reversals", "recovery"}, table)
+		return nil
+	})
+}
