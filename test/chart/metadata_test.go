@@ -2,10 +2,12 @@ package chart_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"sigs.k8s.io/yaml"
 
+	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 )
@@ -165,4 +168,28 @@ func changes(t *testing.T, version string) []change {
 	}
 	require.NotEmpty(t, list, "the section of %s says nothing", version)
 	return list
+}
+
+// TestImagesArePinnedLikeTheirModules keeps an image's tag and the module that it can be built from together.
+func TestImagesArePinnedLikeTheirModules(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	for component, pinned := range map[chart.Component]program.Program{
+		chart.Prometheus:        program.Prometheus,
+		chart.PrometheusAdapter: program.PrometheusAdapter,
+		chart.KubeStateMetrics:  program.KubeStateMetrics,
+	} {
+		version, err := pinned.Version()
+		require.NoError(t, err)
+		if component == chart.Prometheus {
+			// The module of Prometheus 3.14.0 is v0.314.0.
+			parts := regexp.MustCompile(`^v0\.(\d)(\d\d)\.(\d+)$`).FindStringSubmatch(version)
+			require.NotNil(t, parts, "module version %s", version)
+			minor, err := strconv.Atoi(parts[2])
+			require.NoError(t, err)
+			version = fmt.Sprintf("v%s.%d.%s", parts[1], minor, parts[3])
+		}
+		image := rendered.Container(t, component).Image
+		assert.Equal(t, version, image[strings.LastIndex(image, ":")+1:], "%s: the chart's tag and the version in %s/go.mod", image, pinned.Folder)
+	}
 }

@@ -204,3 +204,65 @@ func TestNullIsRefusedOrMeant(t *testing.T) {
 	}
 	walk("", values)
 }
+
+// TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	schemaRefuses(t, map[string]any{
+		"unknown":                              1,
+		"renderer.unknown":                     1,
+		"renderer.port":                        70000,
+		"renderer.resources.limits.cpu":        "one",
+		"renderer.image.tag":                   "a tag",
+		"renderer.image.digest":                "sha256:short",
+		"renderer.metricsPath":                 "metrics",
+		"frame.budget":                         "33",
+		"slo.objective":                        100,
+		"signals.labels.pod":                   "pod-name",
+		"signals.overruns.name":                "frames-over-budget",
+		"signals.overruns.window":              "2 minutes",
+		"signals.overruns.target":              "a tenth",
+		"signals.demand.enabled":               "yes",
+		"signals.demand.name":                  "demand of a pod",
+		"signals.demand.offeredMetric":         "offered:cpu_seconds",
+		"signals.demand.capacityMetric":        "cpu-cores",
+		"signals.demand.window":                "1 minute",
+		"signals.demand.target":                "75%",
+		"autoscaling.minReplicas":              0,
+		"autoscaling.behavior.scaleUpp":        map[string]any{},
+		"podMonitor.apiVersion":                "v1",
+		"scrapeAnnotations.enabled":            "yes",
+		"prometheus.retention.size":            "512",
+		"prometheusAdapter.replicaCount":       0,
+		"kubeStateMetrics.scrapeInterval":      5,
+		"fullnameOverride":                     "Upper",
+		"servedNamespaces":                     []any{"film", "film"},
+		"prometheusAdapter.existing.configMap": "the rules",
+		"global.imagePullSecrets":              []any{"a name"},
+		"renderer.podDisruptionBudget":         "none",
+		"renderer.serviceAccount.automount":    "no",
+		"prometheus.service.type":              "ExternalName",
+		"prometheusAdapter.image.pullPolicy":   "Sometimes",
+	})
+}
+
+// schemaRefuses expects the schema to refuse each value, and the message to name its key.
+func schemaRefuses(t *testing.T, wrong map[string]any) {
+	t.Helper()
+	for path, value := range wrong {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, value)}})
+			require.Error(t, err)
+			place := "/" + strings.ReplaceAll(path, ".", "/")
+			parent, key := place[:strings.LastIndex(place, "/")], path[strings.LastIndex(path, ".")+1:]
+			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
+			assert.True(t, named, "the message does not name %s:\n%s", path, err)
+		})
+	}
+}
+
+func TestSubchartKeysAreTaken(t *testing.T) {
+	t.Parallel()
+	chart.Render(t, chart.Parse(t, "{enabled: true, global: {imageRegistry: mirror.example, other: chart}}"))
+}
