@@ -60,7 +60,7 @@ func webUsers(t *testing.T, text string) map[string]string {
 // that is needed; two installations have two.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	first, second := login(t, chart.Render(t)), login(t, chart.Render(t))
+	first, second := login(t, chart.RenderWith(t, chart.Options{})), login(t, chart.RenderWith(t, chart.Options{}))
 	require.NotNil(t, first)
 	assert.Regexp(t, `^[0-9A-Za-z]{40}$`, first["password"])
 	assert.NotEqual(t, first["password"], second["password"], "the password of two installations")
@@ -125,7 +125,7 @@ func TestLoginIsKept(t *testing.T) {
 	assert.Equal(t, login(t, rotated), login(t, again))
 
 	for key := range before {
-		broken := chart.Render(t)
+		broken := chart.RenderWith(t, chart.Options{})
 		for _, object := range broken.Objects {
 			if object.Kind() == "Secret" && object.Name() == loginSecret {
 				delete(object["data"].(map[string]any), key)
@@ -320,7 +320,7 @@ func TestDoor(t *testing.T) {
 	}
 
 	// A new login is taken up in place, and the one before no longer opens.
-	next := login(t, chart.Render(t))
+	next := login(t, chart.RenderWith(t, chart.Options{}))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "web.yaml"), []byte(next["web.yaml"]), 0o600))
 	assert.Equal(t, http.StatusUnauthorized, statusOf(t, http.MethodGet, server.URL+"/metrics", secrets["authorization"]).StatusCode)
 	assert.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, server.URL+"/metrics", next["authorization"]).StatusCode)

@@ -13,7 +13,7 @@ import (
 func TestChangedRulesRestartTheAdapter(t *testing.T) {
 	t.Parallel()
 	checksum := func(values ...chart.Values) string {
-		return chart.Render(t, values...).Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"]
+		return chart.RenderWith(t, chart.Options{Values: values}).Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"]
 	}
 	assert.Equal(t, checksum(), checksum())
 	assert.NotEqual(t, checksum(), checksum(chart.Set("signals.overruns.window", "3m")))

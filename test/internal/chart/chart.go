@@ -2,6 +2,7 @@
 package chart
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -20,6 +21,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/ignore"
 	"helm.sh/helm/v3/pkg/releaseutil"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"holograph/ci/repo"
@@ -37,6 +39,8 @@ type Values = map[string]any
 
 // Options say how to render. The zero value is `helm template holograph charts/holograph`.
 type Options struct {
+	// Directory is the chart's folder; empty is charts/holograph.
+	Directory string
 	// Release and Namespace; empty is DefaultRelease and DefaultNamespace.
 	Release, Namespace string
 	// KubeVersion is the version that the chart is told the cluster has, such as "v1.30.0";
@@ -59,6 +63,9 @@ type Rendered struct {
 	Notes string
 	// Objects are the documents, decoded without a schema, in installation order.
 	Objects []Object
+
+	// typed decodes Objects into their Go types, once: Of is called a hundred times for the defaults alone.
+	typed func() ([]runtime.Object, error)
 }
 
 // Directory returns the chart's folder.
@@ -66,13 +73,26 @@ func Directory() (string, error) {
 	return repo.Path("charts", "holograph")
 }
 
-// Render renders with values laid over each other and fails the test where Helm refuses them.
+// renderings holds what Render has rendered, by its values as JSON.
+var renderings sync.Map
+
+// Render renders with values laid over each other and fails the test where Helm refuses them. Tests that give the same
+// values share one rendering, so they must not change it: a rendering takes 0.15 s of CPU time, and most tests begin
+// with one of a few. A test that needs a certificate and a password of its own calls RenderWith.
 func Render(t testing.TB, values ...Values) *Rendered {
 	t.Helper()
-	return RenderWith(t, Options{Values: values})
+	merged := Merge(values...)
+	key, err := json.Marshal(merged)
+	require.NoError(t, err)
+	render, _ := renderings.LoadOrStore(string(key), sync.OnceValues(func() (*Rendered, error) {
+		return Template(Options{Values: []Values{merged}})
+	}))
+	rendered, err := render.(func() (*Rendered, error))()
+	require.NoError(t, err)
+	return rendered
 }
 
-// RenderWith is Render with Options.
+// RenderWith renders anew with Options and fails the test where Helm refuses them.
 func RenderWith(t testing.TB, options Options) *Rendered {
 	t.Helper()
 	rendered, err := Template(options)
@@ -82,7 +102,7 @@ func RenderWith(t testing.TB, options Options) *Rendered {
 
 // Template renders as `helm template` does: schema, kubeVersion and NOTES included. The error is Helm's own.
 func Template(options Options) (*Rendered, error) {
-	files, err := chartFiles()
+	files, err := options.files()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +124,17 @@ func Template(options Options) (*Rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rendered{Manifest: manifest, Notes: notes, Objects: objects}, nil
+	rendered := &Rendered{Manifest: manifest, Notes: notes, Objects: objects}
+	rendered.typed = sync.OnceValues(func() ([]runtime.Object, error) { return typed(rendered.Objects) })
+	return rendered, nil
+}
+
+// files reads the chart's files.
+func (o Options) files() ([]*loader.BufferedFile, error) {
+	if o.Directory != "" {
+		return readFiles(o.Directory)
+	}
+	return chartFiles()
 }
 
 // install renders as Helm's client-only dry run.
@@ -256,13 +286,18 @@ var chartFiles = sync.OnceValues(func() ([]*loader.BufferedFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readFiles(directory)
+})
+
+// readFiles reads the files of a chart's folder that Helm would read.
+func readFiles(directory string) ([]*loader.BufferedFile, error) {
 	rules := ignore.Empty()
 	if parsed, err := ignore.ParseFile(filepath.Join(directory, ignore.HelmIgnore)); err == nil {
 		rules = parsed
 	}
 	rules.AddDefaults()
 	var files []*loader.BufferedFile
-	err = filepath.WalkDir(directory, func(path string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(directory, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -288,7 +323,7 @@ var chartFiles = sync.OnceValues(func() ([]*loader.BufferedFile, error) {
 		return err
 	})
 	return files, err
-})
+}
 
 // File returns one of the chart's files by its path in the chart.
 func File(t testing.TB, name string) []byte {
