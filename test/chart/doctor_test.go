@@ -1,7 +1,6 @@
 package chart_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	podsecurity "k8s.io/pod-security-admission/api"
@@ -154,7 +152,9 @@ func TestHelmTest(t *testing.T) {
 			t.Parallel()
 			rendered := chart.Render(t, values)
 			for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
-				assert.Equal(t, "test", pod.Annotations["helm.sh/hook"])
+				assert.Equal(t, "test", pod.Annotations["helm.sh/hook"], "the hook: helm install must not run the doctor, and helm test must")
+				assert.Equal(t, "before-hook-creation", pod.Annotations["helm.sh/hook-delete-policy"], "when Helm deletes the pod: helm test --logs reads the log of one that has ended")
+				assert.Equal(t, "hook-succeeded,hook-failed", pod.Annotations["helm.sh/hook-output-log-policy"], "when Helm prints the pod's log")
 				assert.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
 				verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(
 					podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}, &pod.ObjectMeta, &pod.Spec))
@@ -174,6 +174,8 @@ func TestHelmTest(t *testing.T) {
 					}
 				}
 				assert.Empty(t, files, "mounted for nothing")
+				assert.Contains(t, container.Args, "--release=holograph")
+				assert.Contains(t, container.Args, "--namespace=holograph")
 				assert.Contains(t, container.Args, "--path="+container.VolumeMounts[0].MountPath+"/"+description.File)
 				assert.Contains(t, rendered.Notes, "helm test holograph --namespace holograph")
 			}
@@ -221,37 +223,9 @@ func mounted(pod *corev1.Pod) map[string]bool {
 // TestDoctorMayOnlyRead: its permissions are these and no others.
 func TestDoctorMayOnlyRead(t *testing.T) {
 	t.Parallel()
-	// permissions lists what the doctor's ServiceAccount is bound to, by scope.
-	permissions := func(values string) map[string][]string {
+	may := func(values string) map[string][]string {
 		t.Helper()
-		rendered := chart.Render(t, chart.Parse(t, values))
-		rules := map[string][]rbacv1.PolicyRule{}
-		for _, role := range chart.Of[*rbacv1.Role](t, rendered) {
-			rules["Role "+role.Namespace+"/"+role.Name] = role.Rules
-		}
-		for _, role := range chart.Of[*rbacv1.ClusterRole](t, rendered) {
-			rules["ClusterRole /"+role.Name] = role.Rules
-		}
-		found := map[string][]string{}
-		grant := func(namespace string, ref rbacv1.RoleRef, subjects []rbacv1.Subject) {
-			t.Helper()
-			if !slices.Contains(subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: "holograph-doctor", Namespace: "holograph"}) {
-				return
-			}
-			for _, rule := range rules[ref.Kind+" "+namespace+"/"+ref.Name] {
-				for _, resource := range rule.Resources {
-					found[namespace] = append(found[namespace], fmt.Sprintf("%s %s.%s %s",
-						strings.Join(rule.Verbs, ","), resource, strings.Join(rule.APIGroups, ","), strings.Join(rule.ResourceNames, ",")))
-				}
-			}
-		}
-		for _, binding := range chart.Of[*rbacv1.RoleBinding](t, rendered) {
-			grant(binding.Namespace, binding.RoleRef, binding.Subjects)
-		}
-		for _, binding := range chart.Of[*rbacv1.ClusterRoleBinding](t, rendered) {
-			grant("", binding.RoleRef, binding.Subjects)
-		}
-		return found
+		return permissions(t, chart.Render(t, chart.Parse(t, values)), chart.Doctor)
 	}
 	assert.Equal(t, map[string][]string{
 		"holograph": {
@@ -263,7 +237,7 @@ func TestDoctorMayOnlyRead(t *testing.T) {
 			"get pods/holograph_demand.custom.metrics.k8s.io ",
 		},
 		"": {"get apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io"},
-	}, permissions(""))
+	}, may(""))
 	assert.Equal(t, map[string][]string{
 		"holograph": {
 			"list pods. ",
@@ -271,10 +245,10 @@ func TestDoctorMayOnlyRead(t *testing.T) {
 			"get horizontalpodautoscalers.autoscaling holograph-renderer",
 			"get pods/holograph_frames_over_budget_total.custom.metrics.k8s.io ",
 		},
-	}, permissions(`{prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, signals: {demand: {enabled: false}}}`))
-	assert.Equal(t, []string{"get configmaps. shared-rules"}, permissions(`
+	}, may(`{prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, signals: {demand: {enabled: false}}}`))
+	assert.Equal(t, []string{"get configmaps. shared-rules"}, may(`
 prometheusAdapter: {enabled: false, existing: {namespace: monitoring, configMap: shared-rules}}`)["monitoring"])
 	assert.Equal(t, map[string][]string{"holograph": {"list pods. ", "get deployments.apps holograph-renderer"}},
-		permissions(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
-	assert.Empty(t, slices.Collect(maps.Keys(permissions(`doctor: {enabled: false}`))))
+		may(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
+	assert.Empty(t, slices.Collect(maps.Keys(may(`doctor: {enabled: false}`))))
 }
