@@ -18,8 +18,8 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// served is what the adapter serves with and what the API server verifies it by.
-type served struct {
+// servingCertificate is what the adapter serves with and what the API server verifies it by.
+type servingCertificate struct {
 	secret      chart.Object
 	certificate *x509.Certificate
 	bundle      []byte
@@ -35,9 +35,9 @@ func certificates(t *testing.T, rendered *chart.Rendered) []*corev1.Secret {
 }
 
 // serving checks that a rendering's certificate, key, APIServices and Deployment belong together.
-func serving(t *testing.T, rendered *chart.Rendered, now time.Time) served {
+func serving(t *testing.T, rendered *chart.Rendered, now time.Time) servingCertificate {
 	t.Helper()
-	var result served
+	var result servingCertificate
 	for _, object := range rendered.Objects {
 		if object.Kind() == "Secret" && object["type"] == string(corev1.SecretTypeTLS) {
 			require.Nil(t, result.secret, "two Secrets")
@@ -76,8 +76,8 @@ func serving(t *testing.T, rendered *chart.Rendered, now time.Time) served {
 	return result
 }
 
-// aged returns the Secret as if its certificate ended at another time.
-func aged(secret chart.Object, end time.Time) chart.Object {
+// endingAt returns the Secret as if its certificate ended at another time.
+func endingAt(secret chart.Object, end time.Time) chart.Object {
 	return chart.Object(chart.Merge(secret, chart.Values{"metadata": map[string]any{"annotations": map[string]any{
 		"holograph/certificate-not-after": strconv.FormatInt(end.Unix(), 10),
 	}}}))
@@ -89,11 +89,11 @@ func TestCertificate(t *testing.T) {
 	first := serving(t, chart.Render(t), now)
 	assert.WithinDuration(t, now.AddDate(0, 0, 3650), first.certificate.NotAfter, 48*time.Hour)
 
-	upgrade := func(found chart.Object, values ...chart.Values) served {
+	upgrade := func(found chart.Object, values ...chart.Values) servingCertificate {
 		t.Helper()
 		return serving(t, chart.RenderWith(t, chart.Options{Cluster: []chart.Object{found}, Values: values}), now)
 	}
-	renewed := func(after served, why string) {
+	renewed := func(after servingCertificate, why string) {
 		t.Helper()
 		assert.NotEqual(t, first.certificate.Raw, after.certificate.Raw, why)
 		assert.NotEqual(t, first.checksum, after.checksum, "the adapter is restarted")
@@ -116,8 +116,8 @@ func TestCertificate(t *testing.T) {
 	fourth := upgrade(third.secret, chart.Set("prometheusAdapter.certificate.generation", 3))
 	assert.Equal(t, 2, certificates(fourth.bundle), "only the authority before is kept")
 
-	renewed(upgrade(aged(first.secret, now.AddDate(0, 0, 1215))), "less than a third of 3650 days is left")
-	assert.Equal(t, first.certificate.Raw, upgrade(aged(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "more than a third is left")
+	renewed(upgrade(endingAt(first.secret, now.AddDate(0, 0, 1215))), "less than a third of 3650 days is left")
+	assert.Equal(t, first.certificate.Raw, upgrade(endingAt(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "more than a third is left")
 	renewed(upgrade(first.secret, chart.Set("prometheusAdapter.certificate.validityDays", 90)), "another validity was asked for")
 
 	torn := chart.Object(chart.Merge(first.secret, chart.Values{"data": map[string]any{"tls.key": ""}}))

@@ -11,8 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
-	podsecurity "k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
 	"holograph/test/doctor/description"
@@ -110,11 +108,7 @@ func TestDoctorKnowsThePath(t *testing.T) {
 // TestDoctorKnowsTheSignals gives each name an odd value and finds it in the description.
 func TestDoctorKnowsTheSignals(t *testing.T) {
 	t.Parallel()
-	p := pathOf(t, chart.Render(t, chart.Parse(t, `
-signals:
-  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
-  overruns: {name: odd_total}
-  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity}
+	p := pathOf(t, chart.Render(t, oddSignals(), chart.Parse(t, `
 renderer: {port: 9999, metricsPath: /odd}
 prometheus:
   enabled: false
@@ -125,7 +119,7 @@ prometheus:
   auth: {bearerToken: {existingSecret: odd}}
 prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
-		{Metric: "odd_total", Series: []description.Series{{Name: "odd_total", Value: "signals.overruns.name"}}},
+		{Metric: "odd_late_total", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
 		{Metric: "odd_demand", Series: []description.Series{
 			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
 	}, p.Signals)
@@ -145,8 +139,6 @@ prometheusAdapter: {relistInterval: 9s}`)))
 // TestHelmTest: the pod is a test of Helm's, restricted, and given the description by a mount.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	require.NoError(t, err)
 	for name, values := range renderings(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,9 +148,7 @@ func TestHelmTest(t *testing.T) {
 				assert.Equal(t, "before-hook-creation", pod.Annotations["helm.sh/hook-delete-policy"], "when Helm deletes the pod: helm test --logs reads the log of one that has ended")
 				assert.Equal(t, "hook-succeeded,hook-failed", pod.Annotations["helm.sh/hook-output-log-policy"], "when Helm prints the pod's log")
 				assert.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
-				verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(
-					podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}, &pod.ObjectMeta, &pod.Spec))
-				assert.True(t, verdict.Allowed, "violates the restricted Pod Security Standard: %s", verdict.ForbiddenDetail())
+				assertRestricted(t, pod.Name, &pod.ObjectMeta, &pod.Spec)
 				require.Len(t, pod.Spec.Containers, 1)
 				container := pod.Spec.Containers[0]
 				assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem)
@@ -182,7 +172,7 @@ func TestHelmTest(t *testing.T) {
 		})
 	}
 
-	pods := chart.Of[*corev1.Pod](t, chart.Render(t, chart.Parse(t, everything)))
+	pods := chart.Of[*corev1.Pod](t, chart.Render(t, named(t, "everything")))
 	require.Len(t, pods, 1)
 	assert.Equal(t, "checks", pods[0].Labels["part"])
 	assert.Equal(t, "checks", pods[0].Annotations["part"])

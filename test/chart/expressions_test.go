@@ -31,16 +31,6 @@ func dashboard(t *testing.T, rendered *chart.Rendered) string {
 	return ""
 }
 
-// oddNames are signals of which no name is the default's.
-const oddNames = `
-signals:
-  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
-  scrapeLabels: [odd_scraper]
-  frames: {name: odd_frames}
-  overruns: {name: odd_overruns, window: 7m}
-  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m}
-dashboard: {enabled: true}`
-
 // TestExpressionsKnowWhatTheyAskFor parses every expression of rules, dashboard, status page and notes.
 // Each series must be one that the renderer exports, a rule records or kube-state-metrics is told to show, each label
 // one that such a series has, and labels of frames are called as signals.labels says, whatever that is.
@@ -48,7 +38,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string]chart.Values{
 		"default names": chart.Set("dashboard.enabled", true),
-		"odd names":     chart.Parse(t, oddNames),
+		"odd names":     chart.Merge(oddSignals(), chart.Set("dashboard.enabled", true)),
 		"served":        chart.Parse(t, "{servedNamespaces: [film], dashboard: {enabled: true}}"),
 		"fixed, blind":  chart.Parse(t, "{autoscaling: {enabled: false}, kubeStateMetrics: {enabled: false}, dashboard: {enabled: true}}"),
 	} {

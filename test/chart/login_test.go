@@ -70,14 +70,14 @@ func TestLogin(t *testing.T) {
 	require.Len(t, users, 1)
 	assert.NoError(t, bcrypt.CompareHashAndPassword([]byte(users[first["username"]]), []byte(first["password"])))
 	assert.Len(t, first, 4)
-	assert.Nil(t, login(t, chart.Render(t, chart.Parse(t, withLogin))), "the login of a Prometheus that does not run")
+	assert.Nil(t, login(t, chart.Render(t, named(t, "login"))), "the login of a Prometheus that does not run")
 }
 
 // TestNobodyIsShownThePassword: in every mode the password, its header and its hash stand in the Secret and nowhere else.
 func TestNobodyIsShownThePassword(t *testing.T) {
 	t.Parallel()
-	for mode, values := range modes {
-		rendered := chart.Render(t, chart.Parse(t, values))
+	for mode, values := range waysToServe(t) {
+		rendered := chart.Render(t, values)
 		secrets := login(t, rendered)
 		if secrets == nil {
 			continue
@@ -140,16 +140,16 @@ func TestLoginIsKept(t *testing.T) {
 // TestLoginOfYourOwn: a Secret that is named takes the generated one's place for everyone, and none is rendered.
 func TestLoginOfYourOwn(t *testing.T) {
 	t.Parallel()
-	for mode, values := range modes {
-		all := chart.Render(t, chart.Parse(t, values))
+	for mode, values := range waysToServe(t) {
+		all := chart.Render(t, values)
 		if login(t, all) == nil {
 			continue
 		}
-		rendered := chart.Render(t, chart.Parse(t, values), chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
+		rendered := chart.Render(t, values, chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
 		assert.Nil(t, login(t, rendered), mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
-		assert.Equal(t, len(lines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(lines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
+		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 	assert.Contains(t, path, `authorizationFile: "/etc/prometheus-access/authorization"`)
 	assert.Contains(t, path, `name: "`+loginSecret+`"`, "for whoever looks from a laptop")
 
-	keda := chart.Render(t, chart.Parse(t, kedaValues))
+	keda := chart.Render(t, named(t, "KEDA"))
 	for _, trigger := range renderedScaledObject(t, keda).Spec.Triggers {
 		assert.Equal(t, "basic", trigger.Metadata["authModes"])
 		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
@@ -187,7 +187,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 	}
 	assert.Equal(t, 1, authentications)
 
-	existing := chart.Render(t, chart.Parse(t, existingAdapter))
+	existing := chart.Render(t, named(t, "existing adapter"))
 	assert.Contains(t, existing.Notes, "copy the key authorization of the Secret "+loginSecret)
 }
 

@@ -1,14 +1,11 @@
 package chart_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 
 	"holograph/test/internal/chart"
 )
@@ -64,46 +61,4 @@ func TestDemandOff(t *testing.T) {
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
 	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")
-}
-
-// TestSignalsAreDefinedOnce gives each part of the signals an odd value and looks for it wherever it is used.
-func TestSignalsAreDefinedOnce(t *testing.T) {
-	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, `
-signals:
-  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
-  scrapeLabels: [odd_scraper]
-  overruns: {name: odd_total, window: 7m, target: "0.37"}
-  frames: {name: odd_frames}
-  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m, target: 0.61}
-frame: {budget: 41ms}`))
-
-	rules := rendered.AdapterConfig(t).Rules
-	require.Len(t, rules, 2)
-	rule := rules[0]
-	assert.Equal(t, `odd_total{odd_namespace!="",odd_pod!="",odd_container="renderer"}`, rule.SeriesQuery)
-	assert.Contains(t, rule.Query(t, rule.Name.As, "film", "a"), `rate(odd_total{odd_namespace="film",odd_pod="a",odd_container="renderer"}[7m])`)
-	rule = rules[1]
-	assert.Equal(t, `odd_offered{odd_namespace!="",odd_pod!="",odd_container="renderer"}`, rule.SeriesQuery)
-	assert.Equal(t, "^odd_offered$", rule.Name.Matches)
-	assert.Equal(t, "odd_demand", rule.Name.As)
-	demand := rule.Query(t, "odd_offered", "film", "a")
-	assert.Contains(t, demand, `rate(odd_offered{odd_namespace="film",odd_pod="a",odd_container="renderer"}[5m])`)
-	assert.Contains(t, demand, `last_over_time(odd_capacity{odd_namespace="film",odd_pod="a",odd_container="renderer"}[5m])`)
-	assert.Equal(t, 2, strings.Count(demand, "sum by (odd_pod) (max without (odd_scraper) ("))
-	targets := map[string]string{}
-	for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
-		targets[metric.Pods.Metric.Name] = metric.Pods.Target.AverageValue.String()
-	}
-	assert.Equal(t, map[string]string{"odd_total": "370m", "odd_demand": "610m"}, targets)
-	assert.Contains(t, rendered.Container(t, chart.Renderer).Env, corev1.EnvVar{Name: "HOLOGRAPH_FRAME_BUDGET", Value: "41ms"})
-	assert.Contains(t, rendered.Notes, "/pods/*/odd_total")
-	assert.Contains(t, rendered.Notes, "/pods/*/odd_demand")
-	assert.Contains(t, rendered.Notes, "0.37 late frames per second and pod and at a demand of 0.61")
-	for _, label := range []string{"odd_namespace", "odd_pod", "odd_container"} {
-		assert.Contains(t, rendered.PrometheusFiles(t)["prometheus.yaml"], fmt.Sprintf("target_label: %q", label))
-	}
-	for _, name := range []string{"frames_total", "frames_over_budget_total", "demand", "offered_cpu_seconds_total", "cpu_capacity_cores"} {
-		assert.NotContains(t, rendered.Manifest+rendered.Notes, "holograph_"+name)
-	}
 }
