@@ -1,7 +1,6 @@
 package chart_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,11 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
-	podsecurity "k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
 	"holograph/test/doctor/description"
@@ -112,11 +108,7 @@ func TestDoctorKnowsThePath(t *testing.T) {
 // TestDoctorKnowsTheSignals gives each name an odd value and finds it in the description.
 func TestDoctorKnowsTheSignals(t *testing.T) {
 	t.Parallel()
-	p := pathOf(t, chart.Render(t, chart.Parse(t, `
-signals:
-  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
-  overruns: {name: odd_total}
-  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity}
+	p := pathOf(t, chart.Render(t, oddSignals(), chart.Parse(t, `
 renderer: {port: 9999, metricsPath: /odd}
 prometheus:
   enabled: false
@@ -127,7 +119,7 @@ prometheus:
   auth: {bearerToken: {existingSecret: odd}}
 prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
-		{Metric: "odd_total", Series: []description.Series{{Name: "odd_total", Value: "signals.overruns.name"}}},
+		{Metric: "odd_late_total", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
 		{Metric: "odd_demand", Series: []description.Series{
 			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
 	}, p.Signals)
@@ -147,18 +139,16 @@ prometheusAdapter: {relistInterval: 9s}`)))
 // TestHelmTest: the pod is a test of Helm's, restricted, and given the description by a mount.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	require.NoError(t, err)
 	for name, values := range renderings(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rendered := chart.Render(t, values)
 			for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
-				assert.Equal(t, "test", pod.Annotations["helm.sh/hook"])
+				assert.Equal(t, "test", pod.Annotations["helm.sh/hook"], "the hook: helm install must not run the doctor, and helm test must")
+				assert.Equal(t, "before-hook-creation", pod.Annotations["helm.sh/hook-delete-policy"], "when Helm deletes the pod: helm test --logs reads the log of one that has ended")
+				assert.Equal(t, "hook-succeeded,hook-failed", pod.Annotations["helm.sh/hook-output-log-policy"], "when Helm prints the pod's log")
 				assert.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
-				verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(
-					podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}, &pod.ObjectMeta, &pod.Spec))
-				assert.True(t, verdict.Allowed, "violates the restricted Pod Security Standard: %s", verdict.ForbiddenDetail())
+				assertRestricted(t, pod.Name, &pod.ObjectMeta, &pod.Spec)
 				require.Len(t, pod.Spec.Containers, 1)
 				container := pod.Spec.Containers[0]
 				assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem)
@@ -174,13 +164,15 @@ func TestHelmTest(t *testing.T) {
 					}
 				}
 				assert.Empty(t, files, "mounted for nothing")
+				assert.Contains(t, container.Args, "--release=holograph")
+				assert.Contains(t, container.Args, "--namespace=holograph")
 				assert.Contains(t, container.Args, "--path="+container.VolumeMounts[0].MountPath+"/"+description.File)
 				assert.Contains(t, rendered.Notes, "helm test holograph --namespace holograph")
 			}
 		})
 	}
 
-	pods := chart.Of[*corev1.Pod](t, chart.Render(t, chart.Parse(t, everything)))
+	pods := chart.Of[*corev1.Pod](t, chart.Render(t, named(t, "everything")))
 	require.Len(t, pods, 1)
 	assert.Equal(t, "checks", pods[0].Labels["part"])
 	assert.Equal(t, "checks", pods[0].Annotations["part"])
@@ -221,37 +213,9 @@ func mounted(pod *corev1.Pod) map[string]bool {
 // TestDoctorMayOnlyRead: its permissions are these and no others.
 func TestDoctorMayOnlyRead(t *testing.T) {
 	t.Parallel()
-	// permissions lists what the doctor's ServiceAccount is bound to, by scope.
-	permissions := func(values string) map[string][]string {
+	may := func(values string) map[string][]string {
 		t.Helper()
-		rendered := chart.Render(t, chart.Parse(t, values))
-		rules := map[string][]rbacv1.PolicyRule{}
-		for _, role := range chart.Of[*rbacv1.Role](t, rendered) {
-			rules["Role "+role.Namespace+"/"+role.Name] = role.Rules
-		}
-		for _, role := range chart.Of[*rbacv1.ClusterRole](t, rendered) {
-			rules["ClusterRole /"+role.Name] = role.Rules
-		}
-		found := map[string][]string{}
-		grant := func(namespace string, ref rbacv1.RoleRef, subjects []rbacv1.Subject) {
-			t.Helper()
-			if !slices.Contains(subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: "holograph-doctor", Namespace: "holograph"}) {
-				return
-			}
-			for _, rule := range rules[ref.Kind+" "+namespace+"/"+ref.Name] {
-				for _, resource := range rule.Resources {
-					found[namespace] = append(found[namespace], fmt.Sprintf("%s %s.%s %s",
-						strings.Join(rule.Verbs, ","), resource, strings.Join(rule.APIGroups, ","), strings.Join(rule.ResourceNames, ",")))
-				}
-			}
-		}
-		for _, binding := range chart.Of[*rbacv1.RoleBinding](t, rendered) {
-			grant(binding.Namespace, binding.RoleRef, binding.Subjects)
-		}
-		for _, binding := range chart.Of[*rbacv1.ClusterRoleBinding](t, rendered) {
-			grant("", binding.RoleRef, binding.Subjects)
-		}
-		return found
+		return permissions(t, chart.Render(t, chart.Parse(t, values)), chart.Doctor)
 	}
 	assert.Equal(t, map[string][]string{
 		"holograph": {
@@ -263,7 +227,7 @@ func TestDoctorMayOnlyRead(t *testing.T) {
 			"get pods/holograph_demand.custom.metrics.k8s.io ",
 		},
 		"": {"get apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io"},
-	}, permissions(""))
+	}, may(""))
 	assert.Equal(t, map[string][]string{
 		"holograph": {
 			"list pods. ",
@@ -271,10 +235,10 @@ func TestDoctorMayOnlyRead(t *testing.T) {
 			"get horizontalpodautoscalers.autoscaling holograph-renderer",
 			"get pods/holograph_frames_over_budget_total.custom.metrics.k8s.io ",
 		},
-	}, permissions(`{prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, signals: {demand: {enabled: false}}}`))
-	assert.Equal(t, []string{"get configmaps. shared-rules"}, permissions(`
+	}, may(`{prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, signals: {demand: {enabled: false}}}`))
+	assert.Equal(t, []string{"get configmaps. shared-rules"}, may(`
 prometheusAdapter: {enabled: false, existing: {namespace: monitoring, configMap: shared-rules}}`)["monitoring"])
 	assert.Equal(t, map[string][]string{"holograph": {"list pods. ", "get deployments.apps holograph-renderer"}},
-		permissions(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
-	assert.Empty(t, slices.Collect(maps.Keys(permissions(`doctor: {enabled: false}`))))
+		may(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
+	assert.Empty(t, slices.Collect(maps.Keys(may(`doctor: {enabled: false}`))))
 }

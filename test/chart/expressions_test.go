@@ -2,7 +2,6 @@ package chart_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
+	"holograph/ci/program"
+	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/promtool"
 )
@@ -30,25 +31,14 @@ func dashboard(t *testing.T, rendered *chart.Rendered) string {
 	return ""
 }
 
-// oddNames are signals of which no name is the default's.
-const oddNames = `
-signals:
-  labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}
-  scrapeLabels: [odd_scraper]
-  frames: {name: odd_frames}
-  overruns: {name: odd_overruns, window: 7m}
-  demand: {name: odd_demand, offeredMetric: odd_offered, capacityMetric: odd_capacity, window: 5m}
-dashboard: {enabled: true}`
-
-// TestExpressionsKnowWhatTheyAskFor has Prometheus parse every expression of rules, dashboard, status page and notes.
+// TestExpressionsKnowWhatTheyAskFor parses every expression of rules, dashboard, status page and notes.
 // Each series must be one that the renderer exports, a rule records or kube-state-metrics is told to show, each label
 // one that such a series has, and labels of frames are called as signals.labels says, whatever that is.
 func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 	t.Parallel()
-	server := promtool.Serve(t, "global: {}", "")
 	for name, values := range map[string]chart.Values{
 		"default names": chart.Set("dashboard.enabled", true),
-		"odd names":     chart.Parse(t, oddNames),
+		"odd names":     chart.Merge(oddSignals(), chart.Set("dashboard.enabled", true)),
 		"served":        chart.Parse(t, "{servedNamespaces: [film], dashboard: {enabled: true}}"),
 		"fixed, blind":  chart.Parse(t, "{autoscaling: {enabled: false}, kubeStateMetrics: {enabled: false}, dashboard: {enabled: true}}"),
 	} {
@@ -82,12 +72,12 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 			expressions := rendered.Expressions(t)
 			require.NotEmpty(t, expressions)
 			for _, expression := range expressions {
-				tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression.Text)
+				tree, err := promtool.Parse(expression.Text)
 				if !assert.NoError(t, err, "%s", expression.Where) {
 					continue
 				}
 				var labels []string
-				for _, metric := range tree.Metrics() {
+				for _, metric := range promtool.Metrics(tree) {
 					switch {
 					case metric == "ALERTS":
 						labels = append(labels, "alertname", "alertstate", "namespace", frameLabels[0])
@@ -99,15 +89,15 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 						assert.Fail(t, "nobody brings this series", "%s in %s: %s", metric, expression.Where, expression.Text)
 					}
 				}
-				for _, label := range tree.Labels() {
+				for _, label := range promtool.Labels(tree) {
 					assert.Contains(t, labels, label, "%s: no series in %s has this label", expression.Where, expression.Text)
 				}
 			}
 			for _, alert := range alerts(t, rendered) {
-				tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, alert.Expr)
+				tree, err := promtool.Parse(alert.Expr)
 				require.NoError(t, err)
 				for _, match := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(alert.Annotations["summary"]+alert.Annotations["description"], -1) {
-					assert.Contains(t, tree.Labels(), match[1], "%s speaks of a label that its expression does not have", alert.Alert)
+					assert.Contains(t, promtool.Labels(tree), match[1], "%s speaks of a label that its expression does not have", alert.Alert)
 				}
 			}
 		})
@@ -129,13 +119,22 @@ func shownObjects(t *testing.T, rendered *chart.Rendered) *regexp.Regexp {
 	return nil
 }
 
+// TestParserIsOfTheChartsPrometheus keeps the parser's version, in go.mod, with the one that the chart runs.
+func TestParserIsOfTheChartsPrometheus(t *testing.T) {
+	t.Parallel()
+	parser, err := repo.ModuleVersion(".", "github.com/prometheus/prometheus")
+	require.NoError(t, err)
+	runs, err := program.Prometheus.Version()
+	require.NoError(t, err)
+	assert.Equal(t, runs, parser, "the version of github.com/prometheus/prometheus in go.mod, want that of %s/go.mod: another parser may take what Prometheus refuses", program.Prometheus.Folder)
+}
+
 func TestRunbookExpressions(t *testing.T) {
 	t.Parallel()
-	server := promtool.Serve(t, "global: {}", "")
 	expressions := chart.RunbookExpressions(t)
 	require.NotEmpty(t, expressions)
 	for _, expression := range expressions {
-		_, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression.Text)
+		_, err := promtool.Parse(expression.Text)
 		assert.NoError(t, err)
 	}
 }
@@ -143,26 +142,25 @@ func TestRunbookExpressions(t *testing.T) {
 // TestOperands shows what a story requires of an expression that may have no result for a good reason.
 func TestOperands(t *testing.T) {
 	t.Parallel()
-	server := promtool.Serve(t, "global: {}", "")
 	for expression, want := range map[string][]string{
-		`a{x="1"} > 0.5`:                       {`(a{x="1"}) > bool (0.5)`},
-		`(a > 1 and b > 2) or (c < 3)`:         {`((a{}) > bool (1)) and ((b{}) > bool (2))`, `(c{}) < bool (3)`},
+		`a{x="1"} > 0.5`:                       {`a{x="1"} > bool 0.5`},
+		`(a > 1 and b > 2) or (c < 3)`:         {`a > bool 1 and b > bool 2`, `c < bool 3`},
 		`absent(a{x=~"y.+"})`:                  {`a{x=~"y.+"}`},
-		`a unless on (x) b`:                    {`a{}`},
-		`count(a) or vector(0)`:                {`(count by () (a{})) or (vector(0))`},
-		`changes(a[1h]) >= 8`:                  {`(changes(a{}[1h0m0s])) >= bool (8)`},
-		`-sum by (x, y) (rate(a[2m]))`:         {`-sum by (x, y) (rate(a{}[2m0s]))`},
-		`a / on (x) group_left (y) b`:          {`(a{}) / on (x) group_left (y) (b{})`},
-		`max_over_time(sum(a)[10m:2s])`:        {`max_over_time((sum by () (a{}))[10m0s:2s])`},
-		`topk(20, a offset 5m)`:                {`topk by () (20, a{} offset 5m0s)`},
-		`max without (x) (a) * ignoring (y) b`: {`(max without (x) (a{})) * ignoring (y) (b{})`},
+		`a unless on (x) b`:                    {`a`},
+		`count(a) or vector(0)`:                {`count(a) or vector(0)`},
+		`changes(a[1h]) >= 8`:                  {`changes(a[1h]) >= bool 8`},
+		`-sum by (x, y) (rate(a[2m]))`:         {`-sum by (x, y) (rate(a[2m]))`},
+		`a / on (x) group_left (y) b`:          {`a / on (x) group_left (y) b`},
+		`max_over_time(sum(a > 0)[10m:2s])`:    {`max_over_time(sum(a > bool 0)[10m:2s])`},
+		`topk(20, a offset 5m)`:                {`topk(20, a offset 5m)`},
+		`max without (x) (a) * ignoring (y) b`: {`max without (x) (a) * ignoring (y) b`},
 	} {
-		tree, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, expression)
+		tree, err := promtool.Parse(expression)
 		require.NoError(t, err)
 		var got []string
-		for _, operand := range tree.Operands() {
+		for _, operand := range promtool.Operands(tree) {
 			got = append(got, operand.String())
-			again, err := promtool.Parse(t.Context(), http.DefaultClient, server.URL, operand.String())
+			again, err := promtool.Parse(operand.String())
 			if assert.NoError(t, err) {
 				assert.Equal(t, operand.String(), again.String(), "written again")
 			}

@@ -13,9 +13,6 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// kedaValues switch from the autoscaler to KEDA.
-const kedaValues = `{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`
-
 // scaledObject is KEDA's ScaledObject as far as the chart writes it; the definition in KEDA's module holds the rest
 // to account (chart.Object.Validate).
 type scaledObject struct {
@@ -61,10 +58,10 @@ func renderedScaledObject(t *testing.T, rendered *chart.Rendered) scaledObject {
 	return found[0]
 }
 
-// TestKEDA: the ScaledObject says what the autoscaler and the adapter's rules say, in KEDA's words.
-func TestKEDA(t *testing.T) {
+// TestScaledObject: the ScaledObject says what the autoscaler and the adapter's rules say, in KEDA's words.
+func TestScaledObject(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, kedaValues))
+	rendered := chart.Render(t, named(t, "KEDA"))
 	object := renderedScaledObject(t, rendered)
 	autoscaler := chart.Render(t).HorizontalPodAutoscaler(t)
 	rules := chart.Render(t).AdapterConfig(t).Rules
@@ -81,7 +78,7 @@ func TestKEDA(t *testing.T) {
 	for i, trigger := range object.Spec.Triggers {
 		assert.Equal(t, "prometheus", trigger.Type)
 		assert.Equal(t, "AverageValue", trigger.MetricType)
-		assert.Equal(t, autoscaler.Spec.Metrics[i].Pods.Target.AverageValue.AsApproximateFloat64(), number(t, trigger.Metadata["threshold"]))
+		assert.Equal(t, autoscaler.Spec.Metrics[i].Pods.Target.AverageValue.AsApproximateFloat64(), parseNumber(t, trigger.Metadata["threshold"]))
 		assert.Equal(t, "false", trigger.Metadata["ignoreNullValues"], "no value is not 0")
 		assert.Equal(t, "http://holograph-prometheus.holograph.svc:9090", trigger.Metadata["serverAddress"])
 		// Two names make the rule's matcher a regular expression, as the trigger's is.
@@ -100,7 +97,7 @@ func TestKEDA(t *testing.T) {
 // TestKEDAQueries has Prometheus answer them.
 func TestKEDAQueries(t *testing.T) {
 	t.Parallel()
-	triggers := renderedScaledObject(t, chart.Render(t, chart.Parse(t, kedaValues))).Spec.Triggers
+	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"))).Spec.Triggers
 	ruleTest(t, t.TempDir(), "keda_query.yaml", func(name string) string {
 		switch name {
 		case "overruns":
@@ -118,15 +115,15 @@ func TestKEDAThresholds(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]float64{"0.1": 0.1, "100m": 0.1, "2": 2, "1k": 1000, "1.5": 1.5} {
 		values := chart.Parse(t, "signals: {overruns: {target: "+`"`+target+`"`+"}}")
-		trigger := renderedScaledObject(t, chart.Render(t, chart.Parse(t, kedaValues), values)).Spec.Triggers[0]
-		assert.InDelta(t, want, number(t, trigger.Metadata["threshold"]), 1e-12, target)
+		trigger := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), values)).Spec.Triggers[0]
+		assert.InDelta(t, want, parseNumber(t, trigger.Metadata["threshold"]), 1e-12, target)
 	}
 }
 
 // TestKEDAShowsItsCredentials: what Prometheus asks for is named in a TriggerAuthentication that both triggers use.
 func TestKEDAShowsItsCredentials(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, kedaValues), chart.Parse(t, `
+	rendered := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `
 prometheus:
   enabled: false
   url: https://prometheus.example
@@ -158,7 +155,8 @@ secretTargetRef:
 	assert.Equal(t, 1, authentications)
 }
 
-func number(t *testing.T, text string) float64 {
+// parseNumber returns the number that a text holds.
+func parseNumber(t *testing.T, text string) float64 {
 	t.Helper()
 	value, err := strconv.ParseFloat(text, 64)
 	require.NoError(t, err)
@@ -207,8 +205,8 @@ metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+o
 	kedas := autoscaler(`{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: holograph-renderer, uid: a}`)
 	_, err := chart.Template(chart.Options{Cluster: kedas})
 	require.Error(t, err)
-	assert.Equal(t, refusalsOfTakeBack["the autoscaler is KEDA's"].message, place.ReplaceAllString(err.Error(), ""))
-	_, err = chart.Template(chart.Options{Cluster: kedas, Values: []chart.Values{chart.Parse(t, kedaValues)}})
+	assert.Equal(t, refusalsOfTakeBack["the autoscaler is KEDA's"].message, failurePlace.ReplaceAllString(err.Error(), ""))
+	_, err = chart.Template(chart.Options{Cluster: kedas, Values: []chart.Values{named(t, "KEDA")}})
 	assert.NoError(t, err, "KEDA stays")
 	for _, other := range []string{"", "{apiVersion: v1, kind: ConfigMap, name: team, uid: b}"} {
 		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})

@@ -47,3 +47,11 @@ func TestKubernetesVersionsAreWhatTheChartClaims(t *testing.T) {
 	assert.NoError(t, chart.Newest.Validate(unknown))
 	assert.ErrorContains(t, chart.Oldest.Validate(unknown), `unknown field "tolerance"`)
 }
+
+func TestRefusesOldKubernetes(t *testing.T) {
+	t.Parallel()
+	_, err := chart.Template(chart.Options{KubeVersion: "v1.29.9"})
+	assert.ErrorContains(t, err, "chart requires kubeVersion: >=1.30.0-0")
+	_, err = chart.Template(chart.Options{KubeVersion: "v1.30.0-eks-1"})
+	assert.NoError(t, err, "vendors' versions look like pre-releases")
+}

@@ -2,10 +2,12 @@ package chart_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"sigs.k8s.io/yaml"
 
+	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 )
@@ -43,8 +46,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// written begins the part of Chart.yaml that is written from other files.
-const written = "# From here on written by `make update`.\n"
+// generatedFrom begins the part of Chart.yaml that is written from other files.
+const generatedFrom = "# From here on written by `make update`.\n"
 
 // TestChartMetadata keeps what Artifact Hub shows of the chart together with what it is taken from: the icon's
 // drawing, the newest section of the changelog, and the images that the values name.
@@ -55,21 +58,21 @@ func TestChartMetadata(t *testing.T) {
 	path := filepath.Join(directory, chartutil.ChartfileName)
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	before, got, found := strings.Cut(string(content), written)
-	require.True(t, found, "%s has no line %q", path, written)
+	before, got, found := strings.Cut(string(content), generatedFrom)
+	require.True(t, found, "%s has no line %q", path, generatedFrom)
 
 	metadata, err := chartutil.LoadChartfile(path)
 	require.NoError(t, err)
 	annotations, err := yaml.Marshal(map[string]any{"annotations": map[string]string{
 		"artifacthub.io/category": "monitoring-logging",
-		"artifacthub.io/changes":  asYAML(t, changes(t, metadata.Version)),
-		"artifacthub.io/images":   asYAML(t, images(t)),
+		"artifacthub.io/changes":  asYAML(t, newestChanges(t, metadata.Version)),
+		"artifacthub.io/images":   asYAML(t, artifactHubImages(t)),
 		"artifacthub.io/license":  "Apache-2.0",
 	}})
 	require.NoError(t, err)
-	want := "icon: " + icon(t) + "\n" + string(annotations)
+	want := "icon: " + iconURL(t) + "\n" + string(annotations)
 	if *updateGolden {
-		require.NoError(t, os.WriteFile(path, []byte(before+written+want), 0o644))
+		require.NoError(t, os.WriteFile(path, []byte(before+generatedFrom+want), 0o644))
 		got = want
 	}
 	assert.Equal(t, want, got, "Chart.yaml is stale; run: make update")
@@ -84,8 +87,8 @@ func asYAML(t *testing.T, value any) string {
 	return string(text)
 }
 
-// icon is the drawing of docs as a URL that holds all of it: the chart needs no place on the web.
-func icon(t *testing.T) string {
+// iconURL is the drawing of docs as a URL that holds all of it: the chart needs no place on the web.
+func iconURL(t *testing.T) string {
 	t.Helper()
 	path, err := repo.Path("docs", "icon.svg")
 	require.NoError(t, err)
@@ -94,8 +97,8 @@ func icon(t *testing.T) string {
 	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(drawing)
 }
 
-// images lists what the default values run, as Artifact Hub reads it.
-func images(t *testing.T) []map[string]any {
+// artifactHubImages lists what the default values run, as Artifact Hub reads it.
+func artifactHubImages(t *testing.T) []map[string]any {
 	t.Helper()
 	found := map[string]string{}
 	var walk func(value any)
@@ -139,11 +142,11 @@ type change struct {
 	Description string `json:"description"`
 }
 
-// kinds are the sections that Keep a Changelog and Artifact Hub both know.
-var kinds = []string{"added", "changed", "deprecated", "removed", "fixed", "security"}
+// changeKinds are the sections that Keep a Changelog and Artifact Hub both know.
+var changeKinds = []string{"added", "changed", "deprecated", "removed", "fixed", "security"}
 
-// changes reads the changelog's newest section, which must be that of the version.
-func changes(t *testing.T, version string) []change {
+// newestChanges reads the changelog's newest section, which must be that of the version.
+func newestChanges(t *testing.T, version string) []change {
 	t.Helper()
 	sections := regexp.MustCompile(`(?m)^## `).Split(string(chart.File(t, "CHANGELOG.md")), -1)
 	require.Greater(t, len(sections), 1, "CHANGELOG.md has no section")
@@ -155,7 +158,7 @@ func changes(t *testing.T, version string) []change {
 		line = strings.TrimSpace(line)
 		if heading, is := strings.CutPrefix(line, "### "); is {
 			kind = strings.ToLower(heading)
-			require.Contains(t, kinds, kind)
+			require.Contains(t, changeKinds, kind)
 		} else if text, is := strings.CutPrefix(line, "- "); is {
 			require.NotEmpty(t, kind, "%q stands under no kind of change", line)
 			list = append(list, change{kind, text})
@@ -165,4 +168,20 @@ func changes(t *testing.T, version string) []change {
 	}
 	require.NotEmpty(t, list, "the section of %s says nothing", version)
 	return list
+}
+
+// TestImagesArePinnedLikeTheirModules keeps an image's tag and the module that it can be built from together.
+func TestImagesArePinnedLikeTheirModules(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	for component, pinned := range map[chart.Component]program.Program{
+		chart.Prometheus:        program.Prometheus,
+		chart.PrometheusAdapter: program.PrometheusAdapter,
+		chart.KubeStateMetrics:  program.KubeStateMetrics,
+	} {
+		version, err := pinned.Version()
+		require.NoError(t, err)
+		image := rendered.Container(t, component).Image
+		assert.Equal(t, pinned.Tag(version), image[strings.LastIndex(image, ":")+1:], "%s: the chart's tag and the version in %s/go.mod", image, pinned.Folder)
+	}
 }

@@ -11,12 +11,6 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// withOperator are the values for a cluster whose Prometheus the Prometheus Operator runs.
-const withOperator = `
-prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}
-podMonitor: {enabled: true, labels: {release: stack}, annotations: {contact: graphics}}
-prometheusRule: {enabled: true, labels: {release: stack}}`
-
 // ofKind returns the rendered objects of one kind by name.
 func ofKind(rendered *chart.Rendered, kind string) map[string]chart.Object {
 	found := map[string]chart.Object{}
@@ -28,8 +22,8 @@ func ofKind(rendered *chart.Rendered, kind string) map[string]chart.Object {
 	return found
 }
 
-// at returns the value at a path of keys and indices below an object.
-func at(t *testing.T, value any, path ...any) any {
+// valueAt returns the value at a path of keys and indices below an object.
+func valueAt(t *testing.T, value any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
 		switch step := step.(type) {
@@ -53,7 +47,7 @@ func at(t *testing.T, value any, path ...any) any {
 // TestPodMonitors: they make the same jobs and the same labels of the same pods as the embedded Prometheus.
 func TestPodMonitors(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, withOperator), chart.Parse(t, "signals: {labels: {pod: kubernetes_pod_name}}"))
+	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, "signals: {labels: {pod: kubernetes_pod_name}}"))
 	monitors := ofKind(rendered, "PodMonitor")
 	require.Len(t, monitors, 2)
 	for component, want := range map[chart.Component]string{
@@ -62,16 +56,16 @@ func TestPodMonitors(t *testing.T) {
 	} {
 		monitor := monitors["holograph-"+string(component)]
 		require.NotNil(t, monitor, component)
-		assert.Equal(t, "stack", at(t, monitor, "metadata", "labels", "release"))
-		assert.Equal(t, map[string]any{"contact": "graphics"}, at(t, monitor, "metadata", "annotations"))
+		assert.Equal(t, "stack", valueAt(t, monitor, "metadata", "labels", "release"))
+		assert.Equal(t, map[string]any{"contact": "graphics"}, valueAt(t, monitor, "metadata", "annotations"))
 
 		pods := rendered.Deployment(t, component).Spec.Template.Labels
-		for key, value := range at(t, monitor, "spec", "selector", "matchLabels").(map[string]any) {
+		for key, value := range valueAt(t, monitor, "spec", "selector", "matchLabels").(map[string]any) {
 			assert.Equal(t, pods[key], value, key)
 		}
-		assert.Equal(t, string(component), pods[at(t, monitor, "spec", "jobLabel").(string)], "the job's name is that of the embedded Prometheus' job")
+		assert.Equal(t, string(component), pods[valueAt(t, monitor, "spec", "jobLabel").(string)], "the job's name is that of the embedded Prometheus' job")
 
-		endpoint := chart.Merge(at(t, monitor, "spec", "podMetricsEndpoints", 0).(map[string]any))
+		endpoint := chart.Merge(valueAt(t, monitor, "spec", "podMetricsEndpoints", 0).(map[string]any))
 		relabelings := fmt.Sprint(endpoint["relabelings"])
 		delete(endpoint, "relabelings")
 		delete(endpoint, "metricRelabelings")
@@ -85,24 +79,24 @@ func TestPodMonitors(t *testing.T) {
 		}
 	}
 
-	assert.Len(t, ofKind(chart.Render(t, chart.Parse(t, withOperator), chart.Set("kubeStateMetrics.enabled", false)), "PodMonitor"), 1)
+	assert.Len(t, ofKind(chart.Render(t, named(t, "operator"), chart.Set("kubeStateMetrics.enabled", false)), "PodMonitor"), 1)
 	assert.NotContains(t, rendered.Notes, "scaling events are recorded")
-	elsewhere := chart.Render(t, chart.Parse(t, withOperator), chart.Set("podMonitor.apiVersion", "azmonitoring.coreos.com/v1"))
+	elsewhere := chart.Render(t, named(t, "operator"), chart.Set("podMonitor.apiVersion", "azmonitoring.coreos.com/v1"))
 	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PodMonitor")["holograph-renderer"].APIVersion())
 }
 
 // TestPrometheusRule: its groups are those of the embedded Prometheus' rules file.
 func TestPrometheusRule(t *testing.T) {
 	t.Parallel()
-	rule := ofKind(chart.Render(t, chart.Parse(t, withOperator)), "PrometheusRule")["holograph"]
+	rule := ofKind(chart.Render(t, named(t, "operator")), "PrometheusRule")["holograph"]
 	require.NotNil(t, rule)
-	assert.Equal(t, "stack", at(t, rule, "metadata", "labels", "release"))
+	assert.Equal(t, "stack", valueAt(t, rule, "metadata", "labels", "release"))
 	var embedded map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(chart.Render(t).RulesFile(t)), &embedded))
 	require.NotEmpty(t, embedded["groups"])
-	assert.Equal(t, embedded["groups"], at(t, rule, "spec", "groups"))
+	assert.Equal(t, embedded["groups"], valueAt(t, rule, "spec", "groups"))
 
-	elsewhere := chart.Render(t, chart.Parse(t, withOperator), chart.Set("prometheusRule.apiVersion", "azmonitoring.coreos.com/v1"))
+	elsewhere := chart.Render(t, named(t, "operator"), chart.Set("prometheusRule.apiVersion", "azmonitoring.coreos.com/v1"))
 	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PrometheusRule")["holograph"].APIVersion())
 	assert.Empty(t, ofKind(chart.Render(t), "PrometheusRule"))
 	assert.Empty(t, ofKind(chart.Render(t), "PodMonitor"))

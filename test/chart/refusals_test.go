@@ -212,14 +212,14 @@ func TestRefusals(t *testing.T) {
 				}
 				_, err := chart.Template(options)
 				require.Error(t, err, "rendered, and should say: %s", test.message)
-				assert.Equal(t, test.message, place.ReplaceAllString(err.Error(), ""))
+				assert.Equal(t, test.message, failurePlace.ReplaceAllString(err.Error(), ""))
 			})
 		}
 	}
 }
 
-// place is where Helm says that a template failed.
-var place = regexp.MustCompile(`(?s)^.*execution error at \(holograph/templates/[^)]*\): `)
+// failurePlace is where Helm says that a template failed, which begins its message.
+var failurePlace = regexp.MustCompile(`(?s)^.*execution error at \(holograph/templates/[^)]*\): `)
 
 // TestEveryRefusalHasACase reads the sentences out of the templates and finds a case for each.
 func TestEveryRefusalHasACase(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"holograph/test/internal/chart"
 )
@@ -64,4 +65,13 @@ func TestReplicasWithoutTheAutoscalerAreMarked(t *testing.T) {
 	require.NotNil(t, deployment.Spec.Replicas)
 	assert.Zero(t, *deployment.Spec.Replicas)
 	assert.Contains(t, deployment.Annotations, "holograph/replicas-in-manifest")
+}
+
+func TestReplicasAreRenderedOnlyWithoutTheAutoscaler(t *testing.T) {
+	t.Parallel()
+	assert.Nil(t, chart.Render(t).Deployment(t, chart.Renderer).Spec.Replicas)
+
+	rendered := chart.Render(t, chart.Parse(t, "{autoscaling: {enabled: false}, renderer: {replicaCount: 3}}"))
+	assert.EqualValues(t, 3, *rendered.Deployment(t, chart.Renderer).Spec.Replicas)
+	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered))
 }

@@ -42,40 +42,40 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
 	// JSON is YAML, and this way its keys keep their order.
 	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.schema.json"), &schema))
-	definitions := field(schema.Content[0], "definitions")
+	definitions := nodeAt(schema.Content[0], "definitions")
 
 	var walk func(path string, comment string, value, node *yaml.Node)
 	walk = func(path string, comment string, value, node *yaml.Node) {
 		if path != "" {
 			require.NotEmpty(t, comment, "%s has no `# --` comment in values.yaml", path)
 			if *updateGolden {
-				set(node, "description", comment)
+				setText(node, "description", comment)
 			}
-			description := field(node, "description")
+			description := nodeAt(node, "description")
 			require.NotNil(t, description, "%s: the schema does not describe it: run `go test ./test/chart -run Schema -update`", path)
 			assert.Equal(t, comment, description.Value, "%s: if the comment in values.yaml is meant, run `go test ./test/chart -run Schema -update`", path)
 		}
-		if all := field(node, "allOf"); all != nil {
-			if reference := field(all.Content[0], "$ref"); reference != nil {
-				node = field(definitions, strings.TrimPrefix(reference.Value, "#/definitions/"))
+		if all := nodeAt(node, "allOf"); all != nil {
+			if reference := nodeAt(all.Content[0], "$ref"); reference != nil {
+				node = nodeAt(definitions, strings.TrimPrefix(reference.Value, "#/definitions/"))
 				require.NotNil(t, node, "%s: %s", path, reference.Value)
 			}
 		}
-		properties := field(node, "properties")
+		properties := nodeAt(node, "properties")
 		if properties == nil || value.Kind != yaml.MappingNode || len(value.Content) == 0 || slices.Contains(kubernetesOwn, path) {
 			return
 		}
-		closed := field(node, "additionalProperties")
+		closed := nodeAt(node, "additionalProperties")
 		assert.True(t, path == "global" || closed != nil && closed.Value == "false", "%s: the schema takes unknown keys", path)
 		for i := 0; i < len(properties.Content); i += 2 {
 			at := strings.TrimPrefix(path+"."+properties.Content[i].Value, ".")
-			found := field(value, properties.Content[i].Value) != nil
-			assert.NotEqual(t, slices.Contains(withoutDefault, at), found, "%s is in the schema and not in values.yaml, or needs no leave to be", at)
+			found := nodeAt(value, properties.Content[i].Value) != nil
+			assert.NotEqual(t, slices.Contains(withoutDefault, at), found, "%s is a key of the schema that values.yaml lacks: add it there or to withoutDefault; or it stands in both values.yaml and withoutDefault: remove it from there", at)
 		}
 		for i := 0; i < len(value.Content); i += 2 {
 			key := value.Content[i]
 			at := strings.TrimPrefix(path+"."+key.Value, ".")
-			child := field(properties, key.Value)
+			child := nodeAt(properties, key.Value)
 			if assert.NotNil(t, child, "%s is in values.yaml and not in the schema", at) {
 				walk(at, documentation(key.HeadComment), value.Content[i+1], child)
 			}
@@ -84,7 +84,7 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 	walk("", "", values.Content[0], schema.Content[0])
 
 	text := &bytes.Buffer{}
-	write(text, schema.Content[0], "")
+	writeJSON(text, schema.Content[0], "")
 	text.WriteByte('\n')
 	if *updateGolden {
 		directory, err := chart.Directory()
@@ -106,8 +106,8 @@ func documentation(comment string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, "\n#", "\n")), " ")
 }
 
-// field returns the value of a mapping's key, nil where there is none.
-func field(mapping *yaml.Node, key string) *yaml.Node {
+// nodeAt returns the value of a mapping's key, nil where there is none.
+func nodeAt(mapping *yaml.Node, key string) *yaml.Node {
 	if mapping == nil || mapping.Kind != yaml.MappingNode {
 		return nil
 	}
@@ -119,9 +119,9 @@ func field(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// set gives a mapping's key a text; a new key comes first.
-func set(mapping *yaml.Node, key, text string) {
-	value := field(mapping, key)
+// setText gives a mapping's key a text; a new key comes first.
+func setText(mapping *yaml.Node, key, text string) {
+	value := nodeAt(mapping, key)
 	if value == nil {
 		value = &yaml.Node{Kind: yaml.ScalarNode}
 		mapping.Content = append([]*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value}, mapping.Content...)
@@ -129,8 +129,8 @@ func set(mapping *yaml.Node, key, text string) {
 	value.Tag, value.Value = "!!str", text
 }
 
-// write prints a node as JSON, indented by two.
-func write(out *bytes.Buffer, node *yaml.Node, indent string) {
+// writeJSON prints a node as JSON, indented by two.
+func writeJSON(out *bytes.Buffer, node *yaml.Node, indent string) {
 	below := indent + "  "
 	switch node.Kind {
 	case yaml.MappingNode, yaml.SequenceNode:
@@ -145,10 +145,10 @@ func write(out *bytes.Buffer, node *yaml.Node, indent string) {
 			}
 			out.WriteString("\n" + below)
 			if step == 2 {
-				write(out, node.Content[i], below)
+				writeJSON(out, node.Content[i], below)
 				out.WriteString(": ")
 			}
-			write(out, node.Content[i+step-1], below)
+			writeJSON(out, node.Content[i+step-1], below)
 		}
 		if len(node.Content) > 0 {
 			out.WriteString("\n" + indent)
@@ -188,7 +188,7 @@ func TestNullIsRefusedOrMeant(t *testing.T) {
 				rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, nil)}})
 				if err != nil {
 					schema := strings.Contains(err.Error(), "values don't meet the specifications of the schema")
-					assert.True(t, schema || place.MatchString(err.Error()), "%s", err)
+					assert.True(t, schema || failurePlace.MatchString(err.Error()), "%s", err)
 					return
 				}
 				for _, object := range rendered.Objects {
@@ -203,4 +203,66 @@ func TestNullIsRefusedOrMeant(t *testing.T) {
 		}
 	}
 	walk("", values)
+}
+
+// TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	schemaRefuses(t, map[string]any{
+		"unknown":                              1,
+		"renderer.unknown":                     1,
+		"renderer.port":                        70000,
+		"renderer.resources.limits.cpu":        "one",
+		"renderer.image.tag":                   "a tag",
+		"renderer.image.digest":                "sha256:short",
+		"renderer.metricsPath":                 "metrics",
+		"frame.budget":                         "33",
+		"slo.objective":                        100,
+		"signals.labels.pod":                   "pod-name",
+		"signals.overruns.name":                "frames-over-budget",
+		"signals.overruns.window":              "2 minutes",
+		"signals.overruns.target":              "a tenth",
+		"signals.demand.enabled":               "yes",
+		"signals.demand.name":                  "demand of a pod",
+		"signals.demand.offeredMetric":         "offered:cpu_seconds",
+		"signals.demand.capacityMetric":        "cpu-cores",
+		"signals.demand.window":                "1 minute",
+		"signals.demand.target":                "75%",
+		"autoscaling.minReplicas":              0,
+		"autoscaling.behavior.scaleUpp":        map[string]any{},
+		"podMonitor.apiVersion":                "v1",
+		"scrapeAnnotations.enabled":            "yes",
+		"prometheus.retention.size":            "512",
+		"prometheusAdapter.replicaCount":       0,
+		"kubeStateMetrics.scrapeInterval":      5,
+		"fullnameOverride":                     "Upper",
+		"servedNamespaces":                     []any{"film", "film"},
+		"prometheusAdapter.existing.configMap": "the rules",
+		"global.imagePullSecrets":              []any{"a name"},
+		"renderer.podDisruptionBudget":         "none",
+		"renderer.serviceAccount.automount":    "no",
+		"prometheus.service.type":              "ExternalName",
+		"prometheusAdapter.image.pullPolicy":   "Sometimes",
+	})
+}
+
+// schemaRefuses expects the schema to refuse each value, and the message to name its key.
+func schemaRefuses(t *testing.T, wrong map[string]any) {
+	t.Helper()
+	for path, value := range wrong {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set(path, value)}})
+			require.Error(t, err)
+			place := "/" + strings.ReplaceAll(path, ".", "/")
+			parent, key := place[:strings.LastIndex(place, "/")], path[strings.LastIndex(path, ".")+1:]
+			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
+			assert.True(t, named, "the message does not name %s:\n%s", path, err)
+		})
+	}
+}
+
+func TestSubchartKeysAreTaken(t *testing.T) {
+	t.Parallel()
+	chart.Render(t, chart.Parse(t, "{enabled: true, global: {imageRegistry: mirror.example, other: chart}}"))
 }

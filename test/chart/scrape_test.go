@@ -101,11 +101,11 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	wanted := map[string]map[bool][]map[string]string{"renderer": ofRenderer, "kube-state-metrics": ofObjects}
 
 	embedded := scrapeJobs(t, chart.Render(t))
-	monitors := ofKind(chart.Render(t, chart.Parse(t, withOperator)), "PodMonitor")
+	monitors := ofKind(chart.Render(t, named(t, "operator")), "PodMonitor")
 	for component, want := range wanted {
 		for where, steps := range map[string]any{
 			"scrape job": embedded[component]["metric_relabel_configs"],
-			"PodMonitor": at(t, monitors["holograph-"+component], "spec", "podMetricsEndpoints", 0, "metricRelabelings"),
+			"PodMonitor": valueAt(t, monitors["holograph-"+component], "spec", "podMetricsEndpoints", 0, "metricRelabelings"),
 		} {
 			for keep, samples := range want {
 				for _, labels := range samples {
@@ -121,8 +121,8 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	served := scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film]")))["kube-state-metrics"]["metric_relabel_configs"]
 	assert.True(t, kept(t, served, object(desired, "film", "horizontalpodautoscaler", "studio-renderer")))
 	assert.False(t, kept(t, served, object(desired, "elsewhere", "horizontalpodautoscaler", "studio-renderer")))
-	odd := scrapeJobs(t, chart.Render(t, chart.Parse(t, oddNames), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
-	for _, name := range []string{"odd_frames", "odd_overruns", "odd_offered", "odd_capacity"} {
+	odd := scrapeJobs(t, chart.Render(t, oddSignals(), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
+	for _, name := range []string{"odd_frames_total", "odd_late_total", "odd_offered", "odd_capacity"} {
 		assert.True(t, kept(t, odd, object(name, "", "", "")), name)
 	}
 	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")))
@@ -141,17 +141,17 @@ func TestScrapesAreBounded(t *testing.T) {
 		assert.NotContains(t, job, "honor_labels", "the scrape job %s", name)
 		assert.Equal(t, false, job["honor_timestamps"], "the scrape job %s", name)
 	}
-	monitors := ofKind(chart.Render(t, values, chart.Parse(t, withOperator)), "PodMonitor")
+	monitors := ofKind(chart.Render(t, values, named(t, "operator")), "PodMonitor")
 	for _, component := range []string{"renderer", "kube-state-metrics"} {
 		monitor := monitors["holograph-"+component]
 		require.NoError(t, chart.Newest.Validate(monitor))
 		for limit, field := range map[string]string{"sample_limit": "sampleLimit", "body_size_limit": "bodySizeLimit", "label_limit": "labelLimit",
 			"label_name_length_limit": "labelNameLengthLimit", "label_value_length_limit": "labelValueLengthLimit"} {
 			require.NotEmpty(t, jobs[component][limit], "%s of %s", limit, component)
-			assert.Equal(t, jobs[component][limit], at(t, monitor, "spec", field), "%s of %s", limit, component)
+			assert.Equal(t, jobs[component][limit], valueAt(t, monitor, "spec", field), "%s of %s", limit, component)
 		}
-		assert.NotContains(t, at(t, monitor, "spec"), "targetLimit")
-		assert.NotContains(t, at(t, monitor, "spec", "podMetricsEndpoints", 0), "honorLabels")
+		assert.NotContains(t, valueAt(t, monitor, "spec"), "targetLimit")
+		assert.NotContains(t, valueAt(t, monitor, "spec", "podMetricsEndpoints", 0), "honorLabels")
 	}
 	assert.EqualValues(t, 1000000, jobs["renderer"]["sample_limit"])
 	assert.Equal(t, "3MB", jobs["renderer"]["body_size_limit"])
@@ -184,7 +184,7 @@ func TestPodsAreTheDeployments(t *testing.T) {
 		values := chart.Set("fullnameOverride", name)
 		rules := matcher.FindStringSubmatch(chart.Render(t, values).RulesFile(t))
 		served := matcher.FindStringSubmatch(chart.Render(t, values, chart.Parse(t, "servedNamespaces: [film]")).RulesFile(t))
-		trigger := matcher.FindStringSubmatch(renderedScaledObject(t, chart.Render(t, values, chart.Parse(t, kedaValues))).Spec.Triggers[0].Metadata["query"])
+		trigger := matcher.FindStringSubmatch(renderedScaledObject(t, chart.Render(t, values, named(t, "KEDA"))).Spec.Triggers[0].Metadata["query"])
 		require.NotNil(t, rules)
 		require.NotNil(t, served)
 		require.NotNil(t, trigger)

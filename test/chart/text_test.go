@@ -141,7 +141,7 @@ func TestNamespaces(t *testing.T) {
 	for name, test := range refusalsOfNamespaces {
 		_, err := chart.Template(chart.Options{Namespace: test.values})
 		if assert.Error(t, err, name) {
-			assert.Equal(t, test.message, place.ReplaceAllString(err.Error(), ""))
+			assert.Equal(t, test.message, failurePlace.ReplaceAllString(err.Error(), ""))
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestTextsCannotLeaveTheirPlace(t *testing.T) {
 			return chart.Merge(chart.Set("prometheus", chart.Parse(t, "{"+ownPrometheus+"}")), chart.Set("prometheus.tls.clientSecret", "a"+text))
 		},
 		"prometheusAdapter.existing.extraRules": func(text string) chart.Values {
-			return chart.Merge(chart.Parse(t, existingAdapter), chart.Set("prometheusAdapter.existing.extraRules", []any{map[string]any{"seriesQuery": "a" + text}}))
+			return chart.Merge(named(t, "existing adapter"), chart.Set("prometheusAdapter.existing.extraRules", []any{map[string]any{"seriesQuery": "a" + text}}))
 		},
 	}
 	for place, values := range places {
@@ -234,8 +234,8 @@ func TestNoSecretIsShown(t *testing.T) {
 		ownPrometheus + `, tls: {clientSecret: "-----BEGIN PRIVATE KEY-----\ns3cr3t"}`,
 		ownPrometheus + `, tls: {ca: "-----BEGIN PRIVATE KEY-----\ns3cr3t"}`,
 	} {
-		for _, other := range []string{"{}", kedaValues} {
-			rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, other), chart.Parse(t, "prometheus: {enabled: false, "+strings.TrimPrefix(values, "enabled: false, ")+"}")}})
+		for _, other := range []chart.Values{{}, named(t, "KEDA")} {
+			rendered, err := chart.Template(chart.Options{Values: []chart.Values{other, chart.Parse(t, "prometheus: {enabled: false, "+strings.TrimPrefix(values, "enabled: false, ")+"}")}})
 			if err != nil {
 				assert.NotContains(t, err.Error(), secret, values)
 				continue
@@ -274,7 +274,7 @@ func TestURLs(t *testing.T) {
 	} {
 		_, err := render(address)
 		if assert.Error(t, err, "%q", address) {
-			assert.Regexp(t, place, err.Error(), "%q is refused without a sentence", address)
+			assert.Regexp(t, failurePlace, err.Error(), "%q is refused without a sentence", address)
 		}
 	}
 }
@@ -292,7 +292,7 @@ func TestHeaders(t *testing.T) {
 		rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, "prometheus: {"+ownPrometheus+"}"), chart.Set("prometheus.headers", map[string]any{"X-Scope-OrgID": value})}})
 		if !taken {
 			if assert.Error(t, err, "%q", value) {
-				assert.Regexp(t, place, err.Error())
+				assert.Regexp(t, failurePlace, err.Error())
 			}
 			continue
 		}
@@ -337,7 +337,7 @@ func TestHeadersFromSecrets(t *testing.T) {
 	}
 	assert.Equal(t, []string{file + " 1e3 0x1"}, mounted)
 
-	scaled := chart.Render(t, chart.Parse(t, kedaValues), values)
+	scaled := chart.Render(t, named(t, "KEDA"), values)
 	for _, trigger := range renderedScaledObject(t, scaled).Spec.Triggers {
 		assert.Equal(t, "custom", trigger.Metadata["authModes"])
 		assert.NotContains(t, trigger.Metadata, "customHeaders")
@@ -388,7 +388,7 @@ func TestCertificatesAreRead(t *testing.T) {
 		strings.TrimSuffix(strings.TrimSpace(real), "-"), real[:200], "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n"} {
 		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, `prometheus: {`+ownPrometheus+`}`), chart.Set("prometheus.tls.ca", text)}})
 		if assert.Error(t, err, "%q", text) {
-			assert.Regexp(t, place, err.Error())
+			assert.Regexp(t, failurePlace, err.Error())
 		}
 	}
 }
@@ -448,7 +448,7 @@ func TestDrainFitsIntoTheGracePeriod(t *testing.T) {
 		if taken {
 			assert.NoError(t, err, values)
 		} else if assert.Error(t, err, values) {
-			assert.Regexp(t, place, err.Error())
+			assert.Regexp(t, failurePlace, err.Error())
 		}
 	}
 }
@@ -461,7 +461,7 @@ func TestNumbersAndBooleansStayNames(t *testing.T) {
 		if name[0] < 'a' {
 			label = "pod"
 		}
-		rendered := chart.Render(t, chart.Parse(t, withOperator), chart.Parse(t, fmt.Sprintf(`
+		rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, fmt.Sprintf(`
 signals: {labels: {pod: %q}}
 prometheus: {`+ownPrometheus+`, tls: {caSecret: {name: %[2]q, key: %[2]q}, clientSecret: %[2]q}, auth: {bearerToken: {existingSecret: %[2]q, key: %[2]q}}}`, label, name)))
 		for _, object := range rendered.Objects {

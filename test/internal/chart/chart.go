@@ -22,6 +22,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/ignore"
 	"helm.sh/helm/v3/pkg/releaseutil"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"holograph/ci/program"
@@ -66,6 +67,9 @@ type Rendered struct {
 	Objects []Object
 	// Documents are the texts of Objects.
 	Documents []Document
+
+	// typed decodes Objects into their Go types, once: Of is called a hundred times for the defaults alone.
+	typed func() ([]runtime.Object, error)
 }
 
 // Document is the text of one rendered object.
@@ -202,6 +206,7 @@ func (c *Chart) Template(options Options) (*Rendered, error) {
 	}
 	notes := path.Join(loaded.Name(), "templates", "NOTES.txt")
 	rendered := &Rendered{Notes: files[notes]}
+	rendered.typed = sync.OnceValues(func() ([]runtime.Object, error) { return typed(rendered.Objects) })
 	delete(files, notes)
 	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {

@@ -71,21 +71,34 @@ func (o Object) Typed() (runtime.Object, error) {
 }
 
 // Of returns the rendered objects of one Go type, such as *appsv1.Deployment, in installation order. Kinds of other
-// projects have none here.
+// projects have none here. Every call returns the same objects, so nobody may change them.
 func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
 	t.Helper()
+	all, err := rendered.typed()
+	require.NoError(t, err)
 	var found []T
-	for _, object := range rendered.Objects {
-		if object.custom() {
-			continue
-		}
-		typed, err := object.Typed()
-		require.NoError(t, err, "%v", object)
-		if wanted, ok := typed.(T); ok {
+	for _, object := range all {
+		if wanted, ok := object.(T); ok {
 			found = append(found, wanted)
 		}
 	}
 	return found
+}
+
+// typed decodes the objects whose Go types this package knows.
+func typed(objects []Object) ([]runtime.Object, error) {
+	var all []runtime.Object
+	for _, object := range objects {
+		if object.custom() {
+			continue
+		}
+		one, err := object.Typed()
+		if err != nil {
+			return nil, fmt.Errorf("%v: %w", object, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // Deployment returns a component's Deployment.

@@ -1,5 +1,5 @@
-// Package promtool asks Prometheus itself: promtool checks rules and configurations, a server on this machine
-// answers queries and parses expressions. Both are of the version that the chart runs.
+// Package promtool asks Prometheus itself: promtool checks rules and configurations, a server on this machine answers
+// queries, and its parser, as a library, takes expressions apart. All are of the version that the chart runs.
 package promtool
 
 import (

@@ -12,32 +12,6 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// withToken are the values for a Prometheus that wants a token and a client certificate, and whose authority
-// stands in a Secret.
-const withToken = `
-prometheus:
-  enabled: false
-  url: https://prometheus.example/team
-  tls:
-    caSecret: {name: authority, key: ca.pem}
-    clientSecret: client
-  auth:
-    bearerToken: {existingSecret: login}
-  headers: {X-Scope-OrgID: film, AccountID: a=b}`
-
-// withLogin are the values for a Prometheus that wants a name and a password.
-const withLogin = `
-prometheus:
-  enabled: false
-  url: https://prometheus.example
-  tls:
-    ca: |
-      -----BEGIN CERTIFICATE-----
-      MIIA
-      -----END CERTIFICATE-----
-  auth:
-    basicAuth: {existingSecret: login}`
-
 // accessFiles returns which key of which Secret or ConfigMap the adapter finds under each path.
 func accessFiles(t *testing.T, rendered *chart.Rendered) map[string]string {
 	t.Helper()
@@ -70,7 +44,7 @@ func accessFiles(t *testing.T, rendered *chart.Rendered) map[string]string {
 // that the adapter reads names their very paths.
 func TestPrometheusWithToken(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, withToken))
+	rendered := chart.Render(t, named(t, "token"))
 	files := accessFiles(t, rendered)
 
 	config, err := clientcmd.Load([]byte(rendered.ConfigMap(t, chart.PrometheusAdapter).Data["prometheus.kubeconfig"]))
@@ -101,7 +75,7 @@ func TestPrometheusWithToken(t *testing.T) {
 // TestPrometheusWithLogin: the header with the password is put in by the kubelet, from the Secret.
 func TestPrometheusWithLogin(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, withLogin))
+	rendered := chart.Render(t, named(t, "login"))
 	assert.Equal(t, map[string]string{"/etc/prometheus-access/ca.crt": "ConfigMap holograph-prometheus-authority ca.crt"}, accessFiles(t, rendered))
 	var authority string
 	for _, config := range chart.Of[*corev1.ConfigMap](t, rendered) {
@@ -128,30 +102,19 @@ func TestPrometheusWithoutSecrets(t *testing.T) {
 	assert.NotContains(t, open.ConfigMap(t, chart.PrometheusAdapter).Data, "prometheus.kubeconfig")
 	assert.NotContains(t, open.Container(t, chart.PrometheusAdapter).Args, "--prometheus-auth-config=/etc/adapter/prometheus.kubeconfig")
 
-	closed := chart.Render(t, chart.Parse(t, withToken))
+	closed := chart.Render(t, named(t, "token"))
 	checksum := func(r *chart.Rendered) string {
 		return r.Deployment(t, chart.PrometheusAdapter).Spec.Template.Annotations["checksum/config"]
 	}
 	assert.NotEqual(t, checksum(open), checksum(closed))
 }
 
-// existingAdapter are the values for an adapter that another team runs, whose rule must go on being served.
-const existingAdapter = `
-prometheusAdapter:
-  enabled: false
-  existing:
-    namespace: monitoring
-    extraRules:
-      - seriesQuery: 'jobs_waiting{namespace!="",pod!=""}'
-        resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
-        metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'`
-
-// TestExistingAdapter: the other team's rules stand first, then the very rules that the chart's own adapter
+// TestRulesForAnExistingAdapter: the other team's rules stand first, then the very rules that the chart's own adapter
 // would be given; the notes name the ConfigMap and what to do with it.
-func TestExistingAdapter(t *testing.T) {
+func TestRulesForAnExistingAdapter(t *testing.T) {
 	t.Parallel()
 	want := chart.Render(t).AdapterConfig(t).Rules
-	rendered := chart.Render(t, chart.Parse(t, existingAdapter))
+	rendered := chart.Render(t, named(t, "existing adapter"))
 	var config chart.AdapterConfig
 	for _, candidate := range chart.Of[*corev1.ConfigMap](t, rendered) {
 		if candidate.Namespace == "monitoring" {
@@ -166,6 +129,6 @@ func TestExistingAdapter(t *testing.T) {
 	assert.Contains(t, rendered.Notes, "monitoring/holograph-adapter-rules")
 	assert.Contains(t, rendered.Notes, "rules.existing=holograph-adapter-rules")
 
-	named := chart.Render(t, chart.Parse(t, existingAdapter), chart.Set("prometheusAdapter.existing.configMap", "all-rules"))
-	assert.Contains(t, named.Notes, "rules.existing=all-rules")
+	other := chart.Render(t, named(t, "existing adapter"), chart.Set("prometheusAdapter.existing.configMap", "all-rules"))
+	assert.Contains(t, other.Notes, "rules.existing=all-rules")
 }

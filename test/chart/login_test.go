@@ -60,7 +60,7 @@ func webUsers(t *testing.T, text string) map[string]string {
 // that is needed; two installations have two.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	first, second := login(t, chart.Render(t)), login(t, chart.Render(t))
+	first, second := login(t, chart.RenderWith(t, chart.Options{})), login(t, chart.RenderWith(t, chart.Options{}))
 	require.NotNil(t, first)
 	assert.Regexp(t, `^[0-9A-Za-z]{40}$`, first["password"])
 	assert.NotEqual(t, first["password"], second["password"], "the password of two installations")
@@ -70,14 +70,14 @@ func TestLogin(t *testing.T) {
 	require.Len(t, users, 1)
 	assert.NoError(t, bcrypt.CompareHashAndPassword([]byte(users[first["username"]]), []byte(first["password"])))
 	assert.Len(t, first, 4)
-	assert.Nil(t, login(t, chart.Render(t, chart.Parse(t, withLogin))), "the login of a Prometheus that does not run")
+	assert.Nil(t, login(t, chart.Render(t, named(t, "login"))), "the login of a Prometheus that does not run")
 }
 
 // TestNobodyIsShownThePassword: in every mode the password, its header and its hash stand in the Secret and nowhere else.
 func TestNobodyIsShownThePassword(t *testing.T) {
 	t.Parallel()
-	for mode, values := range modes {
-		rendered := chart.Render(t, chart.Parse(t, values))
+	for mode, values := range waysToServe(t) {
+		rendered := chart.Render(t, values)
 		secrets := login(t, rendered)
 		if secrets == nil {
 			continue
@@ -125,7 +125,7 @@ func TestLoginIsKept(t *testing.T) {
 	assert.Equal(t, login(t, rotated), login(t, again))
 
 	for key := range before {
-		broken := chart.Render(t)
+		broken := chart.RenderWith(t, chart.Options{})
 		for _, object := range broken.Objects {
 			if object.Kind() == "Secret" && object.Name() == loginSecret {
 				delete(object["data"].(map[string]any), key)
@@ -140,16 +140,16 @@ func TestLoginIsKept(t *testing.T) {
 // TestLoginOfYourOwn: a Secret that is named takes the generated one's place for everyone, and none is rendered.
 func TestLoginOfYourOwn(t *testing.T) {
 	t.Parallel()
-	for mode, values := range modes {
-		all := chart.Render(t, chart.Parse(t, values))
+	for mode, values := range waysToServe(t) {
+		all := chart.Render(t, values)
 		if login(t, all) == nil {
 			continue
 		}
-		rendered := chart.Render(t, chart.Parse(t, values), chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
+		rendered := chart.Render(t, values, chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
 		assert.Nil(t, login(t, rendered), mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
-		assert.Equal(t, len(lines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(lines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
+		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 	assert.Contains(t, path, `authorizationFile: "/etc/prometheus-access/authorization"`)
 	assert.Contains(t, path, `name: "`+loginSecret+`"`, "for whoever looks from a laptop")
 
-	keda := chart.Render(t, chart.Parse(t, kedaValues))
+	keda := chart.Render(t, named(t, "KEDA"))
 	for _, trigger := range renderedScaledObject(t, keda).Spec.Triggers {
 		assert.Equal(t, "basic", trigger.Metadata["authModes"])
 		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
@@ -187,7 +187,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 	}
 	assert.Equal(t, 1, authentications)
 
-	existing := chart.Render(t, chart.Parse(t, existingAdapter))
+	existing := chart.Render(t, named(t, "existing adapter"))
 	assert.Contains(t, existing.Notes, "copy the key authorization of the Secret "+loginSecret)
 }
 
@@ -320,7 +320,7 @@ func TestDoor(t *testing.T) {
 	}
 
 	// A new login is taken up in place, and the one before no longer opens.
-	next := login(t, chart.Render(t))
+	next := login(t, chart.RenderWith(t, chart.Options{}))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "web.yaml"), []byte(next["web.yaml"]), 0o600))
 	assert.Equal(t, http.StatusUnauthorized, statusOf(t, http.MethodGet, server.URL+"/metrics", secrets["authorization"]).StatusCode)
 	assert.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, server.URL+"/metrics", next["authorization"]).StatusCode)

@@ -13,12 +13,6 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// guest are the values of a release that uses another one's Prometheus, adapter and kube-state-metrics.
-const guest = `
-prometheus: {enabled: false, url: "http://holograph-prometheus.holograph.svc:9090"}
-prometheusAdapter: {enabled: false}
-kubeStateMetrics: {enabled: false}`
-
 // podDiscovery is where a scrape job looks for pods, as far as the chart writes it.
 type podDiscovery struct {
 	Namespaces struct {
@@ -113,7 +107,7 @@ func TestServedNamespacesOfWhatRuns(t *testing.T) {
 // what the other release must be told.
 func TestGuest(t *testing.T) {
 	t.Parallel()
-	rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{chart.Parse(t, guest)}})
+	rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{named(t, "guest")}})
 	assert.Equal(t, []string{"doctor", "renderer"}, components(rendered))
 	rendered.HorizontalPodAutoscaler(t)
 	for _, object := range rendered.Objects {

@@ -60,7 +60,7 @@ func TestOwnerOfTheMetricsAPI(t *testing.T) {
 			found := []chart.Object{owners[name]}
 			_, err := chart.Template(chart.Options{Cluster: found})
 			require.Error(t, err, "rendered, and should say: %s", test.message)
-			assert.Equal(t, test.message, place.ReplaceAllString(err.Error(), ""))
+			assert.Equal(t, test.message, failurePlace.ReplaceAllString(err.Error(), ""))
 
 			for _, way := range []string{"prometheusAdapter: {enabled: false}", "prometheusAdapter: {apiService: {ownerCheck: false}}"} {
 				_, err := chart.Template(chart.Options{Cluster: found, Values: []chart.Values{chart.Parse(t, way)}})

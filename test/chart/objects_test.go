@@ -1,0 +1,101 @@
+package chart_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+
+	"holograph/test/internal/chart"
+)
+
+// podSecurity judges pods as Kubernetes' Pod Security admission does.
+var podSecurity = sync.OnceValues(func() (policy.Evaluator, error) { return policy.NewEvaluator(policy.DefaultChecks(), nil) })
+
+// assertRestricted fails where a pod violates the restricted Pod Security Standard.
+func assertRestricted(t *testing.T, name string, metadata *metav1.ObjectMeta, spec *corev1.PodSpec) {
+	t.Helper()
+	evaluator, err := podSecurity()
+	require.NoError(t, err)
+	restricted := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
+	verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, metadata, spec))
+	assert.True(t, verdict.Allowed, "%s violates the restricted Pod Security Standard: %s", name, verdict.ForbiddenDetail())
+}
+
+func TestEveryObjectIsOneThatKubernetesTakes(t *testing.T) {
+	t.Parallel()
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			seen := map[string]bool{}
+			for _, object := range rendered.Objects {
+				assert.NoError(t, object.Validate())
+				identity := fmt.Sprint(object, " in ", object.Namespace())
+				assert.False(t, seen[identity], "%s is rendered twice", identity)
+				seen[identity] = true
+			}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				pod := deployment.Spec.Template
+				if name == "everything" {
+					// The values bring two containers of their own; only the chart's are judged.
+					pod.Spec.InitContainers = nil
+					pod.Spec.Containers = pod.Spec.Containers[:1]
+				}
+				assertRestricted(t, deployment.Name, &pod.ObjectMeta, &pod.Spec)
+				for _, container := range pod.Spec.Containers {
+					assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem, "%s can write to its root file system", container.Name)
+					assert.NotEmpty(t, container.Resources.Requests, "%s requests nothing", container.Name)
+					assert.Contains(t, container.Resources.Limits, corev1.ResourceMemory, "%s may use all the memory of its node", container.Name)
+				}
+			}
+		})
+	}
+}
+
+func TestSelectorsFindTheirPods(t *testing.T) {
+	t.Parallel()
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered := chart.Render(t, values)
+			pods := map[string]labels.Set{}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				pods[deployment.Name] = deployment.Spec.Template.Labels
+			}
+			// selected is the one Deployment whose pods a selector finds.
+			selected := func(selector map[string]string) string {
+				var found []string
+				for name, set := range pods {
+					if labels.SelectorFromSet(selector).Matches(set) {
+						found = append(found, name)
+					}
+				}
+				require.Len(t, found, 1, "selector %v", selector)
+				return found[0]
+			}
+			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+				assert.Equal(t, deployment.Name, selected(deployment.Spec.Selector.MatchLabels))
+			}
+			for _, service := range chart.Of[*corev1.Service](t, rendered) {
+				assert.Equal(t, service.Name, selected(service.Spec.Selector))
+			}
+			for _, budget := range chart.Of[*policyv1.PodDisruptionBudget](t, rendered) {
+				assert.Equal(t, budget.Name, selected(budget.Spec.Selector.MatchLabels))
+			}
+			for _, autoscaler := range chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered) {
+				assert.Contains(t, pods, autoscaler.Spec.ScaleTargetRef.Name)
+			}
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package chart_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+
+	"holograph/test/internal/chart"
+)
+
+// TestDisruptionBudgets: a drain of a node evicts one renderer at a time, and is never held up by a pod that is not ready.
+func TestDisruptionBudgets(t *testing.T) {
+	t.Parallel()
+	budgets := func(values ...chart.Values) map[string]policyv1.PodDisruptionBudgetSpec {
+		found := map[string]policyv1.PodDisruptionBudgetSpec{}
+		for _, budget := range chart.Of[*policyv1.PodDisruptionBudget](t, chart.Render(t, values...)) {
+			found[budget.Name] = budget.Spec
+		}
+		return found
+	}
+	defaults, two := budgets(), budgets(chart.Set("prometheusAdapter.replicaCount", 2))
+	assert.Len(t, defaults, 1, "the budgets of a release with one adapter: a budget of a single pod would hold every drain up, or allow it to go all the same")
+	require.Len(t, two, 2, "the budgets of a release with two adapters")
+	for name, budget := range two {
+		require.NotNil(t, budget.MaxUnavailable, name)
+		assert.Equal(t, 1, budget.MaxUnavailable.IntValue(), "how many pods of %s a drain may evict at once", name)
+		assert.Nil(t, budget.MinAvailable, "minAvailable of %s: Kubernetes takes one of the two", name)
+		require.NotNil(t, budget.UnhealthyPodEvictionPolicy, "unhealthyPodEvictionPolicy of %s is unset, which lets a pod that never gets ready hold a drain up", name)
+		assert.Equal(t, policyv1.AlwaysAllow, *budget.UnhealthyPodEvictionPolicy, "unhealthyPodEvictionPolicy of %s: a pod that is not ready serves nobody", name)
+	}
+	share := budgets(chart.Parse(t, "renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 50%}}"))["holograph-renderer"]
+	require.NotNil(t, share.MinAvailable)
+	assert.Equal(t, "50%", share.MinAvailable.String())
+	assert.Nil(t, share.MaxUnavailable)
+}
+
+// TestRollouts: an upgrade takes no renderer and no adapter away before its successor is ready, and never runs two
+// Prometheuses.
+func TestRollouts(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	for component, why := range map[chart.Component]string{
+		chart.Renderer:          "an upgrade under load would cost frames",
+		chart.PrometheusAdapter: "the autoscaler is blind while no adapter answers",
+	} {
+		strategy := rendered.Deployment(t, component).Spec.Strategy
+		assert.Equal(t, appsv1.RollingUpdateDeploymentStrategyType, strategy.Type, "the strategy of %s: %s", component, why)
+		require.NotNil(t, strategy.RollingUpdate)
+		assert.Equal(t, "0", strategy.RollingUpdate.MaxUnavailable.String(), "maxUnavailable of %s: %s", component, why)
+		assert.NotEqual(t, "0", strategy.RollingUpdate.MaxSurge.String(), "maxSurge of %s: with maxUnavailable 0 no pod could be replaced", component)
+	}
+	prometheus := rendered.Deployment(t, chart.Prometheus).Spec
+	assert.Equal(t, appsv1.RecreateDeploymentStrategyType, prometheus.Strategy.Type, "the strategy of Prometheus: two of them would scrape everything twice")
+	for component, replicas := range map[chart.Component]int32{chart.Prometheus: 1, chart.PrometheusAdapter: 1, chart.KubeStateMetrics: 1} {
+		assert.EqualValues(t, replicas, *rendered.Deployment(t, component).Spec.Replicas, "the replicas of %s", component)
+	}
+
+	two := chart.Render(t, chart.Set("prometheusAdapter.replicaCount", 2)).Deployment(t, chart.PrometheusAdapter).Spec
+	assert.EqualValues(t, 2, *two.Replicas)
+	assert.Equal(t, []string{"kubernetes.io/hostname"}, spreadOver(t, two), "what two adapters are spread over: one node's end must not take both")
+	assert.Equal(t, []string{"topology.kubernetes.io/zone", "kubernetes.io/hostname"}, spreadOver(t, rendered.Deployment(t, chart.Renderer).Spec), "what renderers are spread over")
+}
+
+// spreadOver returns what the pods of a Deployment are spread over. Each constraint counts the Deployment's own pods, and
+// keeps none from starting.
+func spreadOver(t *testing.T, spec appsv1.DeploymentSpec) (keys []string) {
+	t.Helper()
+	for _, constraint := range spec.Template.Spec.TopologySpreadConstraints {
+		keys = append(keys, constraint.TopologyKey)
+		assert.EqualValues(t, 1, constraint.MaxSkew, "maxSkew over %s", constraint.TopologyKey)
+		assert.Equal(t, corev1.ScheduleAnyway, constraint.WhenUnsatisfiable, "a cluster of one node or zone runs the chart too")
+		require.NotNil(t, constraint.LabelSelector)
+		assert.Equal(t, spec.Selector.MatchLabels, constraint.LabelSelector.MatchLabels, "the pods that are counted over %s", constraint.TopologyKey)
+	}
+	return keys
+}
+
+// TestRenderersDrain: a renderer that stops goes on serving until it is out of every list of endpoints, and has the time
+// for it.
+func TestRenderersDrain(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	container := rendered.Container(t, chart.Renderer)
+	require.NotNil(t, container.Lifecycle, "the renderer has no preStop hook: it would stop while frames still come")
+	require.NotNil(t, container.Lifecycle.PreStop)
+	require.NotNil(t, container.Lifecycle.PreStop.Sleep, "the preStop hook needs no program of the image")
+	assert.EqualValues(t, 5, container.Lifecycle.PreStop.Sleep.Seconds, "seconds of the preStop hook, in which the pod leaves every list of endpoints")
+	grace := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.TerminationGracePeriodSeconds
+	require.NotNil(t, grace)
+	assert.EqualValues(t, 30, *grace, "terminationGracePeriodSeconds: the hook, the renderer's own drain and a last frame fit into it")
+	for _, variable := range container.Env {
+		if variable.Name == "HOLOGRAPH_GRACE_PERIOD" {
+			told, err := time.ParseDuration(variable.Value)
+			require.NoError(t, err)
+			assert.Equal(t, time.Duration(*grace-container.Lifecycle.PreStop.Sleep.Seconds)*time.Second, told, "the grace period that the renderer is told of, which begins after the hook")
+			return
+		}
+	}
+	assert.Fail(t, "the renderer is not told its grace period")
+}

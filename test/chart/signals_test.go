@@ -1,0 +1,64 @@
+package chart_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"holograph/test/internal/chart"
+)
+
+// TestDemand holds the second signal: its metric stands after the first, and its rule beside the other.
+func TestDemand(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+
+	metrics := rendered.HorizontalPodAutoscaler(t).Spec.Metrics
+	require.Len(t, metrics, 2)
+	assert.Equal(t, "holograph_frames_over_budget_total", metrics[0].Pods.Metric.Name)
+	demand := metrics[1]
+	require.Equal(t, autoscalingv2.PodsMetricSourceType, demand.Type)
+	assert.Equal(t, "holograph_demand", demand.Pods.Metric.Name)
+	assert.Nil(t, demand.Pods.Metric.Selector)
+	assert.Equal(t, autoscalingv2.AverageValueMetricType, demand.Pods.Target.Type)
+	assert.Equal(t, "750m", demand.Pods.Target.AverageValue.String(), "three quarters of a pod")
+
+	rules := rendered.AdapterConfig(t).Rules
+	require.Len(t, rules, 2)
+	rule := rules[1]
+	assert.Equal(t, `holograph_offered_cpu_seconds_total{namespace!="",pod!="",container="renderer"}`, rule.SeriesQuery)
+	assert.Empty(t, rule.SeriesFilters)
+	assert.Equal(t, "^holograph_offered_cpu_seconds_total$", rule.Name.Matches)
+	assert.Equal(t, "holograph_demand", rule.Name.As)
+	assert.Equal(t, rules[0].Resources, rule.Resources)
+	assert.Equal(t,
+		`clamp_max((0 <= sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(rate(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[1m]))) `+
+			`/ (0 < sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
+			`(last_over_time(holograph_cpu_capacity_cores{namespace="film",pod=~"a|b",container="renderer"}[1m]))) < +Inf) <= 1000), 10)`,
+		rule.Query(t, "holograph_offered_cpu_seconds_total", "film", "a", "b"))
+
+	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {
+		assert.Contains(t, rendered.Notes, "/pods/*/"+name+"\"")
+	}
+	assert.NotContains(t, rendered.Notes, "reversals", "there is no price to name")
+}
+
+// TestDemandOff renders for a renderer that only counts frames over budget: nothing asks for what it does not
+// export, what is not used is not judged, and the price is named.
+func TestDemandOff(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `signals: {demand: {enabled: false, window: 1s, target: "75", name: holograph_frames_over_budget_total}}`))
+	require.Len(t, rendered.HorizontalPodAutoscaler(t).Spec.Metrics, 1)
+	require.Len(t, rendered.AdapterConfig(t).Rules, 1)
+	for _, name := range []string{"holograph_demand", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"} {
+		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
+	}
+	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
+	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle rather than 1.31")
+
+	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
+	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")
+}
