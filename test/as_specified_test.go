@@ -20,7 +20,7 @@ func TestAsSpecified(t *testing.T) {
 	s := harness.New(t)
 
 	s.Step("install the chart as specified")
-	s.Install("as-specified.yaml")
+	s.Install("as-specified")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()

@@ -26,7 +26,7 @@ func TestMetric(t *testing.T) {
 	s := harness.New(t)
 
 	s.Step("install the chart")
-	s.Install("local.yaml")
+	s.Install("local")
 
 	s.Step("follow the metric from the renderer to the autoscaler")
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)

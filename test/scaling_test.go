@@ -44,7 +44,7 @@ const (
 // on, and leave when it is gone. What the autoscaler did is on record.
 func TestScaling(t *testing.T) {
 	s := harness.New(t)
-	s.Install("local.yaml")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas))...)
 
 	pod := s.MeasurePod()

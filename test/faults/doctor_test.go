@@ -51,7 +51,7 @@ func TestDoctor(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart")
 	// A fault that is looked for need not be waited for.
-	s.UpgradeWith(map[string]string{"doctor.wait": "1s"}, "local.yaml")
+	s.UpgradeWith(map[string]string{"doctor.wait": "1s"}, "local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("nothing is broken, from outside and inside the cluster")

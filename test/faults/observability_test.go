@@ -41,7 +41,7 @@ const (
 func TestSeeing(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart with its dashboard")
-	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local.yaml")
+	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	pod := s.MeasurePod()
 	address, err := s.Release.ForwardPrometheus(t.Context(), "0")

@@ -138,7 +138,7 @@ func (d dryRun) apply(ctx context.Context, object chart.Object) error {
 // a core each, which a test machine has not.
 func TestEnvironments(t *testing.T) {
 	s := begin(t, program.Helm)
-	for _, example := range []string{"development.yaml", "staging.yaml"} {
+	for _, example := range []string{"development", "staging"} {
 		s.Step("install %s", example)
 		s.Install(example)
 		s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)

@@ -71,7 +71,7 @@ func TestRelease(t *testing.T) {
 		s.Step("install it from there")
 		checkout := s.Chart
 		s.Chart = chart.reference
-		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Flags: chart.flags}))
+		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: chart.flags}))
 		s.Chart = checkout
 		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 		printed, err := s.HelmTest()
@@ -86,7 +86,7 @@ func TestRelease(t *testing.T) {
 		lowest := s.LowestReplicas()
 
 		s.Step("upgrade to a new version of the renderer's pods")
-		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local.yaml")
+		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local")
 		s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 		s.Step("roll back to the version before")
@@ -126,19 +126,19 @@ func TestFromHelm3ToHelm4(t *testing.T) {
 	s := begin(t, program.Helm)
 	s.Step("install with Helm 3, and have the autoscaler scale")
 	set := map[string]string{"autoscaling.minReplicas": fmt.Sprint(minReplicas + 1)}
-	s.UpgradeWith(set, "local.yaml")
+	s.UpgradeWith(set, "local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas+1))...)
 	lowest := s.LowestReplicas()
 
 	s.Step("upgrade with Helm 4")
 	s.UseHelm(program.Helm4)
 	set["renderer.podAnnotations.story"] = "upgrade"
-	s.UpgradeWith(set, "local.yaml")
+	s.UpgradeWith(set, "local")
 	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 	s.Step("let Helm 4 apply on the server from now on")
 	set["renderer.podAnnotations.story"] = "server-side"
-	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: set, Flags: []string{"--server-side=true"}}))
+	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: set, Flags: []string{"--server-side=true"}}))
 	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), wait.PodsReady(s.Release))
 
 	s.Step("roll back twice, to the revision of Helm 3's")
@@ -159,7 +159,7 @@ func TestFromHelm3ToHelm4(t *testing.T) {
 func TestAutoscalingSwitched(t *testing.T) {
 	withEachHelm(t, func(s *harness.Story, helm program.Program) {
 		s.Step("install four pods without an autoscaler")
-		s.UpgradeWith(map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "4"}, "local.yaml")
+		s.UpgradeWith(map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "4"}, "local")
 		lowest := s.LowestReplicas()
 
 		s.Step("switch autoscaling on")
@@ -167,25 +167,25 @@ func TestAutoscalingSwitched(t *testing.T) {
 			// Nothing is rendered in this story, and the pods must not leave for that.
 			"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "3600",
 		}
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
 		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 		s.Step("upgrade before the autoscaler has ever scaled")
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
 		assert.EqualValues(s, 4, lowest(), "the fewest replicas wanted meanwhile")
 
 		s.Step("have the autoscaler scale, and upgrade again and again")
 		on["autoscaling.maxReplicas"] = "3"
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
 		s.WaitFor(time.Minute, wait.Replicas(s.Release, 3))
 		lowest = s.LowestReplicas()
-		s.UpgradeWith(on, "local.yaml")
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
+		s.UpgradeWith(on, "local")
 		assert.EqualValues(s, 3, lowest(), "the fewest replicas wanted meanwhile")
 
 		s.Step("switch autoscaling off")
 		off := harness.Upgrade{
-			Examples: []string{"local.yaml"},
+			Examples: []string{"local"},
 			Set:      map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "2"},
 		}
 		if helm.Name == program.Helm4.Name {

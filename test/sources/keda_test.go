@@ -37,7 +37,7 @@ func TestKEDA(t *testing.T) {
 	require.NoError(t, guest.InstallKEDA(ctx, s.Release.Client))
 
 	s.Step("the chart's own autoscaler answers a load")
-	s.Install("local.yaml")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
@@ -46,7 +46,7 @@ func TestKEDA(t *testing.T) {
 
 	s.Step("KEDA takes over")
 	lowest := s.LowestReplicas()
-	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local.yaml", "keda.yaml")
+	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local", "keda")
 	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 	assert.Greater(t, lowest(), int32(2), "the fewest replicas wanted while the load was on")
@@ -64,10 +64,10 @@ func TestKEDA(t *testing.T) {
 	start()
 
 	s.Step("the chart's own autoscaler takes the pods back, once KEDA's cannot take it along")
-	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}}),
+	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}}),
 		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: run kubectl --namespace holograph delete scaledobject holograph-renderer before this")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
-	s.Install("local.yaml")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 }
 

@@ -47,7 +47,7 @@ func TestExistingAdapter(t *testing.T) {
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 
 	s.Step("the chart does not push it aside")
-	err := s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}})
+	err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}})
 	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/adapter "+
 		"of the Helm release adapter in namespace monitoring already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring")
 
@@ -93,10 +93,10 @@ func TestTwoReleases(t *testing.T) {
 	guest := s.At("film", "holograph-film")
 
 	s.Step("install the release that serves")
-	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: map[string]string{"servedNamespaces[0]": "film"}}))
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: map[string]string{"servedNamespaces[0]": "film"}}))
 
 	s.Step("a second adapter is refused")
-	err := guest.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}})
+	err := guest.Upgrade(harness.Upgrade{Examples: []string{"local"}})
 	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service holograph/holograph-prometheus-adapter "+
 		"of the Helm release holograph in namespace holograph already, which is this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
 
@@ -174,7 +174,7 @@ func TestPrometheusOperator(t *testing.T) {
 	})))
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
-	s.Install("local.yaml", "prometheus-operator.yaml")
+	s.Install("local", "prometheus-operator")
 	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("its rules are followed there")
@@ -182,7 +182,7 @@ func TestPrometheusOperator(t *testing.T) {
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
 
 	s.Step("an adapter of the cluster's takes the place of the release's")
-	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local.yaml", "existing-adapter.yaml")
+	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local", "existing-adapter")
 	adapter := s.At("monitoring", "adapter")
 	adapter.Chart = filepath.Join("testdata", "adapter")
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: map[string]string{
@@ -196,7 +196,7 @@ func TestPrometheusOperator(t *testing.T) {
 // withLocal are the values of values-examples/local.yaml with those of a file of
 // testdata on top.
 func withLocal(name string) harness.Upgrade {
-	return harness.Upgrade{Examples: []string{"local.yaml"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
+	return harness.Upgrade{Examples: []string{"local"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
 }
 
 // recorded is met when a Prometheus records what the release's autoscaler wants.
