@@ -20,13 +20,13 @@ import (
 // localRelist is the adapter's relist interval in values-examples/local.yaml.
 const localRelist = 5 * time.Second
 
-// A fresh installation serves the metric: every link from the renderer's counter
-// to the autoscaler holds, one after the other.
+// TestMetric: after an installation every link from the renderer's counter to the autoscaler holds, and the metric is
+// served as soon as Prometheus can compute it.
 func TestMetric(t *testing.T) {
 	s := harness.New(t)
 
 	s.Step("install the chart")
-	s.Install("local.yaml")
+	s.Install("local")
 
 	s.Step("follow the metric from the renderer to the autoscaler")
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
@@ -34,7 +34,7 @@ func TestMetric(t *testing.T) {
 	s.Step("no frame was late, so the autoscaler stays at its minimum")
 	s.WaitFor(time.Minute, wait.Replicas(s.Release, minReplicas))
 
-	s.Step("it did without its metric no longer than it must")
+	s.Step("the autoscaler had its metric within one relist of the first rate")
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	served, err := firstRate(ctx, s.Release)
@@ -42,12 +42,11 @@ func TestMetric(t *testing.T) {
 	missed, err := lastMissed(ctx, s.Release)
 	require.NoError(t, err)
 	assert.False(t, missed.After(served.Add(localRelist+time.Second)),
-		"the HPA was last without the metric at %s; the first rate could be computed at %s, and one relist takes %s",
-		missed.Format(time.TimeOnly), served.Format(time.TimeOnly), localRelist)
+		"the HPA was last without the metric at %s, want at most a relist of %s after %s: then Prometheus could compute the first rate",
+		missed.Format(time.TimeOnly), localRelist, served.Format(time.TimeOnly))
 }
 
-// firstRate is when Prometheus first had the two samples of a pod that a rate
-// takes.
+// firstRate returns when Prometheus had two samples of a pod, which a rate takes.
 func firstRate(ctx context.Context, r kube.Release) (time.Time, error) {
 	api, err := r.Prometheus()
 	if err != nil {
@@ -76,8 +75,7 @@ func firstRate(ctx context.Context, r kube.Release) (time.Time, error) {
 	return first, nil
 }
 
-// lastMissed is when the HPA last said that it had no metric; zero where it never
-// did.
+// lastMissed returns when the HPA last reported that it could not get the metric; zero if it never did.
 func lastMissed(ctx context.Context, r kube.Release) (time.Time, error) {
 	events, err := r.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "type=" + corev1.EventTypeWarning + ",involvedObject.kind=HorizontalPodAutoscaler,involvedObject.name=" + r.Renderer(),

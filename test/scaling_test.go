@@ -17,14 +17,14 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// The bounds of the request.
+// The autoscaler's bounds in the request, which are the chart's defaults.
 const (
 	minReplicas = 2
 	maxReplicas = 10
 )
 
-// The spike of the story, in the worth of one pod. It needs more than the
-// minimum and less than the maximum, by half a pod either way and more.
+// The load before and during the spike, in units of what one pod renders. The spike takes more pods than the minimum and
+// fewer than the maximum, by half a pod or more.
 const (
 	quietPods = 0.8
 	spikePods = 4.5
@@ -33,18 +33,18 @@ const (
 const (
 	quietTime = 15 * time.Second
 	spikeTime = 110 * time.Second
-	// ceaseTime is for how long overruns must be gone with the spike still on.
+	// ceaseTime is how long no frame may be late, while the spike is on, for the overruns to have ended.
 	ceaseTime = 30 * time.Second
-	// scaleDownTime is the window of the rate (30 s), the stabilization (60 s), two
-	// decisions (15 s each) and a pod's drain, doubled for a busy machine.
+	// scaleDownTime is twice the sum of the rate's window (30 s), the stabilization window (60 s), two decisions (15 s
+	// each) and a pod's drain, because the machine may be busy.
 	scaleDownTime = 4 * time.Minute
 )
 
-// Late frames bring pods, the pods end the late frames while the load is still
-// on, and leave when it is gone. What the autoscaler did is on record.
+// TestScaling: late frames bring pods, the pods end the late frames while the load is still on, and the pods are removed
+// when the load is over. Prometheus has recorded each scaling event.
 func TestScaling(t *testing.T) {
 	s := harness.New(t)
-	s.Install("local.yaml")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas))...)
 
 	pod := s.MeasurePod()
@@ -61,7 +61,7 @@ func TestScaling(t *testing.T) {
 	d := s.Drive(pod.Budget, spike.Stages()...)
 	summary := s.Finish(d)
 
-	s.Step("the load is gone: the pods leave")
+	s.Step("the load is over: the autoscaler goes back to its minimum")
 	s.WaitFor(scaleDownTime, wait.Replicas(s.Release, minReplicas), wait.PodsReady(s.Release))
 	line := recording.Stop("A spike on the test cluster", d)
 	keepTimeline(s, line, d.Begun)
@@ -71,31 +71,31 @@ func TestScaling(t *testing.T) {
 		assert.Greater(t, peak, spikePods, "Ready replicas at the peak")
 		assert.LessOrEqual(t, peak, float64(maxReplicas))
 	})
-	t.Run("they ended the late frames", func(t *testing.T) {
+	t.Run("pods ended the late frames", func(t *testing.T) {
 		spikeBegan, spikeEnded := d.Begun.Add(quietTime), d.Begun.Add(quietTime+spikeTime)
-		// A hundredth of the frames may be late: the machine is shared.
+		// One frame in a hundred may be late, because the machine is shared.
 		ceased, err := line.OverrunsCeasedAt(spikeBegan, spikeEnded, spike.Peak/100, ceaseTime)
 		require.NoError(t, err)
 		before, _ := line.InBudgetShareBetween(spikeBegan, ceased).Value()
 		after, known := line.InBudgetShareBetween(ceased, spikeEnded).Value()
-		require.True(t, known, "share in budget after the overruns had ceased")
-		t.Logf("overruns ceased %s after the spike began; in budget before %.1f %%, after %.1f %%",
+		require.True(t, known, "share in budget after the overruns had ended is unknown")
+		t.Logf("overruns ended %s after the spike began; in budget before that %.1f %%, after it %.1f %%",
 			ceased.Sub(spikeBegan).Round(time.Second), before*100, after*100)
-		assert.Less(t, 1-after, (1-before)/4, "share of late frames after, against a quarter of that before")
-		// Capacity ended them, not luck: as many frames were offered as before, more
-		// than the first pods could render and fewer than those that were Ready could.
+		assert.Less(t, 1-after, (1-before)/4, "share of late frames after the overruns had ended, want less than a quarter of the share before")
+		// The new pods ended the overruns, not less load: as many frames arrived as before, more than the first pods could
+		// render and fewer than the Ready pods could.
 		arrived := meanFramesPerSecond(line, ceased, spikeEnded)
 		ready, known := line.ReadyReplicasAt(ceased).Value()
-		require.True(t, known, "Ready replicas when the overruns ceased")
-		assert.InDelta(t, spike.Peak, arrived, spike.Peak/10, "frames a second that arrived after the overruns had ceased")
-		assert.Greater(t, arrived, minReplicas*pod.FramesPerSecond(), "frames a second, against what %d pods render", minReplicas)
-		assert.Less(t, arrived, ready*pod.FramesPerSecond(), "frames a second, against what %.0f pods render", ready)
+		require.True(t, known, "Ready replicas when the overruns ended are unknown")
+		assert.InDelta(t, spike.Peak, arrived, spike.Peak/10, "frames a second that arrived after the overruns had ended")
+		assert.Greater(t, arrived, minReplicas*pod.FramesPerSecond(), "frames a second that arrived, want more than %d pods render", minReplicas)
+		assert.Less(t, arrived, ready*pod.FramesPerSecond(), "frames a second that arrived, want fewer than %.0f pods render", ready)
 	})
 	t.Run("every frame is accounted for", func(t *testing.T) {
 		assert.Zero(t, summary.Failed, "frames without an answer")
 		assert.Zero(t, summary.NeverStarted, "frames that the load could not start")
 	})
-	t.Run("Prometheus recorded each scaling", func(t *testing.T) {
+	t.Run("Prometheus recorded each scaling event", func(t *testing.T) {
 		var seen scalings
 		for _, scaling := range line.Scalings() {
 			if scaling.Up() {
@@ -106,20 +106,20 @@ func TestScaling(t *testing.T) {
 		}
 		require.Positive(t, seen.up)
 		require.Positive(t, seen.down)
-		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded what was seen", Unmet: func(ctx context.Context) error {
+		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded each scaling event", Unmet: func(ctx context.Context) error {
 			after, err := recordedScalings(ctx, s.Release)
 			if got := (scalings{after.up - before.up, after.down - before.down}); err == nil && got != seen {
-				err = fmt.Errorf("recorded %+v, seen %+v: %v", got, seen, line.Scalings())
+				err = fmt.Errorf("it has recorded %+v, want %+v: the timeline has %v", got, seen, line.Scalings())
 			}
 			return err
 		}}))
 	})
 }
 
-// scalings counts changes of the desired replicas by direction.
+// scalings counts scaling events by direction.
 type scalings struct{ up, down int }
 
-// recordedScalings reads the counters of the renderer's HPA in Prometheus.
+// recordedScalings reads the counters of the HPA's scaling events in Prometheus.
 func recordedScalings(ctx context.Context, r kube.Release) (scalings, error) {
 	var counts scalings
 	for name, count := range map[string]*int{"up": &counts.up, "down": &counts.down} {
@@ -136,7 +136,7 @@ func recordedScalings(ctx context.Context, r kube.Release) (scalings, error) {
 	return counts, nil
 }
 
-// meanFramesPerSecond is the mean of what arrived between two times.
+// meanFramesPerSecond returns the mean rate of the frames that arrived between two times.
 func meanFramesPerSecond(line *timeline.Timeline, from, to time.Time) float64 {
 	var sum, readings float64
 	for _, point := range line.Points() {
@@ -148,7 +148,7 @@ func meanFramesPerSecond(line *timeline.Timeline, from, to time.Time) float64 {
 	return sum / readings
 }
 
-// keepTimeline writes the story as data and as a picture.
+// keepTimeline writes the timeline into the story's folder, as CSV and as SVG.
 func keepTimeline(s *harness.Story, line *timeline.Timeline, begun time.Time) {
 	s.Helper()
 	line.MinReplicas, line.MaxReplicas = minReplicas, maxReplicas

@@ -1,6 +1,5 @@
-// Package faults holds the stories about knowing what is wrong: what the alerts,
-// the dashboard and the status page ask is there to be answered, and the doctor
-// names the link that is broken.
+// Package faults holds the stories of a release on which something is wrong: the doctor names the broken link, and what
+// the alerts, the dashboard and the status page ask Prometheus has an answer while frames are late.
 package faults
 
 import (

@@ -1,5 +1,5 @@
-// Package lifecycle holds the stories of a release's life: how it comes into a
-// cluster, is changed, and goes.
+// Package lifecycle holds the stories of a release's life: its installation, upgrades, rollbacks and removal, with Helm 3
+// and Helm 4.
 package lifecycle
 
 import (

@@ -20,13 +20,12 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// registry runs an OCI registry on loopback until the story ends, and returns its
-// address.
+// registry runs an OCI registry on a loopback address until the story ends, and returns the address.
 func registry(s *harness.Story) string {
 	s.Helper()
 	binary, err := program.Distribution.Binary(s.Context(), "registry")
 	require.NoError(s, err)
-	// A port that is free now; the registry is told it, because it does not tell.
+	// The registry does not say on which port it listens, so it is given one that is free now.
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(s, err)
 	address := free.Addr().String()
@@ -44,7 +43,7 @@ http: {addr: %q}
 	server.Stdout, server.Stderr = log, log
 	require.NoError(s, server.Start())
 	s.Cleanup(func() {
-		// It ends with the story's context, and that it was killed is no error.
+		// The end of the story's context kills it, which Wait returns as an error.
 		_ = server.Wait()
 		_ = log.Close()
 	})
@@ -59,22 +58,21 @@ http: {addr: %q}
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("it answers %s", response.Status)
+			return fmt.Errorf("its status is %s, want 200", response.Status)
 		}
 		return nil
 	}})
 	return address
 }
 
-// published is the chart in a registry, signed.
+// published is a signed chart in a registry.
 type published struct {
-	// reference and flags are what helm installs it by.
+	// reference and flags are the arguments with which helm installs it.
 	reference string
 	flags     []string
 }
 
-// publish signs the chart's package and pushes it to the registry, as the
-// documentation says.
+// publish signs the chart's package and pushes it to the registry, as the documentation says.
 func publish(s *harness.Story, address string) published {
 	s.Helper()
 	root, err := repo.Root()
@@ -84,7 +82,7 @@ func publish(s *harness.Story, address string) published {
 	sign.Dir = root
 	output, err := sign.Output()
 	require.NoError(s, err)
-	// It prints the package's path, and then that of its provenance.
+	// It prints the path of the package on the first line, and that of the provenance file on the second.
 	archive, _, _ := strings.Cut(string(output), "\n")
 	_, err = s.Helm("push", archive, "oci://"+address+"/charts", "--plain-http")
 	require.NoError(s, err)

@@ -17,9 +17,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// withEachHelm tells the story once with every Helm that the chart is for. Helm 3
-// patches objects, Helm 4 applies them on the server, so that what one leaves alone
-// the other may reset.
+// withEachHelm runs the story once with each Helm that the chart supports. Helm 3 patches objects and Helm 4 applies them
+// on the server, so that one may reset a field that the other leaves alone.
 func withEachHelm(t *testing.T, story func(s *harness.Story, helm program.Program)) {
 	for _, helm := range []program.Program{program.Helm, program.Helm4} {
 		t.Run(helm.Name, func(t *testing.T) {
@@ -28,14 +27,15 @@ func withEachHelm(t *testing.T, story func(s *harness.Story, helm program.Progra
 	}
 }
 
-// studio is the release of which Holograph is only a part.
+// studio is the release of a chart of which Holograph is a dependency.
 func studio(client *kube.Client) kube.Release {
-	// A release whose name holds the chart's names the chart's objects by itself alone.
+	// The names of the chart's objects are the release's name and the component's if the release's name contains the
+	// chart's.
 	return kube.Release{Client: client, Namespace: "studio", Name: "studio-holograph"}
 }
 
-// begin begins a story in a cluster without a release, whatever the story before
-// left: a cluster has one custom metrics API.
+// begin begins a story in a cluster without releases: a cluster has one custom metrics API, so that a release of the story
+// before would be in the way.
 func begin(t *testing.T, helm program.Program) *harness.Story {
 	s := harness.New(t)
 	s.UseHelm(helm)
@@ -51,27 +51,25 @@ func begin(t *testing.T, helm program.Program) *harness.Story {
 // minReplicas is the chart's default autoscaling.minReplicas.
 const minReplicas = 2
 
-// upgradePods is the load of the story in the worth of one pod: it needs more than the
-// minimum, so that a reset of the replicas would be seen.
+// upgradePods is the load of the story in units of what one pod renders. It takes more pods than the minimum, so that a
+// reset of the replicas would be seen.
 const upgradePods = 2.5
 
-// storyTimeout is how long the load goes on where the story does not end it: it does
-// after 45 s on an idle machine.
+// storyTimeout is longer than the story needs its load, which it ends after 45 s on an idle machine.
 const storyTimeout = 5 * time.Minute
 
-// A release is installed, upgraded and rolled back under load, which keeps the
-// replicas that the autoscaler chose and answers every frame, and leaves nothing
-// behind when it goes.
+// TestRelease: an upgrade and a rollback under load keep the replicas that the autoscaler chose, and every frame is
+// answered. An uninstalled release leaves no object behind.
 func TestRelease(t *testing.T) {
 	withEachHelm(t, func(s *harness.Story, _ program.Program) {
-		s.Step("publish the chart in a registry, signed")
+		s.Step("sign the chart and push it to a registry")
 		address := registry(s)
 		chart := publish(s, address)
 
 		s.Step("install it from there")
 		checkout := s.Chart
 		s.Chart = chart.reference
-		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Flags: chart.flags}))
+		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: chart.flags}))
 		s.Chart = checkout
 		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 		printed, err := s.HelmTest()
@@ -79,117 +77,117 @@ func TestRelease(t *testing.T) {
 		assert.Contains(s, printed, "Every link holds.")
 		pod := s.MeasurePod()
 
-		s.Step("ask for more than the minimum of pods can render")
+		s.Step("ask for more frames than the minimum of pods can render")
 		rate := upgradePods * pod.FramesPerSecond()
 		d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
 		s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, minReplicas+1))
 		lowest := s.LowestReplicas()
 
 		s.Step("upgrade to a new version of the renderer's pods")
-		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local.yaml")
+		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local")
 		s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 		s.Step("roll back to the version before")
 		s.Rollback()
 		s.WaitFor(time.Minute, annotated(s.Release, ""), wait.PodsReady(s.Release))
 
-		assert.Greater(s, lowest(), int32(minReplicas), "the fewest replicas wanted meanwhile")
+		assert.Greater(s, lowest(), int32(minReplicas), "lowest replicas during the upgrade and the rollback")
 		summary := s.Cut(d)
 		assert.Zero(s, summary.Failed, "frames without an answer")
 		assert.Zero(s, summary.NeverStarted, "frames that the load could not start")
-		assert.Positive(s, summary.InBudget)
+		assert.Positive(s, summary.InBudget, "frames in budget")
 
 		s.Step("uninstall")
-		require.Contains(s, strings.Join(s.Belongings(), "\n"), "APIService", "the survey must see cluster-scoped objects")
+		require.Contains(s, strings.Join(s.Objects(), "\n"), "APIService", "objects of the release: those without a namespace must be among them, or NothingLeft proves too little")
 		s.Uninstall()
 		s.WaitFor(time.Minute, s.NothingLeft())
 	})
 }
 
-// annotated is met when the Deployment's pods carry the story's annotation.
+// annotated is met when the story's annotation in the Deployment's pod template has that value.
 func annotated(r kube.Release, want string) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("pods annotated %q", want), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("the pod template's annotation to be %q", want), Unmet: func(ctx context.Context) error {
 		deployment, err := r.Deployment(ctx)
 		if err != nil {
 			return err
 		}
 		if got := deployment.Spec.Template.Annotations["story"]; got != want {
-			return fmt.Errorf("they are annotated %q", got)
+			return fmt.Errorf("it is %q", got)
 		}
 		return nil
 	}}
 }
 
-// A release that Helm 3 installed is upgraded by Helm 4, which finds objects that it has not applied itself, and
-// rolled back to what Helm 3 made; the replicas stay those that the autoscaler chose.
+// TestFromHelm3ToHelm4: Helm 4 upgrades a release that Helm 3 installed, whose objects Helm 4 has not applied itself, and
+// rolls it back to the revision of Helm 3. The replicas stay those that the autoscaler chose.
 func TestFromHelm3ToHelm4(t *testing.T) {
 	s := begin(t, program.Helm)
 	s.Step("install with Helm 3, and have the autoscaler scale")
 	set := map[string]string{"autoscaling.minReplicas": fmt.Sprint(minReplicas + 1)}
-	s.UpgradeWith(set, "local.yaml")
+	s.UpgradeWith(set, "local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas+1))...)
 	lowest := s.LowestReplicas()
 
 	s.Step("upgrade with Helm 4")
 	s.UseHelm(program.Helm4)
 	set["renderer.podAnnotations.story"] = "upgrade"
-	s.UpgradeWith(set, "local.yaml")
+	s.UpgradeWith(set, "local")
 	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
 	s.Step("let Helm 4 apply on the server from now on")
 	set["renderer.podAnnotations.story"] = "server-side"
-	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: set, Flags: []string{"--server-side=true"}}))
+	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: set, Flags: []string{"--server-side=true"}}))
 	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), wait.PodsReady(s.Release))
 
-	s.Step("roll back twice, to the revision of Helm 3's")
+	s.Step("roll back twice, the second time to Helm 3's revision")
 	s.Rollback()
 	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 	_, err := s.Helm("rollback", s.Release.Name, "1", "--wait", "--timeout=2m")
 	require.NoError(s, err)
 	s.WaitFor(time.Minute, annotated(s.Release, ""), wait.PodsReady(s.Release))
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
-	assert.EqualValues(s, minReplicas+1, lowest(), "the fewest replicas wanted meanwhile")
+	assert.EqualValues(s, minReplicas+1, lowest(), "lowest replicas during the upgrades and the rollbacks")
 
 	s.Uninstall()
 	s.WaitFor(time.Minute, s.NothingLeft())
 }
 
-// Autoscaling can be switched on under running pods, and every upgrade after that
-// leaves them to the autoscaler; it can be switched off again.
+// TestAutoscalingSwitched: autoscaling can be switched on in a release that runs, every upgrade after that leaves the
+// replicas to the autoscaler, and it can be switched off again.
 func TestAutoscalingSwitched(t *testing.T) {
 	withEachHelm(t, func(s *harness.Story, helm program.Program) {
 		s.Step("install four pods without an autoscaler")
-		s.UpgradeWith(map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "4"}, "local.yaml")
+		s.UpgradeWith(map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "4"}, "local")
 		lowest := s.LowestReplicas()
 
 		s.Step("switch autoscaling on")
 		on := map[string]string{
-			// Nothing is rendered in this story, and the pods must not leave for that.
+			// No frame is rendered in this story, so that the autoscaler would scale down.
 			"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "3600",
 		}
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
 		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 		s.Step("upgrade before the autoscaler has ever scaled")
-		s.UpgradeWith(on, "local.yaml")
-		assert.EqualValues(s, 4, lowest(), "the fewest replicas wanted meanwhile")
+		s.UpgradeWith(on, "local")
+		assert.EqualValues(s, 4, lowest(), "lowest replicas while autoscaling was switched on")
 
 		s.Step("have the autoscaler scale, and upgrade again and again")
 		on["autoscaling.maxReplicas"] = "3"
-		s.UpgradeWith(on, "local.yaml")
+		s.UpgradeWith(on, "local")
 		s.WaitFor(time.Minute, wait.Replicas(s.Release, 3))
 		lowest = s.LowestReplicas()
-		s.UpgradeWith(on, "local.yaml")
-		s.UpgradeWith(on, "local.yaml")
-		assert.EqualValues(s, 3, lowest(), "the fewest replicas wanted meanwhile")
+		s.UpgradeWith(on, "local")
+		s.UpgradeWith(on, "local")
+		assert.EqualValues(s, 3, lowest(), "lowest replicas during the upgrades")
 
 		s.Step("switch autoscaling off")
 		off := harness.Upgrade{
-			Examples: []string{"local.yaml"},
+			Examples: []string{"local"},
 			Set:      map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "2"},
 		}
 		if helm.Name == program.Helm4.Name {
-			assert.ErrorContains(s, s.Upgrade(off), `conflict with "kube-controller-manager" with subresource "scale"`, "the chart's README says that the number is the autoscaler's")
+			assert.ErrorContains(s, s.Upgrade(off), `conflict with "kube-controller-manager" with subresource "scale"`, "Helm 4 must not change replicas that the autoscaler owns, as the chart's README says")
 			off.Flags = []string{"--force-conflicts"}
 		}
 		require.NoError(s, s.Upgrade(off))
@@ -197,6 +195,6 @@ func TestAutoscalingSwitched(t *testing.T) {
 		defer cancel()
 		deployment, err := s.Release.Deployment(ctx)
 		require.NoError(s, err)
-		assert.EqualValues(s, 2, *deployment.Spec.Replicas)
+		assert.EqualValues(s, 2, *deployment.Spec.Replicas, "replicas after autoscaling was switched off")
 	})
 }

@@ -19,8 +19,7 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// A chart that holds Holograph as a part scales its renderer, shares its global
-// values with it, and can leave it out.
+// TestSubchart: a chart that depends on Holograph scales by it, shares its global values with it, and can switch it off.
 func TestSubchart(t *testing.T) {
 	s := begin(t, program.Helm4)
 	s.Release = studio(s.Release.Client)
@@ -38,21 +37,20 @@ func TestSubchart(t *testing.T) {
 	deployment, err := s.Release.Deployment(ctx)
 	require.NoError(t, err)
 	require.Len(t, deployment.Spec.Template.Spec.ImagePullSecrets, 1)
-	assert.Equal(t, "studio-registry", deployment.Spec.Template.Spec.ImagePullSecrets[0].Name, "a value of the parent's, given below global")
+	assert.Equal(t, "studio-registry", deployment.Spec.Template.Spec.ImagePullSecrets[0].Name, "pull secret, which the parent sets under global")
 
-	s.Step("leave Holograph out")
+	s.Step("switch Holograph off")
 	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}, Set: map[string]string{"holograph.enabled": "false"}}))
 	s.WaitFor(time.Minute, s.NothingLeft())
 	_, err = s.Release.CoreV1().ConfigMaps(s.Release.Namespace).Get(ctx, s.Release.Name+"-scenes", metav1.GetOptions{})
-	assert.NoError(t, err, "the parent's own object stays")
+	assert.NoError(t, err, "the parent's own ConfigMap must stay")
 	_, err = s.Release.Deployment(ctx)
-	assert.True(t, apierrors.IsNotFound(err), "%v", err)
+	assert.True(t, apierrors.IsNotFound(err), "error of reading the renderer's Deployment is %v, want NotFound", err)
 
 	s.Uninstall()
 }
 
-// umbrella makes a copy of the parent chart with its dependency in it, and returns
-// its folder.
+// umbrella copies the parent chart, adds its dependency, and returns the copy's folder.
 func umbrella(s *harness.Story) string {
 	s.Helper()
 	folder := s.TempDir()

@@ -12,6 +12,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
@@ -22,12 +23,12 @@ import (
 // storyTimeout is how long a load goes on where the story does not end it.
 const storyTimeout = 5 * time.Minute
 
-// fallbackReplicas is what the story's release runs while KEDA gets no value: more than the minimum, fewer than what
-// its load needs.
+// fallbackReplicas is what the release runs while KEDA gets no value. It is more than the minimum, to which the story
+// lets the release scale down first.
 const fallbackReplicas = 3
 
-// KEDA takes a running autoscaler over without a jump of the replicas, scales down when the load is gone, and keeps
-// pods while Prometheus does not answer.
+// TestKEDA: KEDA takes over from a running autoscaler without a drop of the replicas, scales down when the load is over, and
+// runs its fallback's replicas while Prometheus is gone.
 func TestKEDA(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -36,8 +37,8 @@ func TestKEDA(t *testing.T) {
 	defer cancel()
 	require.NoError(t, guest.InstallKEDA(ctx, s.Release.Client))
 
-	s.Step("the chart's own autoscaler answers a load")
-	s.Install("local.yaml")
+	s.Step("the chart's own autoscaler scales up under load")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
@@ -46,32 +47,32 @@ func TestKEDA(t *testing.T) {
 
 	s.Step("KEDA takes over")
 	lowest := s.LowestReplicas()
-	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local.yaml", "keda.yaml")
+	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local", "keda")
 	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
-	assert.Greater(t, lowest(), int32(2), "the fewest replicas wanted while the load was on")
+	assert.Greater(t, lowest(), int32(2), "lowest replicas while KEDA took over under load")
 	printed, err := s.HelmTest()
 	require.NoError(t, err, printed)
 	assert.Contains(t, printed, "Every link holds.")
 
-	s.Step("the load is gone: KEDA's autoscaler lets the pods go")
+	s.Step("the load is over: KEDA's autoscaler scales down")
 	s.Cut(d)
 	s.WaitFor(4*time.Minute, wait.Replicas(s.Release, 2))
 
-	s.Step("Prometheus is gone: the pods of the fallback come, rather than none go")
-	start := stopPrometheus(s)
+	s.Step("Prometheus is gone: KEDA scales to its fallback")
+	fix := s.Break(harness.Scale(chart.Prometheus, 0))
 	s.WaitFor(3*time.Minute, onFallback(s.Release), wait.Replicas(s.Release, fallbackReplicas))
-	start()
+	fix()
 
-	s.Step("the chart's own autoscaler takes the pods back, once KEDA's cannot take it along")
-	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}}),
+	s.Step("the chart's own autoscaler takes over again, after the ScaledObject that would delete it is deleted")
+	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}}),
 		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: run kubectl --namespace holograph delete scaledobject holograph-renderer before this")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
-	s.Install("local.yaml")
+	s.Install("local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 }
 
-// scaledByKEDA is met when the one autoscaler is KEDA's and has read a value of each signal.
+// scaledByKEDA is met when KEDA's autoscaler is the only one and has read a value of each signal.
 func scaledByKEDA(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "KEDA's autoscaler to be the only one, and to read both signals", Unmet: func(ctx context.Context) error {
 		list, err := r.AutoscalingV2().HorizontalPodAutoscalers(r.Namespace).List(ctx, metav1.ListOptions{})
@@ -79,11 +80,11 @@ func scaledByKEDA(r kube.Release) wait.Condition {
 			return err
 		}
 		if len(list.Items) != 1 {
-			return fmt.Errorf("there are %d autoscalers", len(list.Items))
+			return fmt.Errorf("there are %d autoscalers, want 1", len(list.Items))
 		}
 		hpa := list.Items[0]
 		if owner := metav1.GetControllerOf(&hpa); owner == nil || owner.Kind != "ScaledObject" {
-			return fmt.Errorf("%s belongs to %v", hpa.Name, owner)
+			return fmt.Errorf("the owner of %s is %v, want a ScaledObject", hpa.Name, owner)
 		}
 		read := 0
 		for _, current := range hpa.Status.CurrentMetrics {
@@ -98,14 +99,14 @@ func scaledByKEDA(r kube.Release) wait.Condition {
 	}}
 }
 
-// scaledObject is the path of the release's ScaledObject.
+// scaledObject returns the API path of the release's ScaledObject.
 func scaledObject(r kube.Release) string {
 	return "/apis/keda.sh/v1alpha1/namespaces/" + r.Namespace + "/scaledobjects/" + r.Renderer()
 }
 
-// onFallback is met when the release's ScaledObject says that it holds its fallback's replicas.
+// onFallback is met when the ScaledObject reports that its fallback is active.
 func onFallback(r kube.Release) wait.Condition {
-	return wait.Condition{Name: "the ScaledObject to be on its fallback", Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: "the ScaledObject to report its fallback", Unmet: func(ctx context.Context) error {
 		raw, err := kube.Raw(ctx, r.Discovery().RESTClient().Get().AbsPath(scaledObject(r)))
 		if err != nil {
 			return err
@@ -123,26 +124,4 @@ func onFallback(r kube.Release) wait.Condition {
 		}
 		return fmt.Errorf("its conditions are %v", scaled.Status.Conditions)
 	}}
-}
-
-// stopPrometheus takes the release's Prometheus away, and returns what brings it back.
-func stopPrometheus(s *harness.Story) (start func()) {
-	s.Helper()
-	scale := func(ctx context.Context, replicas int32) error {
-		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
-		current, err := deployments.GetScale(ctx, s.Release.Name+"-prometheus", metav1.GetOptions{})
-		if err == nil {
-			current.Spec.Replicas = replicas
-			_, err = deployments.UpdateScale(ctx, current.Name, current, metav1.UpdateOptions{})
-		}
-		return err
-	}
-	ctx, cancel := s.Within(30 * time.Second)
-	defer cancel()
-	require.NoError(s, scale(ctx, 0))
-	return func() {
-		ctx, cancel := s.Within(30 * time.Second)
-		defer cancel()
-		require.NoError(s, scale(ctx, 1))
-	}
 }

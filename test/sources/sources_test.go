@@ -1,10 +1,10 @@
-// Package sources tells the stories of the ways to serve the metric other than
-// with all that the chart brings: with the cluster's own adapter, with another
-// release's, and with the Prometheus that the cluster has.
+// Package sources holds the stories of the other ways to serve the metric: with an adapter or a Prometheus that the
+// cluster has already, with those of another release, and with KEDA.
 package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,18 +21,18 @@ import (
 	"holograph/ci/program"
 	"holograph/ci/supply"
 	"holograph/test/doctor/check"
+	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
 	"holograph/test/internal/load"
 	"holograph/test/internal/wait"
 )
 
-// loadPods is the load of a story in the worth of one pod: it needs more than the
-// minimum of two.
+// loadPods is the load of a story in units of what one pod renders: it takes more pods than the minimum of two.
 const loadPods = 2.5
 
-// An adapter that the cluster has is not pushed aside; it is given the release's
-// rules, goes on serving another team's, and the release scales by it.
+// TestExistingAdapter: the chart does not take the API away from an adapter that the cluster has. With the release's rules
+// that adapter serves the release's metric, and another team's as before, and the release scales by it.
 func TestExistingAdapter(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -46,8 +46,8 @@ func TestExistingAdapter(t *testing.T) {
 	s.Step("the cluster has an adapter")
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 
-	s.Step("the chart does not push it aside")
-	err := s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}})
+	s.Step("the chart refuses to take its API away")
+	err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}})
 	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/adapter "+
 		"of the Helm release adapter in namespace monitoring already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring")
 
@@ -60,7 +60,7 @@ func TestExistingAdapter(t *testing.T) {
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 	s.WaitFor(time.Minute, otherTeamServed(s.Release))
 
-	s.Step("the adapter is given these rules, which hold the other team's")
+	s.Step("the adapter is given the rules, which include the other team's")
 	settings["rules.existing"] = "holograph-adapter-rules"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
@@ -73,53 +73,51 @@ func TestExistingAdapter(t *testing.T) {
 	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 }
 
-// otherTeamServed is met when the metric of another team has a value: that of the
-// release's Prometheus pod.
+// otherTeamServed is met when the metric of another team is served. Its one value is that of the release's Prometheus pod.
 func otherTeamServed(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "another team's metric to be served", Unmet: func(ctx context.Context) error {
 		values, err := r.MetricOfPods(ctx, r.Namespace, selector(r, "prometheus"), "queries_of_another_team")
 		if err == nil && len(values) != 1 {
-			err = fmt.Errorf("%d pods have a value, want one", len(values))
+			err = fmt.Errorf("%d pods have a value, want 1", len(values))
 		}
 		return err
 	}}
 }
 
-// Two releases in two namespaces scale by one adapter and one Prometheus; a second
-// adapter is refused.
+// TestTwoReleases: two releases in two namespaces scale by one adapter and one Prometheus, and a second adapter is refused.
 func TestTwoReleases(t *testing.T) {
 	s := harness.New(t)
-	s.Apply(namespace("film"))
-	guest := s.At("film", "holograph-film")
+	s.Apply(guest.Namespace("film"))
+	film := s.At("film", "holograph-film")
 
 	s.Step("install the release that serves")
-	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}, Set: map[string]string{"servedNamespaces[0]": "film"}}))
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: map[string]string{"servedNamespaces[0]": "film"}}))
 
 	s.Step("a second adapter is refused")
-	err := guest.Upgrade(harness.Upgrade{Examples: []string{"local.yaml"}})
+	err := film.Upgrade(harness.Upgrade{Examples: []string{"local"}})
 	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service holograph/holograph-prometheus-adapter "+
 		"of the Helm release holograph in namespace holograph already, which is this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
 
 	s.Step("install the release that is served")
 	require.NoError(t, s.Release.ShareLogin(t.Context(), "film"))
-	require.NoError(t, guest.Upgrade(withLocal("guest")))
+	require.NoError(t, film.Upgrade(withLocal("guest")))
 
 	s.Step("both scale by the same adapter")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
-	s.WaitFor(2*time.Minute, wait.Chain(guest.Release)...)
-	s.WaitFor(time.Minute, recorded(s.Release, s.Release), recorded(s.Release, guest.Release))
+	s.WaitFor(2*time.Minute, wait.Chain(film.Release)...)
+	s.WaitFor(time.Minute, recorded(s.Release, s.Release), recorded(s.Release, film.Release))
 }
 
-// A platform's Prometheus that asks for certificates, credentials and a tenant is
-// asked with them, and none of them is seen anywhere.
+// TestPlatformPrometheus: a platform's Prometheus that asks for certificates, credentials and a tenant is given them, and
+// the credentials are not in the adapter's log.
 func TestPlatformPrometheus(t *testing.T) {
 	s := harness.New(t)
-	s.Apply(namespace(s.Release.Namespace))
+	s.Apply(guest.Namespace(s.Release.Namespace))
 	platform := s.At("monitoring", "metrics")
 	platform.Chart = filepath.Join("testdata", "metrics")
 	const token, password = "the-token-of-film", "pass:word/of+film"
 
-	s.Step("the cluster has a Prometheus that lets nobody in without all that it asks for")
+	s.Step("the cluster has a Prometheus that asks for a certificate, a credential and a tenant")
 	require.NoError(t, platform.Upgrade(harness.Upgrade{Set: map[string]string{
 		"images.prometheus": ref(t, program.Prometheus, "prometheus"),
 		"images.front":      ref(t, program.Front, "front"),
@@ -134,29 +132,29 @@ func TestPlatformPrometheus(t *testing.T) {
 		s.Release.Discovery().RESTClient().Get().AbsPath("/api/v1/namespaces/monitoring/services/https:metrics-prometheus:login/proxy/api/v1/query").
 			Param("query", "up").Do(ctx).StatusCode(&code)
 		if code != http.StatusUnauthorized {
-			return fmt.Errorf("it is answered with %d", code)
+			return fmt.Errorf("its status is %d, want %d", code, http.StatusUnauthorized)
 		}
 		return nil
 	}})
 
 	for _, way := range []string{"token", "login"} {
-		s.Step("ask it with a %s", way)
+		s.Step("the release asks it with a %s", way)
 		require.NoError(t, s.Upgrade(withLocal(way)))
 		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
-		// This Prometheus answers nobody who asks through the API server; the doctor's pod
-		// has the credentials.
+		// Outside the cluster nobody has the credentials, so the links before this one can be checked by the doctor's pod
+		// alone.
 		s.WaitFor(2*time.Minute, wait.From(s.Release, check.AdapterRule)...)
 		s.Step("the doctor asks it too")
-		said, err := s.Helm("test", s.Release.Name, "--timeout=1m")
-		require.NoError(t, err, "%s", said)
+		printed, err := s.HelmTest()
+		require.NoError(t, err, printed)
 		log := adapterLog(s)
 		assert.NotContains(t, log, token)
 		assert.NotContains(t, log, password)
 	}
 }
 
-// A Prometheus that the Prometheus Operator runs takes up the release's targets and
-// rules, and an adapter beside it can serve what it has.
+// TestPrometheusOperator: a Prometheus of the Prometheus Operator scrapes the release's PodMonitors and evaluates its
+// PrometheusRule, and the release scales by it with its own adapter and with the cluster's.
 func TestPrometheusOperator(t *testing.T) {
 	s := harness.New(t)
 
@@ -174,15 +172,15 @@ func TestPrometheusOperator(t *testing.T) {
 	})))
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
-	s.Install("local.yaml", "prometheus-operator.yaml")
+	s.Install("local", "prometheus-operator")
 	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 
-	s.Step("its rules are followed there")
+	s.Step("that Prometheus evaluates its rules")
 	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack", Open: true}
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
 
-	s.Step("an adapter of the cluster's takes the place of the release's")
-	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local.yaml", "existing-adapter.yaml")
+	s.Step("the cluster's adapter takes the place of the release's")
+	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local", "existing-adapter")
 	adapter := s.At("monitoring", "adapter")
 	adapter.Chart = filepath.Join("testdata", "adapter")
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: map[string]string{
@@ -193,18 +191,17 @@ func TestPrometheusOperator(t *testing.T) {
 	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
 }
 
-// withLocal are the values of values-examples/local.yaml with those of a file of
-// testdata on top.
+// withLocal returns the values of the example local, and on top those of a file of testdata.
 func withLocal(name string) harness.Upgrade {
-	return harness.Upgrade{Examples: []string{"local.yaml"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
+	return harness.Upgrade{Examples: []string{"local"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
 }
 
-// recorded is met when a Prometheus records what the release's autoscaler wants.
+// recorded is met when a Prometheus records the desired replicas of the release.
 func recorded(prometheus, r kube.Release) wait.Condition {
-	return wait.Condition{Name: "the replicas of " + r.Renderer() + " to be recorded", Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: "the desired replicas of " + r.Renderer() + " to be recorded", Unmet: func(ctx context.Context) error {
 		_, found, err := prometheus.Scalar(ctx, fmt.Sprintf("holograph:hpa_replicas:desired{namespace=%q,horizontalpodautoscaler=%q}", r.Namespace, r.Renderer()))
 		if err == nil && !found {
-			err = fmt.Errorf("there is no such record")
+			err = errors.New("they are not")
 		}
 		return err
 	}}
@@ -216,7 +213,7 @@ func onePod(r kube.Release, component string) wait.Condition {
 	return wait.Condition{Name: "one pod of " + component, Unmet: func(ctx context.Context) error {
 		pods, err := r.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector(r, component)})
 		if err == nil && len(pods.Items) != 1 {
-			err = fmt.Errorf("there are %d", len(pods.Items))
+			err = fmt.Errorf("there are %d pods", len(pods.Items))
 		}
 		return err
 	}}
@@ -226,7 +223,7 @@ func selector(r kube.Release, component string) string {
 	return "app.kubernetes.io/instance=" + r.Name + ",app.kubernetes.io/component=" + component
 }
 
-// adapterLog returns what the release's adapter has to say.
+// adapterLog returns the log of the release's adapter.
 func adapterLog(s *harness.Story) string {
 	s.Helper()
 	pods, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: selector(s.Release, "prometheus-adapter")})
@@ -234,11 +231,11 @@ func adapterLog(s *harness.Story) string {
 	require.Len(s, pods.Items, 1)
 	log, err := s.Release.CoreV1().Pods(s.Release.Namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(s.Context())
 	require.NoError(s, err)
-	require.NotEmpty(s, log)
+	require.NotEmpty(s, log, "log of the adapter")
 	return string(log)
 }
 
-// ref returns the name of the image that holds a binary of a program.
+// ref returns the reference of the image that holds a binary of a program.
 func ref(t *testing.T, p program.Program, binary string) string {
 	t.Helper()
 	images, err := supply.Images(supply.Sources)
@@ -248,11 +245,6 @@ func ref(t *testing.T, p program.Program, binary string) string {
 			return img.Ref
 		}
 	}
-	require.FailNow(t, "no such image", "%s of %s", binary, p.Name)
+	require.FailNow(t, "no such image", "binary %s of program %s", binary, p.Name)
 	return ""
-}
-
-// namespace returns the manifest of one namespace.
-func namespace(name string) []byte {
-	return fmt.Appendf(nil, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", name)
 }

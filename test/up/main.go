@@ -1,9 +1,10 @@
-// Command up shows the loop at work: a cluster, the chart, load, and a line that
-// follows what it does. `make up` runs it once the images are at hand.
+// Command up shows the chart at work: it starts a cluster, installs the chart, sends load, and prints a line that follows
+// the replicas. `make up` runs it when the images are in the cache.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,18 +24,19 @@ import (
 	"holograph/test/internal/kube"
 	"holograph/test/internal/load"
 	"holograph/test/internal/timeline"
+	"holograph/test/internal/wait"
 )
 
 const (
-	// release is the name and the namespace of the chart.
+	// release is the name of the release and of its namespace.
 	release = "holograph"
-	// loadName is the load that `make up` sends.
+	// loadName is the name of the load's Job.
 	loadName = "load"
-	// spikes is how often the load of `make up` rises: half an hour in all.
+	// spikes is how often the load rises, in half an hour.
 	spikes = 6
-	// prometheusPort is where Prometheus answers on this machine, if it is free.
+	// prometheusPort is the port on this machine at which Prometheus answers, if it is free.
 	prometheusPort = "9090"
-	// firstScaling bounds the wait for the first scale-up where nobody watches.
+	// firstScaling bounds the wait for the first scale-up where the output is no terminal.
 	firstScaling = 3 * time.Minute
 )
 
@@ -48,8 +50,8 @@ func main() {
 	}
 }
 
-// up brings a cluster with the chart under load, then shows what the loop does
-// until ctx ends, or once where the output is no terminal.
+// up brings a cluster with the chart under load. On a terminal it then follows the replicas until ctx ends; elsewhere it
+// ends after the first scale-up.
 func up(ctx context.Context, out *os.File) error {
 	if err := supply.Check(ctx); err != nil {
 		return err
@@ -70,7 +72,7 @@ func up(ctx context.Context, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	// What follows only looks on: `make down` may end it.
+	// From here on the cluster is only watched, so `make down` may remove it.
 	c.Release()
 	fmt.Fprint(out, next(c, r))
 	if term.IsTerminal(int(out.Fd())) {
@@ -84,7 +86,7 @@ func up(ctx context.Context, out *os.File) error {
 	return summarize(ctx, out, r, d)
 }
 
-// install installs or upgrades the chart with the values for a laptop.
+// install installs or upgrades the chart with values-examples/local.yaml.
 func install(ctx context.Context, out io.Writer, c *cluster.Cluster) error {
 	begun := time.Now()
 	root, err := repo.Root()
@@ -106,10 +108,10 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) error {
 	return err
 }
 
-// sendLoad measures what a pod can render and offers between one pod's worth and
-// 4.5 pods' worth, again and again.
+// sendLoad measures how many frames a pod renders, and starts a load that rises from what one pod renders to what 4.5 pods
+// render, again and again.
 func sendLoad(ctx context.Context, out io.Writer, r kube.Release) (*load.Drive, error) {
-	// The load of an earlier `make up` would be measured too.
+	// The load of an earlier `make up` would distort the measurement.
 	if err := load.Remove(ctx, r, loadName); err != nil {
 		return nil, err
 	}
@@ -129,7 +131,7 @@ func sendLoad(ctx context.Context, out io.Writer, r kube.Release) (*load.Drive, 
 	return load.Start(ctx, r, loadName, profile)
 }
 
-// next says what is worth typing now.
+// next returns commands that show more, with those that reach the cluster on this machine.
 func next(c *cluster.Cluster, r kube.Release) string {
 	kubectl := "kubectl"
 	preface := "  export KUBECONFIG=" + c.Kubeconfig + "\n"
@@ -158,7 +160,7 @@ func follow(ctx context.Context, out io.Writer, r kube.Release, d *load.Drive) e
 		if err != nil {
 			line += "  (" + err.Error() + ")"
 		}
-		// Clear what a longer line before left.
+		// The escape sequence clears the rest of a longer line before.
 		fmt.Fprintf(out, "\r\033[K%s", line)
 		select {
 		case <-ctx.Done():
@@ -171,33 +173,29 @@ func follow(ctx context.Context, out io.Writer, r kube.Release, d *load.Drive) e
 	return nil
 }
 
-// summarize waits for the first scale-up and prints one line.
+// summarize waits for the first scale-up and prints it in one line.
 func summarize(ctx context.Context, out io.Writer, r kube.Release, d *load.Drive) error {
-	ctx, cancel := context.WithTimeout(ctx, firstScaling)
-	defer cancel()
 	begun := time.Now()
 	first, err := load.Observe(ctx, r)
 	if err != nil {
 		return err
 	}
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
+	from, _ := first.DesiredReplicas.Value()
+	return wait.For(ctx, firstScaling, wait.Condition{Name: "the first scale-up", Unmet: func(ctx context.Context) error {
 		point, err := load.Observe(ctx, r)
-		from, _ := first.DesiredReplicas.Value()
-		if to, known := point.DesiredReplicas.Value(); err == nil && known && to > from {
-			fmt.Fprintf(out, "Scaled from %.0f to %.0f replicas after %s.\n%s\n", from, to, time.Since(begun).Round(time.Second), status(point, d))
-			return nil
+		if err != nil {
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no scale-up within %s: %s (%w)", firstScaling, status(point, d), context.Cause(ctx))
-		case <-ticker.C:
+		to, known := point.DesiredReplicas.Value()
+		if !known || to <= from {
+			return errors.New(status(point, d))
 		}
-	}
+		fmt.Fprintf(out, "Scaled from %.0f to %.0f replicas after %s.\n%s\n", from, to, time.Since(begun).Round(time.Second), status(point, d))
+		return nil
+	}})
 }
 
-// status is a point in one line.
+// status formats a point as one line.
 func status(p timeline.Point, d *load.Drive) string {
 	return fmt.Sprintf("load %3.0f frames/s   over budget %s/s   replicas %s ready of %s desired   in budget %s",
 		d.Profile.FramesPerSecondAt(time.Since(d.Begun)),

@@ -1,16 +1,20 @@
-// Package guest brings into a story what is no part of the release: objects of the cluster's own, KEDA, a browser.
 package guest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -20,49 +24,79 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// objectTimeout bounds the application of one object: a server that has just learnt a kind takes a second or two
-// until it serves it.
-const objectTimeout = 30 * time.Second
+// servedTimeout is for the API server to serve a kind after its definition has been applied: a second or two.
+const servedTimeout = 30 * time.Second
 
-// manager is who the cluster is told owns the fields.
+// manager is the field manager of what the tests apply.
 const manager = "holograph-test"
 
-// Apply applies the objects of a YAML stream on the server, in their order, in place of what is there of them.
-// It stops at the first that is refused, and names it.
+// Namespace returns the manifest of a namespace.
+func Namespace(name string) []byte {
+	return fmt.Appendf(nil, "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", name)
+}
+
+// Apply applies the objects of a YAML stream on the server, in their order. Fields that another manager owns are taken
+// over. Apply stops at the first object that is refused, and names it.
 func Apply(ctx context.Context, c *kube.Client, manifest []byte) error {
+	return apply(ctx, c, "", manifest, nil)
+}
+
+// DryRun asks the API server to apply the objects of a YAML stream without keeping them, which runs its defaulting,
+// validation and admission. An object that names no namespace is meant for the given one. The error names every object
+// that is refused.
+func DryRun(ctx context.Context, c *kube.Client, namespace string, manifest []byte) error {
+	return apply(ctx, c, namespace, manifest, []string{metav1.DryRunAll})
+}
+
+func apply(ctx context.Context, c *kube.Client, namespace string, manifest []byte, dryRun []string) error {
 	client, err := dynamic.NewForConfig(c.Config)
 	if err != nil {
 		return err
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.Discovery()))
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
+	force := true
+	options := metav1.PatchOptions{DryRun: dryRun, FieldManager: manager, FieldValidation: metav1.FieldValidationStrict, Force: &force}
+	var refused []error
 	for {
 		object := &unstructured.Unstructured{}
 		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
-			return nil
+			return errors.Join(refused...)
 		} else if err != nil {
 			return err
 		}
 		if len(object.Object) == 0 {
 			continue
 		}
+		body, err := json.Marshal(object)
+		if err != nil {
+			return err
+		}
 		name := object.GetKind() + " " + object.GetName()
-		err := wait.For(ctx, objectTimeout, wait.Condition{Name: name + " to be applied", Unmet: func(ctx context.Context) error {
+		var refusal error
+		err = wait.For(ctx, servedTimeout, wait.Condition{Name: "the API server to serve " + name, Unmet: func(ctx context.Context) error {
 			mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
 			if err != nil {
-				// Its definition may be one of the objects before.
+				// An object before this one may have defined its kind.
 				mapper.Reset()
 				return err
 			}
 			var resource dynamic.ResourceInterface = client.Resource(mapping.Resource)
 			if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-				resource = client.Resource(mapping.Resource).Namespace(object.GetNamespace())
+				resource = client.Resource(mapping.Resource).Namespace(cmp.Or(object.GetNamespace(), namespace))
 			}
-			_, err = resource.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: manager, Force: true})
-			return err
+			_, refusal = resource.Patch(ctx, object.GetName(), types.ApplyPatchType, body, options)
+			if apierrors.IsNotFound(refusal) || apierrors.IsServiceUnavailable(refusal) {
+				return refusal
+			}
+			return nil
 		}})
-		if err != nil {
+		if err == nil && refusal != nil {
+			err = fmt.Errorf("%s is refused: %w", name, refusal)
+		}
+		if err != nil && dryRun == nil {
 			return err
 		}
+		refused = append(refused, err)
 	}
 }

@@ -13,15 +13,15 @@ import (
 	"holograph/ci/host"
 )
 
-// View is how a page is looked at.
+// View is the window in which a page is shown.
 type View struct {
-	// Width and Height are the window's, in pixels.
+	// Width and Height are in pixels.
 	Width, Height int
-	// Dark asks for the page as people see it who prefer dark ones.
+	// Dark is a preference for the dark color scheme.
 	Dark bool
 }
 
-// Document returns the page's document after the browser has read it, as HTML.
+// Document returns the page's document as HTML, after the browser has loaded the page.
 func Document(ctx context.Context, url string) (string, error) {
 	out, err := run(ctx, View{Width: 1280, Height: 1100}, "--dump-dom", url)
 	return string(out), err
@@ -40,7 +40,7 @@ func Screenshot(ctx context.Context, url, file string, view View) (image.Image, 
 	return png.Decode(picture)
 }
 
-// run runs the browser once. It speaks to the page's server and to nobody else, and keeps nothing.
+// run runs the browser once, with a profile of its own. The browser connects to no server but the page's.
 func run(ctx context.Context, view View, arguments ...string) ([]byte, error) {
 	path, err := host.Browser()
 	if err != nil {
@@ -60,7 +60,7 @@ func run(ctx context.Context, view View, arguments ...string) ([]byte, error) {
 		options = append(options, "--force-dark-mode")
 	}
 	if os.Geteuid() == 0 {
-		// Chromium's sandbox does not work for root.
+		// Chromium refuses to start its sandbox as root.
 		options = append(options, "--no-sandbox")
 	}
 	command := exec.CommandContext(ctx, path, append(options, arguments...)...)

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// namespace is the one that KEDA's own manifests name.
+	// namespace is the one in KEDA's manifests.
 	namespace = "keda"
-	// readyBudget is for both Deployments; on two busy cores they take half a minute.
+	// readyBudget is for both Deployments to be available: half a minute on two busy cores.
 	readyBudget = 2 * time.Minute
 )
 
-// InstallKEDA applies KEDA's manifests, with the images that the cluster was given, and waits until it serves.
+// InstallKEDA applies KEDA's manifests with the images that are in the cluster, and waits until KEDA is available.
 func InstallKEDA(ctx context.Context, c *kube.Client) error {
 	manifest, err := manifest(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func InstallKEDA(ctx context.Context, c *kube.Client) error {
 			return err
 		}
 		if len(list.Items) != 2 {
-			return fmt.Errorf("there are %d Deployments, not the operator's and the metrics server's", len(list.Items))
+			return fmt.Errorf("there are %d Deployments in its namespace, want 2: the operator and the metrics server", len(list.Items))
 		}
 		for _, deployment := range list.Items {
 			if deployment.Status.AvailableReplicas == 0 {
@@ -53,7 +53,7 @@ func InstallKEDA(ctx context.Context, c *kube.Client) error {
 	}})
 }
 
-// manifest is all of KEDA but its admission webhook.
+// manifest returns KEDA's manifests without its admission webhook.
 func manifest(ctx context.Context) ([]byte, error) {
 	directory, err := program.KEDA.ModuleDir(ctx)
 	if err != nil {
@@ -83,8 +83,8 @@ func manifest(ctx context.Context) ([]byte, error) {
 	return manifest.Bytes(), nil
 }
 
-// onThisCluster gives one of KEDA's Deployments the image that the cluster holds, and has it asked at once whether
-// it is ready: upstream waits 20 s first.
+// onThisCluster gives one of KEDA's Deployments the image that is in the cluster, and a readiness probe that starts after
+// 1 s in place of upstream's 20 s.
 func onThisCluster(content map[string]any) (map[string]any, error) {
 	var deployment appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &deployment); err != nil {

@@ -8,8 +8,7 @@ import (
 	"holograph/test/internal/guest"
 )
 
-// Apply brings the objects of a YAML stream into the cluster, in their order, in place of what an earlier
-// story left of them. They stay with the cluster.
+// Apply applies the objects of a YAML stream, in their order. They stay when the story ends.
 func (s *Story) Apply(manifest []byte) {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)

@@ -22,10 +22,9 @@ const diagnoseTimeout = 30 * time.Second
 // logTail is how many lines of each container are kept.
 const logTail = 2000
 
-// diagnose writes what the cluster knows about a failure into the story's
-// folder. What cannot be read leaves its error in the place of its content.
+// diagnose writes the state of the release into the story's folder. A file whose content cannot be read holds the error.
 func (s *Story) diagnose() {
-	// Not s.Context(): that ended before the cleanups.
+	// s.Context() has ended before the cleanups.
 	ctx, cancel := context.WithTimeout(context.Background(), diagnoseTimeout)
 	defer cancel()
 	for name, read := range map[string]func(context.Context, kube.Release) (string, error){
@@ -58,7 +57,7 @@ func (s *Story) write(name, content string) {
 	}
 }
 
-// doctorReport names the first broken link.
+// doctorReport is what the doctor prints.
 func doctorReport(ctx context.Context, r kube.Release) (string, error) {
 	return report.OfRelease(ctx, r).Text(), nil
 }
@@ -98,7 +97,7 @@ func yamlOf(object any, err error) (string, error) {
 	return string(out), err
 }
 
-// customMetric is the adapter's view: the answer that the HPA gets.
+// customMetric is what the adapter answers the HPA.
 func customMetric(ctx context.Context, r kube.Release) (string, error) {
 	raw, err := r.RawPodMetric(ctx, kube.OverrunsMetric)
 	return string(raw), err
@@ -113,8 +112,7 @@ func apiServices(ctx context.Context, r kube.Release) (string, error) {
 	return string(out), err
 }
 
-// prometheusView is Prometheus' view: its targets, the counter, and the HPA's
-// record.
+// prometheusView is what Prometheus has of its targets, of the renderer's counters and of the chart's rules.
 func prometheusView(ctx context.Context, r kube.Release) (string, error) {
 	var out strings.Builder
 	for _, expression := range []string{"up", kube.OverrunsMetric, "holograph_frames_total", `{__name__=~"holograph:.+"}`} {
@@ -130,7 +128,7 @@ func prometheusView(ctx context.Context, r kube.Release) (string, error) {
 func (s *Story) logs(ctx context.Context) {
 	list, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		s.Logf("diagnostics: no pods: %v", err)
+		s.Logf("diagnostics: the pods could not be listed: %v", err)
 		return
 	}
 	tail := int64(logTail)

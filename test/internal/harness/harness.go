@@ -1,5 +1,6 @@
-// Package harness gives the stories their cluster, their installed release, their waiting and their evidence. A
-// story holds none of that: it says what happens and what must be true.
+// Package harness gives the stories their cluster and their installed release, waits for them, breaks things for them
+// and fixes these again, and keeps what explains a failure. A story is a test that says what happens and what must then
+// be true.
 package harness
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -23,14 +25,13 @@ import (
 )
 
 const (
-	// keepVariable keeps the cluster after the tests, and uses it again.
+	// keepVariable keeps the cluster after the tests; the next run uses it again.
 	keepVariable = "KEEP_CLUSTER"
-	// stopTimeout bounds what is done after the tests.
+	// stopTimeout bounds the removal of releases and of the cluster after the tests.
 	stopTimeout = 2 * time.Minute
 )
 
-// shared is the one cluster of this test binary, started by the first story that
-// asks for it.
+// shared is the one cluster of this test binary. The first story starts it.
 var shared struct {
 	sync.Once
 	sets    []supply.Set
@@ -39,8 +40,8 @@ var shared struct {
 	err     error
 }
 
-// Main runs the tests of a package and then removes the cluster that they
-// shared, which holds the images of the sets too. Use it as the body of TestMain.
+// Main runs the tests of a package, and then removes their cluster. Besides the images that every cluster has, the
+// cluster has those of the sets. Call Main as the body of TestMain.
 func Main(m *testing.M, sets ...supply.Set) {
 	shared.sets = sets
 	code := m.Run()
@@ -53,10 +54,10 @@ func Main(m *testing.M, sets ...supply.Set) {
 
 func keep() bool { return os.Getenv(keepVariable) != "" }
 
-// start brings up the shared cluster. Its progress goes to standard error: a
-// test's log is shown only when the test has ended.
+// start starts the shared cluster. Its progress goes to standard error, because a test's log is shown only when the test
+// has ended.
 func start() {
-	// A first Ctrl-C ends the start; go test itself ends the rest.
+	// Ctrl-C ends the start here; go test ends what comes later.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if shared.err = supply.Check(ctx, shared.sets...); shared.err != nil {
@@ -68,8 +69,7 @@ func start() {
 	shared.client, shared.err = kube.Connect(shared.cluster.Kubeconfig)
 }
 
-// clusterName is that of the package's own cluster. go test runs a package in its
-// folder, so that the folder tells them apart.
+// clusterName is the name of the package's cluster, after the folder in which go test runs the package.
 func clusterName() string {
 	folder, err := os.Getwd()
 	if base := filepath.Base(folder); err == nil && base != "test" {
@@ -92,28 +92,31 @@ func stop() error {
 	return shared.cluster.Delete(ctx)
 }
 
-// Story is one test on the shared cluster.
+// Story is a test, or a part of one, on the shared cluster.
 type Story struct {
 	*testing.T
 	// Release is the installed chart.
 	Release kube.Release
-	// Chart is what Install installs: this checkout's chart, unless the story names
-	// another folder, a package or a registry's reference.
+	// Chart is what Install installs: the folder of this checkout's chart, unless the story sets another folder, a
+	// package or the reference of one in a registry.
 	Chart string
-	// Artifacts is the folder of this test's evidence: data, pictures and, where
-	// it fails, diagnostics.
+	// Artifacts is the folder for the story's data and pictures and, if it fails, its diagnostics.
 	Artifacts string
 
 	cluster *cluster.Cluster
-	// others are the further releases of At.
+	// others are the stories that At returned.
 	others []*Story
+	// fixes undo the faults of Break. broken says that there was a fault, and wasHealthy that every link held before it.
+	fixes              []func()
+	broken, wasHealthy bool
+	// diagnosed says that a part of the story has failed and left its diagnostics.
+	diagnosed bool
 }
 
-// releaseName is the name that the README installs under.
+// releaseName is the name under which the README installs the chart.
 const releaseName = "holograph"
 
-// New begins a story on the shared cluster. It skips in -short mode: that is
-// what needs no cluster.
+// New begins a story on the shared cluster, which it starts if need be. With -short it skips the test.
 func New(t *testing.T) *Story {
 	t.Helper()
 	if testing.Short() {
@@ -139,25 +142,55 @@ func New(t *testing.T) *Story {
 	return s
 }
 
-// At returns the story of another release beside this one, which the story may
-// install and which is removed at its end.
+// At returns the story of another release in the same cluster. The release is removed when this story ends.
 func (s *Story) At(namespace, name string) *Story {
 	other := *s
+	other.others, other.fixes, other.broken = nil, nil, false
 	other.Release.Namespace, other.Release.Name = namespace, name
 	other.Artifacts = s.Artifact(name)
 	s.others = append(s.others, &other)
 	return &other
 }
 
-// end keeps what the cluster knows about a failure, and then removes what the next
-// story does not expect.
+// Run runs a part of the story as a subtest, on the same cluster and the same release. `go test -run` can pick the part,
+// its failure ends no other part, and at its end its faults are fixed and its load is removed.
+func (s *Story) Run(name string, part func(s *Story)) bool {
+	s.Helper()
+	return s.T.Run(name, func(t *testing.T) {
+		t.Helper()
+		one := *s
+		one.T, one.others, one.fixes, one.broken, one.diagnosed = t, nil, nil, false, false
+		one.Artifacts = s.Artifact(path.Base(t.Name()))
+		require.NoError(t, os.MkdirAll(one.Artifacts, 0o755))
+		t.Cleanup(func() {
+			t.Helper()
+			one.end()
+			s.diagnosed = s.diagnosed || one.diagnosed
+		})
+		part(&one)
+	})
+}
+
+// end writes diagnostics if the story failed, fixes what it broke, and removes the releases of At.
 func (s *Story) end() {
-	for _, story := range append([]*Story{s}, s.others...) {
-		if s.Failed() {
+	s.Helper()
+	stories := append([]*Story{s}, s.others...)
+	// Once before the fixes, to see the release as it was when the story failed, and else after them.
+	diagnose := func() {
+		if !s.Failed() || s.diagnosed {
+			return
+		}
+		s.diagnosed = true
+		for _, story := range stories {
 			story.diagnose()
 		}
 	}
-	// Not s.Context(): that ended before the cleanups.
+	diagnose()
+	for _, story := range stories {
+		story.fix()
+	}
+	diagnose()
+	// s.Context() has ended before the cleanups.
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	for _, other := range s.others {
@@ -165,25 +198,28 @@ func (s *Story) end() {
 	}
 }
 
-// Step logs the beginning of a part of the story, with the time since the
-// story's start left to the test log.
+// Step logs the time and what the story does next.
 func (s *Story) Step(format string, args ...any) {
 	s.Helper()
 	s.Logf("%s  %s", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// Artifact returns the path of a file of evidence.
+// Artifact returns the path of a file in the story's folder.
 func (s *Story) Artifact(name string) string { return filepath.Join(s.Artifacts, name) }
 
-// Within returns a context that ends with the test, or before the test binary's
-// own deadline, so that diagnostics still find a cluster.
+// Within returns a context that ends after the budget, with the test, or shortly before the test binary's deadline, so
+// that there is time for diagnostics.
 func (s *Story) Within(budget time.Duration) (context.Context, context.CancelFunc) {
+	return s.within(s.Context(), budget)
+}
+
+func (s *Story) within(parent context.Context, budget time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := s.Deadline(); ok {
 		budget = min(budget, time.Until(deadline)-reserve)
 	}
-	return context.WithTimeout(s.Context(), budget)
+	return context.WithTimeout(parent, budget)
 }
 
-// reserve is kept back from the test binary's deadline for diagnostics and for
-// the removal of the cluster: 20 s when measured on 2 busy cores.
+// reserve is the time before the test binary's deadline for diagnostics and for the removal of the cluster: they took
+// 20 s when measured on 2 busy cores.
 const reserve = 45 * time.Second

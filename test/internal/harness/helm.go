@@ -16,20 +16,17 @@ import (
 	"holograph/ci/repo"
 )
 
-// helmTimeout bounds each of helm's own waits. An installation with the images
-// in the node takes 20 s.
+// helmTimeout bounds each of helm's own waits. An installation with the images in the node takes 20 s.
 const helmTimeout = 3 * time.Minute
 
-// UseHelm has the rest of the story use the helm of that program; a story begins
-// with Helm 3's.
+// UseHelm has the rest of the story run the helm of that program; New begins with Helm 3's.
 func (s *Story) UseHelm(p program.Program) {
 	s.Helper()
 	binary, err := p.Binary(s.Context(), "helm")
 	require.NoError(s, err)
-	// Terratest runs the helm that it finds on PATH.
 	s.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	// Not a person's repositories and plugins, nor a cache: Helm 4 keeps a package's
-	// provenance there, and takes it for that of the same package signed again.
+	// The repositories and plugins of the person who runs the tests are no part of them. Nor is the cache: Helm 4 keeps a
+	// package's provenance there, and takes it for that of the same package signed again.
 	for _, home := range []string{"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"} {
 		s.Setenv(home, s.TempDir())
 	}
@@ -37,19 +34,21 @@ func (s *Story) UseHelm(p program.Program) {
 
 // Upgrade says what to bring the release to.
 type Upgrade struct {
-	// Examples are values files of values-examples/.
+	// Examples are values files of values-examples, by their names without extension.
 	Examples []string
 	// Values are paths of further values files.
 	Values []string
 	// Set holds single values on top.
 	Set map[string]string
-	// Flags are given to `helm upgrade` besides.
+	// Flags are further flags of `helm upgrade`.
 	Flags []string
 }
 
-// Install installs or upgrades the release to the story's chart with values files
-// of values-examples/, and waits until all of it is ready. A story that finds the
-// release as it wants it costs one unchanged upgrade.
+// Install installs or upgrades the release to the story's chart with values files of values-examples, by their names
+// without extension, and waits until all of it is Ready. For a story that finds the release as it wants it this is an
+// upgrade without changes.
+//
+// All of helm's commands go through Terratest, which runs the first helm on PATH: [Story.UseHelm] puts one there.
 func (s *Story) Install(examples ...string) {
 	s.Helper()
 	require.NoError(s, s.Upgrade(Upgrade{Examples: examples}))
@@ -61,14 +60,13 @@ func (s *Story) UpgradeWith(set map[string]string, examples ...string) {
 	require.NoError(s, s.Upgrade(Upgrade{Examples: examples, Set: set}))
 }
 
-// Upgrade is Install for stories that give more than values, or that want the
-// error.
+// Upgrade is Install for stories that give more than values, or that look at the error.
 func (s *Story) Upgrade(u Upgrade) error {
 	s.Helper()
 	options := s.helmOptions()
 	options.SetValues = u.Set
 	for _, example := range u.Examples {
-		path, err := repo.Path("values-examples", example)
+		path, err := repo.Path("values-examples", example+".yaml")
 		require.NoError(s, err)
 		options.ValuesFiles = append(options.ValuesFiles, path)
 	}
@@ -80,8 +78,7 @@ func (s *Story) Upgrade(u Upgrade) error {
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 
-// HelmTest runs the release's tests and returns what Helm printed; the error says
-// that one failed.
+// HelmTest runs the release's tests and returns what helm printed. It returns an error where a test failed.
 func (s *Story) HelmTest() (string, error) {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout)
@@ -100,8 +97,8 @@ func (s *Story) Rollback() {
 	require.NoError(s, helm.RollbackContextE(s, ctx, options, s.Release.Name, "0"))
 }
 
-// Uninstall removes the release, where there is one, and waits until its objects
-// are gone. As the chart's README says, it removes the pod of the last helm test too.
+// Uninstall removes the release, where there is one, and waits until its objects are gone. It deletes the pod of the
+// last `helm test` too, which Helm leaves, as the chart's README says.
 func (s *Story) Uninstall() {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
@@ -114,7 +111,6 @@ func (s *Story) uninstall(ctx context.Context) {
 	options := s.helmOptions()
 	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found", "--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
 	require.NoError(s, helm.DeleteContextE(s, ctx, options, s.Release.Name, true))
-	// Helm leaves the pods of its tests.
 	require.NoError(s, s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
 		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + s.Release.Name}))
 }
@@ -130,7 +126,7 @@ func (s *Story) Helm(command string, args ...string) (string, error) {
 func (s *Story) helmOptions() *helm.Options {
 	return &helm.Options{
 		KubectlOptions: k8s.NewKubectlOptions("", s.cluster.Kubeconfig, s.Release.Namespace),
-		// What helm prints is in the error where it fails, and noise where not.
+		// Where helm fails, the error holds what it printed.
 		Logger: logger.Discard,
 	}
 }

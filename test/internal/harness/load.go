@@ -9,7 +9,7 @@ import (
 	"holograph/test/internal/load"
 )
 
-// MeasurePod finds out what one renderer pod can do on this machine.
+// MeasurePod measures how many frames a renderer pod renders on this machine.
 func (s *Story) MeasurePod() load.Pod {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
@@ -19,11 +19,11 @@ func (s *Story) MeasurePod() load.Pod {
 	return pod
 }
 
-// loadName names the stories' load: there is one at a time.
+// loadName is the name of the stories' load. There is one at a time.
 const loadName = "load"
 
-// Drive starts a load on the release's renderer, which ends with the story at
-// the latest. The budget is a frame's.
+// Drive starts a load on the release's renderer, which is removed when the story ends. The budget is the frame budget, by
+// which the load counts frames as late.
 func (s *Story) Drive(budget time.Duration, stages ...load.Stage) *load.Drive {
 	s.Helper()
 	ctx, cancel := s.Within(2 * time.Minute)
@@ -40,7 +40,7 @@ func (s *Story) Drive(budget time.Duration, stages ...load.Stage) *load.Drive {
 	return d
 }
 
-// Finish waits for the load's end and returns its counts.
+// Finish waits until the load ends and returns its counts.
 func (s *Story) Finish(d *load.Drive) load.Summary {
 	s.Helper()
 	ctx, cancel := s.Within(time.Until(d.Begun.Add(d.Profile.Duration())) + 2*time.Minute)
@@ -51,16 +51,16 @@ func (s *Story) Finish(d *load.Drive) load.Summary {
 	return summary
 }
 
-// Cut ends the load now and returns its counts. It fails where the load was over
-// already, and so did not cover what the story did meanwhile.
+// Cut ends the load now and returns its counts. The story fails if the load has ended by itself, because then it did not
+// last while the story looked at its effects.
 func (s *Story) Cut(d *load.Drive) load.Summary {
 	s.Helper()
-	require.Positive(s, time.Until(d.Begun.Add(d.Profile.Duration())), "the load ended by itself")
+	require.Positive(s, time.Until(d.Begun.Add(d.Profile.Duration())), "time left to the load: it has ended before the story cut it")
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	require.NoError(s, d.Stop(ctx))
 	return s.Finish(d)
 }
 
-// Record records what the release's loop does, until it is stopped.
+// Record begins to record the load and the replicas of the release.
 func (s *Story) Record() *load.Recording { return load.Record(s.Context(), s.Release) }

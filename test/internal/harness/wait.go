@@ -8,8 +8,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// WaitFor waits for the conditions, one after the other, within one budget, and
-// ends the story with the last reason where one stays unmet.
+// WaitFor waits for the conditions, one after the other, within one budget. If one stays unmet, the story ends with the
+// reason.
 func (s *Story) WaitFor(budget time.Duration, conditions ...wait.Condition) {
 	s.Helper()
 	ctx, cancel := s.Within(budget)

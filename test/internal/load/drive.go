@@ -15,11 +15,10 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// startBudget is for the load's pod to be scheduled and to run: 2 s when
-// measured with the image in the node.
+// startBudget is for the load's pod to be scheduled and started: 2 s when measured with the image in the node.
 const startBudget = time.Minute
 
-// Drive is a load that runs.
+// Drive is a running load.
 type Drive struct {
 	// Profile is what is offered, from Begun on.
 	Profile Profile
@@ -29,8 +28,8 @@ type Drive struct {
 	name    string
 }
 
-// Start offers the profile to the release's renderer, in place of a load of that
-// name that may still run, and returns once frames are on their way.
+// Start starts a load of that profile on the release's renderer, in place of one of that name that may still run, and
+// returns when its pod runs.
 func Start(ctx context.Context, r kube.Release, name string, profile Profile) (*Drive, error) {
 	job, err := Job(r.Namespace, name, r.RendererURL(), profile)
 	if err != nil {
@@ -49,8 +48,7 @@ func Start(ctx context.Context, r kube.Release, name string, profile Profile) (*
 	return d, wait.For(ctx, startBudget, wait.Condition{Name: "the load's pod to run", Unmet: d.notRunning})
 }
 
-// Remove ends the load of that name, where there is one, and waits until it asks
-// for no more frames.
+// Remove deletes the load of that name, where there is one, and waits until its pod is gone.
 func Remove(ctx context.Context, r kube.Release, name string) error {
 	background := metav1.DeletePropagationBackground
 	err := r.BatchV1().Jobs(r.Namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
@@ -110,20 +108,19 @@ func (d *Drive) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// Stop ends the load before its time. [Drive.Wait] then returns the counts until here,
-// without the few frames under way.
+// Stop ends the load early. [Drive.Wait] then returns the counts until now, without the few frames that are under way.
 func (d *Drive) Stop(ctx context.Context) error {
 	pod, err := d.pod(ctx)
 	if err != nil {
 		return err
 	}
-	// The one way to have the kubelet stop a pod and keep its log: its time is up.
+	// A deadline that has passed is the only way to have the kubelet stop a pod and keep its log.
 	_, err = d.release.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType,
 		[]byte(`{"spec": {"activeDeadlineSeconds": 1}}`), metav1.PatchOptions{})
 	return err
 }
 
-// Wait waits until all frames were offered and answered, and returns the counts.
+// Wait waits until the load has ended, and returns its counts.
 func (d *Drive) Wait(ctx context.Context) (Summary, error) {
 	budget := time.Until(d.Begun.Add(d.Profile.Duration())) + d.Profile.Timeout() + startBudget
 	var pod *corev1.Pod

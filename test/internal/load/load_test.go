@@ -71,7 +71,8 @@ func TestJobRefusesWrongInput(t *testing.T) {
 	assert.ErrorContains(t, err, "the load offers no frame")
 }
 
-// The script and the Go side meet in names alone; a name changed on one side would show only on a cluster.
+// The script and the Go code have only names in common, and without this test a name that is changed on one side would
+// fail on a cluster only.
 func TestTheScriptAndTheJobAgree(t *testing.T) {
 	job, err := Job("frames", "spike", "http://holograph-renderer:8080", spike)
 	require.NoError(t, err)

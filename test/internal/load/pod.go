@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,8 +15,8 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// costFrames is how many frames are asked for to know what one costs. 40 of 3 ms
-// each are 0.12 s of CPU, against which what the process does besides is small.
+// costFrames is the number of frames over which the cost of one is measured. 40 frames of 3 ms are 0.12 s of CPU, against
+// which the rest of the process' work is small.
 const costFrames = 40
 
 // budgetVariable is how the chart tells the renderer its frame budget.
@@ -24,21 +25,20 @@ const budgetVariable = "HOLOGRAPH_FRAME_BUDGET"
 // askTimeout bounds one answer of a renderer pod.
 const askTimeout = 10 * time.Second
 
-// Pod is what one renderer pod is given and what it can do with it.
+// Pod is the capacity of one renderer pod.
 type Pod struct {
-	// FrameCost is the CPU seconds that a frame takes, HTTP and all.
+	// FrameCost is the CPU time of a frame in seconds, HTTP included.
 	FrameCost float64
 	// Cores is the pod's CPU limit.
 	Cores float64
-	// Budget is the time that a frame may take.
+	// Budget is the frame budget.
 	Budget time.Duration
 }
 
 // FramesPerSecond is the rate of frames that uses up the pod's CPU limit.
 func (p Pod) FramesPerSecond() float64 { return p.Cores / p.FrameCost }
 
-// MeasurePod finds out what one of the release's renderer pods can do on this
-// machine.
+// MeasurePod measures one of the release's renderer pods.
 func MeasurePod(ctx context.Context, r kube.Release) (Pod, error) {
 	deployment, err := r.Deployment(ctx)
 	if err != nil {
@@ -63,16 +63,15 @@ func MeasurePod(ctx context.Context, r kube.Release) (Pod, error) {
 	return pod, err
 }
 
-// frameCost is the growth of a pod's CPU time over some frames, asked for one
-// after the other. A frame that the pod refuses, as one just started may while it
-// is short of CPU, is asked for again.
+// frameCost measures how much a pod's CPU time grows over some frames, one after the other. A frame that the pod refuses is
+// asked for again: a pod that has just started may be short of CPU.
 func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	pods, err := r.Pods(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if len(pods) == 0 {
-		return 0, fmt.Errorf("there is no renderer pod to measure")
+		return 0, errors.New("there is no renderer pod to measure")
 	}
 	pod := pods[0].Name
 	before, err := processCPU(ctx, r, pod)
@@ -98,7 +97,7 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	return (after - before) / costFrames, nil
 }
 
-// processCPU reads the CPU seconds of the pod's process from its /metrics.
+// processCPU reads the CPU time of the pod's process, in seconds, from its metrics.
 func processCPU(ctx context.Context, r kube.Release, pod string) (float64, error) {
 	const name = "process_cpu_seconds_total"
 	raw, err := podGet(ctx, r, pod, "metrics")
@@ -117,11 +116,11 @@ func processCPU(ctx context.Context, r kube.Release, pod string) (float64, error
 	return family.Metric[0].GetCounter().GetValue(), nil
 }
 
-// podGet asks a renderer pod directly, through the API server.
+// podGet sends a GET request to a renderer pod, through the API server's proxy.
 func podGet(ctx context.Context, r kube.Release, pod, path string, query ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	// A client-side timeout would be sent to the pod as a parameter that it refuses.
+	// client-go would send a timeout of its own to the pod as a parameter, which the renderer refuses.
 	request := r.CoreV1().RESTClient().Get().Timeout(0).Namespace(r.Namespace).
 		Resource("pods").Name(pod + ":8080").SubResource("proxy").Suffix(path)
 	for i := 0; i+1 < len(query); i += 2 {

@@ -10,16 +10,15 @@ import (
 )
 
 const (
-	// interval is between two readings; the chart's local profile scrapes every 5 s.
+	// interval is the time between two readings. With values-examples/local.yaml Prometheus scrapes every 5 s.
 	interval = 2 * time.Second
-	// rateWindow is over which rates are read: three scrapes of the local profile, so
-	// that every reading has two samples.
+	// rateWindow is the window of the rates: three scrapes with values-examples/local.yaml, so that every reading has two
+	// samples.
 	rateWindow = "15s"
 )
 
-// Observe reads the loop once: the frames that arrive, those over budget, and the
-// replicas. What cannot be read is missing from the point; the error is the first
-// reason.
+// Observe reads the rates of the frames that arrive and of those over budget, and the replicas, once. What cannot be read
+// is missing from the point; the error is the first reason.
 func Observe(ctx context.Context, r kube.Release) (timeline.Point, error) {
 	point := timeline.Point{At: time.Now()}
 	var first error
@@ -52,11 +51,11 @@ func Observe(ctx context.Context, r kube.Release) (timeline.Point, error) {
 	return point, first
 }
 
-// Recording reads the loop every two seconds until it is stopped.
+// Recording is a series of readings, one every two seconds until it is stopped.
 type Recording struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
-	// points is the goroutine's until stopped is closed.
+	// points belongs to the goroutine of Record until stopped is closed.
 	points []timeline.Point
 }
 
@@ -66,14 +65,13 @@ func Record(ctx context.Context, r kube.Release) *Recording {
 	until, stop := context.WithCancel(ctx)
 	recording.stop = stop
 	read := func() {
-		// A failed reading is a gap in the timeline, which says so by itself.
+		// A failed reading is a gap in the timeline.
 		point, _ := Observe(ctx, r)
 		recording.points = append(recording.points, point)
 	}
 	go func() {
 		defer close(recording.stopped)
-		// The last reading is of the moment of stopping: what the story waited for has
-		// then happened, and belongs to it.
+		// The last reading is taken when the recording is stopped, so that it contains what the story waited for.
 		defer read()
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
@@ -89,8 +87,7 @@ func Record(ctx context.Context, r kube.Release) *Recording {
 	return recording
 }
 
-// Stop ends the recording and returns what was read, with the load that was
-// offered meanwhile.
+// Stop ends the recording and returns the readings, each with the rate that the load offered at that time.
 func (r *Recording) Stop(title string, d *Drive) *timeline.Timeline {
 	r.stop()
 	<-r.stopped

@@ -1,5 +1,5 @@
-// Package wait waits for named conditions with a deadline, and says at the deadline why a condition was not met.
-// The links of the path from a late frame to a new pod are such conditions; what a link is, the doctor says.
+// Package wait waits for named conditions until a deadline, and then says why a condition was not met. The conditions of
+// a release are the doctor's links on the path from a late frame to a new pod, and numbers of replicas.
 package wait
 
 import (
@@ -8,22 +8,19 @@ import (
 	"time"
 )
 
-// interval is how often a condition is looked at. Each look is a request or two
-// to a cluster on this machine.
+// interval is the time between two looks at a condition. A look is a request or two to a cluster on this machine.
 const interval = 500 * time.Millisecond
 
-// Condition is something that comes true on its own. It only reads.
+// Condition is a state that is reached without the caller's help. Looking at it changes nothing.
 type Condition struct {
 	// Name completes "waited for".
 	Name string
-	// Unmet returns nil once the condition is met, else the reason why not. A read
-	// that failed is a reason like any other: it must not pass for an observation.
+	// Unmet returns nil if the condition is met, else the reason why not. A read that failed is such a reason.
 	Unmet func(ctx context.Context) error
 }
 
-// For waits until every condition was met, one after the other, within the
-// budget they share. The error names the condition that was not, and the last
-// reason.
+// For waits until each condition has been met, one after the other, within one budget. The error names the condition that
+// was not met, with the last reason.
 func For(ctx context.Context, budget time.Duration, conditions ...Condition) error {
 	deadline := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -38,8 +35,8 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 			if now == nil {
 				break
 			}
-			// A look that the deadline cut short says nothing about the condition. A client may give up on it a moment
-			// before the context says so.
+			// A look that ends at the deadline was cut short and gives no reason of its own. A client may give up a moment
+			// before the context ends.
 			over := ctx.Err() != nil || !time.Now().Before(deadline)
 			if reason == nil || !over {
 				reason = now

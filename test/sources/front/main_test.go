@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Only what carries both the credential and the tenant is passed on.
+// TestChecks: a request is passed on only with both the credential and the tenant.
 func TestChecks(t *testing.T) {
 	handler := checks{authorization: "Bearer right", tenant: "film"}.before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
@@ -29,6 +29,6 @@ func TestChecks(t *testing.T) {
 		request.Header.Set(tenantHeader, test.tenant)
 		answer := httptest.NewRecorder()
 		handler.ServeHTTP(answer, request)
-		assert.Equal(t, test.want, answer.Code, "%q, %q", test.authorization, test.tenant)
+		assert.Equal(t, test.want, answer.Code, "status for the credential %q and the tenant %q", test.authorization, test.tenant)
 	}
 }

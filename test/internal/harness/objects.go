@@ -16,8 +16,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// LowestReplicas follows the replicas that the renderer's Deployment wants, and
-// returns a function that ends it and tells the fewest.
+// LowestReplicas begins to watch spec.replicas of the renderer's Deployment. The returned function ends that, and returns
+// the lowest number that was seen.
 func (s *Story) LowestReplicas() func() int32 {
 	ctx, stop := context.WithCancel(s.Context())
 	result := make(chan int32, 1)
@@ -40,22 +40,22 @@ func (s *Story) LowestReplicas() func() int32 {
 	return func() int32 {
 		stop()
 		lowest := <-result
-		require.Less(s, lowest, int32(math.MaxInt32), "the Deployment was never read")
+		require.Less(s, lowest, int32(math.MaxInt32), "the lowest replicas are unknown: the Deployment was never read")
 		return lowest
 	}
 }
 
-// Belongings lists every object of the cluster, of any kind, that carries the
-// release's label, its pods and their like included.
-func (s *Story) Belongings() []string {
+// Objects lists the objects of any kind that carry the release's label, as Kind/name. Objects that controllers made for
+// the release, such as pods, are among them.
+func (s *Story) Objects() []string {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	client, err := dynamic.NewForConfig(s.Release.Config)
 	require.NoError(s, err)
-	// Discovery fails for groups whose server is just going away; those are ours.
+	// Discovery fails for groups whose server is being removed, which are the release's own.
 	lists, _ := s.Release.Discovery().ServerPreferredResources()
-	require.NotEmpty(s, lists)
+	require.NotEmpty(s, lists, "kinds that the API server lists")
 	var found []string
 	for _, list := range lists {
 		version, err := schema.ParseGroupVersion(list.GroupVersion)
@@ -67,7 +67,7 @@ func (s *Story) Belongings() []string {
 			objects, err := client.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{
 				LabelSelector: "app.kubernetes.io/instance=" + s.Release.Name,
 			})
-			require.NoError(s, err, resource.Name)
+			require.NoError(s, err, "list %s", resource.Name)
 			for _, object := range objects.Items {
 				found = append(found, resource.Kind+"/"+object.GetName())
 			}
@@ -79,7 +79,7 @@ func (s *Story) Belongings() []string {
 // NothingLeft is met when the cluster holds no object of the release.
 func (s *Story) NothingLeft() wait.Condition {
 	return wait.Condition{Name: "nothing of the release to be left", Unmet: func(context.Context) error {
-		if left := s.Belongings(); len(left) > 0 {
+		if left := s.Objects(); len(left) > 0 {
 			return fmt.Errorf("%d objects are left: %s", len(left), strings.Join(left, ", "))
 		}
 		return nil

@@ -9,18 +9,18 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// Chain returns all links, from the renderer's pods to the autoscaler. Which of
-// them a release has, and which metrics must arrive, the release says itself.
+// Chain returns a condition for each link from the renderer's pods to the autoscaler. The release's description says
+// which links it has and which metrics must arrive.
 func Chain(r kube.Release) []Condition { return From(r, check.RendererPods) }
 
-// From returns the links of Chain from one on, for a release whose earlier ones
-// cannot be looked at from here.
+// From returns the conditions of Chain from that link on, for a release whose earlier links cannot be seen from outside
+// the cluster.
 func From(r kube.Release, first check.Link) []Condition {
 	var chain []Condition
 	reached := false
 	for _, link := range check.All() {
 		reached = reached || link.Name == first.Name
-		// An autoscaler at its maximum is no broken loop.
+		// An autoscaler at its maximum still scales.
 		if reached && link.Name != check.Headroom.Name {
 			chain = append(chain, condition(r, link))
 		}
@@ -32,7 +32,7 @@ func From(r kube.Release, first check.Link) []Condition {
 // Deployment wants.
 func PodsReady(r kube.Release) Condition { return condition(r, check.RendererPods) }
 
-// condition waits for a link to hold, or not to be on the release's path.
+// condition is met when the link holds, or is not on the release's path.
 func condition(r kube.Release, link check.Link) Condition {
 	return Condition{Name: link.Holds, Unmet: func(ctx context.Context) error {
 		p, err := description.Read(ctx, r.Client, r.Namespace, r.Name)
@@ -44,16 +44,14 @@ func condition(r kube.Release, link check.Link) Condition {
 	}}
 }
 
-// Replicas is met when the HPA wants, and the Deployment has Ready, exactly that
-// many pods.
+// Replicas is met when exactly that many replicas are desired by the HPA, and Ready in the Deployment.
 func Replicas(r kube.Release, want int32) Condition {
 	return Condition{Name: fmt.Sprintf("%d desired and Ready replicas", want), Unmet: func(ctx context.Context) error {
 		return replicas(ctx, r, func(n int32) bool { return n == want })
 	}}
 }
 
-// ReplicasAtLeast is met when the HPA wants, and the Deployment has Ready, that
-// many pods or more.
+// ReplicasAtLeast is met when that many replicas or more are desired by the HPA, and Ready in the Deployment.
 func ReplicasAtLeast(r kube.Release, want int32) Condition {
 	return Condition{Name: fmt.Sprintf("at least %d desired and Ready replicas", want), Unmet: func(ctx context.Context) error {
 		return replicas(ctx, r, func(n int32) bool { return n >= want })

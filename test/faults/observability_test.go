@@ -28,36 +28,38 @@ import (
 )
 
 const (
-	// overload is the load in the worth of one pod, of which two run at first: late frames, an alert and a scaling.
+	// overload is the load in units of what one pod renders. Two pods run at first, so frames are late, an alert fires
+	// and pods are added.
 	overload = 4.5
-	// loadTime outlasts what a story looks at: 100 s when measured.
+	// loadTime is longer than the story needs its load: 100 s when measured.
 	loadTime = 4 * time.Minute
-	// dataTime is for two scrapes, a scaling and the rules after it: 45 s when measured.
+	// dataTime is for two scrapes, a scaling event and the rules after it: 45 s when measured.
 	dataTime = 3 * time.Minute
 )
 
-// Whatever rules, dashboard, status page, notes and runbook ask Prometheus has an answer while frames are late, and
-// the status page says in a browser what the cluster says.
-func TestSeeing(t *testing.T) {
+// TestObservability: while frames are late, Prometheus answers every expression of the rules, the dashboard, the status
+// page, the notes and the runbook with a number, and the status page shows in a browser what the cluster says.
+func TestObservability(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart with its dashboard")
-	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local.yaml")
+	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	pod := s.MeasurePod()
 	address, err := s.Release.ForwardPrometheus(t.Context(), "0")
 	require.NoError(t, err)
 
 	s.Step("ask for more frames than the pods can render")
-	s.Drive(pod.Budget, load.Stage{FramesPerSecond: overload * pod.FramesPerSecond()}, load.Stage{FramesPerSecond: overload * pod.FramesPerSecond(), Duration: loadTime})
+	rate := overload * pod.FramesPerSecond()
+	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: loadTime})
 
 	s.Step("every expression has an answer")
-	expressions := questions(t)
-	s.Logf("    %d expressions, %d questions", len(expressions.asked), len(expressions.operands))
-	s.WaitFor(dataTime, expressions.answered(s.Release))
+	expressions, queries := split(t)
+	s.Logf("    %d expressions, %d queries", expressions, len(queries))
+	s.WaitFor(dataTime, answered(s.Release, queries))
 
 	s.Step("look at the status page")
 	page := address + kube.ConsolePath
-	t.Run("it says what the cluster says", func(t *testing.T) { compare(t, s.Release, page) })
+	t.Run("it shows what the cluster says", func(t *testing.T) { compare(t, s.Release, page) })
 	for name, view := range map[string]guest.View{
 		"light.png":  {Width: 1280, Height: 1250},
 		"dark.png":   {Width: 1280, Height: 1250, Dark: true},
@@ -68,64 +70,59 @@ func TestSeeing(t *testing.T) {
 			require.NoError(t, err)
 			bounds := picture.Bounds()
 			assert.Equal(t, image.Pt(view.Width, view.Height), bounds.Size())
-			assert.Greater(t, colors(picture), 50, "colors of a page with text, lines and bars")
+			assert.Greater(t, colors(picture), 50, "colors in the picture: a page with text, lines and bars has more")
 			edge := color.GrayModel.Convert(picture.At(2, 2)).(color.Gray).Y
-			assert.Equal(t, view.Dark, edge < 128, "the page is dark where that is asked for, and only there")
+			assert.Equal(t, view.Dark, edge < 128, "the page is dark: it must be if the browser prefers dark, and only then")
 		})
 	}
 	s.Logf("    pictures: %s", s.Artifacts)
 }
 
-// question is one thing to ask Prometheus, and who asks.
-type question struct {
-	who  chart.Expression
+// query is a part of an expression that must have an answer of its own.
+type query struct {
+	of   chart.Expression
 	node parser.Expr
 }
 
-// list is what is asked.
-type list struct {
-	asked    []chart.Expression
-	operands []question
-}
-
-// questions takes the chart's expressions apart into what must have an answer each.
-func questions(t *testing.T) list {
+// split splits the chart's expressions into the queries that they make, with Prometheus' own parser, and returns how
+// many expressions there are.
+func split(t *testing.T) (expressions int, queries []query) {
 	t.Helper()
 	rendered := chart.Render(t, chart.Example(t, "local"), chart.Set("dashboard.enabled", true))
-	found := list{asked: append(rendered.Expressions(t), chart.RunbookExpressions(t)...)}
-	for _, expression := range found.asked {
+	all := append(rendered.Expressions(t), chart.RunbookExpressions(t)...)
+	for _, expression := range all {
 		tree, err := promtool.Parse(expression.Text)
 		require.NoError(t, err, "%s", expression.Where)
 		for _, operand := range promtool.Operands(tree) {
-			// The question is the alert's state; its answer needs a series of the alert in any state.
+			// An alert may be pending or firing at this moment; that there is one shows that the query is right.
 			promtool.DropMatchers(operand, "ALERTS", "alertstate")
-			found.operands = append(found.operands, question{expression, operand})
+			queries = append(queries, query{expression, operand})
 		}
 	}
-	return found
+	return len(all), queries
 }
 
-// answered is met when each question has an answer that is a number.
-func (l list) answered(r kube.Release) wait.Condition {
-	return wait.Condition{Name: "an answer to every question", Unmet: func(ctx context.Context) error {
+// answered is met when each query is answered with a number.
+func answered(r kube.Release, queries []query) wait.Condition {
+	return wait.Condition{Name: "an answer to every query", Unmet: func(ctx context.Context) error {
 		api, err := r.Prometheus()
 		if err != nil {
 			return err
 		}
 		var open []string
-		for _, question := range l.operands {
-			if reason := unanswered(ctx, api, question.node.String()); reason != "" {
-				open = append(open, question.who.Where+" "+reason+": "+question.node.String())
+		for _, query := range queries {
+			if reason := unanswered(ctx, api, query.node.String()); reason != "" {
+				open = append(open, query.of.Where+" "+reason+": "+query.node.String())
 			}
 		}
 		if len(open) > 0 {
-			return fmt.Errorf("%d of %d:\n  %s", len(open), len(l.operands), strings.Join(open, "\n  "))
+			return fmt.Errorf("%d of %d have none:\n  %s", len(open), len(queries), strings.Join(open, "\n  "))
 		}
 		return nil
 	}}
 }
 
-// unanswered says what is wrong with the answer to an expression, and nothing where it is one.
+// unanswered says what is wrong with the answer to an expression; it is empty where the answer holds a number.
 func unanswered(ctx context.Context, api prometheusv1.API, expression string) string {
 	value, _, err := api.Query(ctx, expression, time.Now())
 	if err != nil {
@@ -146,16 +143,16 @@ func unanswered(ctx context.Context, api prometheusv1.API, expression string) st
 		}
 	}
 	if len(numbers) > 0 {
-		return "is answered with no number"
+		return "is answered with NaN or infinity"
 	}
 	return "has no answer"
 }
 
-// compare reads the page in the browser and holds it against the cluster. What changes while the two are read is read
-// again, until they agree.
+// compare reads the page in the browser and compares it with the cluster. Both change meanwhile, so both are read again
+// until they agree.
 func compare(t *testing.T, r kube.Release, page string) {
 	var document string
-	agree := wait.Condition{Name: "the page to say what the cluster says", Unmet: func(ctx context.Context) error {
+	agree := wait.Condition{Name: "the page to show what the cluster says", Unmet: func(ctx context.Context) error {
 		hpa, err := r.HPA(ctx)
 		if err != nil {
 			return err
@@ -168,7 +165,7 @@ func compare(t *testing.T, r kube.Release, page string) {
 			"min": *hpa.Spec.MinReplicas, "max": hpa.Spec.MaxReplicas,
 		} {
 			if got := number(document, `id="`+id+`"[^>]*>([0-9]+)<`); got != float64(want) {
-				return fmt.Errorf("the page says %s %v, the autoscaler %d", id, got, want)
+				return fmt.Errorf("%s on the page is %v, want %d, as the autoscaler says", id, got, want)
 			}
 		}
 		pods, err := r.Pods(ctx)
@@ -181,20 +178,20 @@ func compare(t *testing.T, r kube.Release, page string) {
 			}
 		}
 		if links, hold := strings.Count(document, `class="seen"`), strings.Count(document, `class="holds"`); links == 0 || hold != links {
-			return fmt.Errorf("%d of %d links hold", hold, links)
+			return fmt.Errorf("%d of %d links hold on the page", hold, links)
 		}
 		return nil
 	}}
 	require.NoError(t, wait.For(t.Context(), time.Minute, agree))
 
 	text := regexp.MustCompile(`(?s)<style>.*</style>|<[^>]*>`).ReplaceAllString(document, " ")
-	assert.Contains(t, text, "HolographErrorBudgetBurnFast", "the alert on the late frames")
-	assert.Less(t, number(document, `id="in-budget">([0-9.]+) <`), 99.5, "percent of frames in budget, with late ones")
+	assert.Contains(t, text, "HolographErrorBudgetBurnFast", "the alert on late frames is missing")
+	assert.Less(t, number(document, `id="in-budget">([0-9.]+) <`), 99.5, "percent of frames in budget, while frames are late")
 	assert.Positive(t, number(document, `(?s)id="frames">.*?<p class="big">([0-9.]+)<`), "frames a second")
 	assert.NotContains(t, text, "–", "a number is missing")
 	assert.NotContains(t, document, "NaN")
-	assert.NotContains(t, document, "ZgotmplZ", "html/template refused a value")
-	assert.NotRegexp(t, `\{\{|<<|error (parsing|executing)`, text, "the template shows through")
+	assert.NotContains(t, document, "ZgotmplZ", "html/template has refused a value")
+	assert.NotRegexp(t, `\{\{|<<|error (parsing|executing)`, text, "a template action is shown in place of its result")
 }
 
 // number is the number that a pattern's group finds, NaN where it finds none.

@@ -1,0 +1,283 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/yaml"
+
+	"holograph/ci/command"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/wait"
+)
+
+// Scale gives a component's Deployment another number of pods. The fix gives the former number back, unless something
+// else, such as the autoscaler, has decided on one meanwhile.
+func Scale(c chart.Component, replicas int32) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
+		scale := func(ctx context.Context, to func(now int32) int32) (before int32, err error) {
+			return before, retry.RetryOnConflict(retry.DefaultRetry, func() error {
+				var current *autoscalingv1.Scale
+				if current, err = deployments.GetScale(ctx, s.name(c), metav1.GetOptions{}); err != nil {
+					return err
+				}
+				before, current.Spec.Replicas = current.Spec.Replicas, to(current.Spec.Replicas)
+				_, err = deployments.UpdateScale(ctx, current.Name, current, metav1.UpdateOptions{})
+				return err
+			})
+		}
+		before, err := scale(ctx, func(int32) int32 { return replicas })
+		return func(ctx context.Context) error {
+			_, err := scale(ctx, func(now int32) int32 {
+				if now == replicas {
+					return before
+				}
+				return now
+			})
+			if err != nil {
+				return err
+			}
+			return wait.For(ctx, fixTimeout, s.running(c))
+		}, err
+	}
+}
+
+// RestartAtEnd breaks nothing. Its fix restarts a component: apply it before a fault that the component takes up, and gives
+// up, only when it starts.
+func RestartAtEnd(c chart.Component) Fault {
+	return func(_ context.Context, s *Story) (Fix, error) {
+		return func(ctx context.Context) error { return s.Restart(ctx, c) }, nil
+	}
+}
+
+// EditPods changes the pod template of a component's Deployment, which rolls out new pods.
+func EditPods(c chart.Component, change func(*corev1.PodSpec)) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		fix, err := edit(ctx, s.Release.AppsV1().Deployments(s.Release.Namespace), s.name(c),
+			func(now *appsv1.Deployment) error { change(&now.Spec.Template.Spec); return nil },
+			// The replicas are the autoscaler's.
+			func(now, before *appsv1.Deployment) { now.Spec.Template = before.Spec.Template })
+		return then(fix, s.running(c)), err
+	}
+}
+
+// EditYAML changes one YAML file of a component's ConfigMap by its structure.
+func EditYAML(c chart.Component, file string, change func(content map[string]any) error) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return edit(ctx, s.Release.CoreV1().ConfigMaps(s.Release.Namespace), s.name(c),
+			func(now *corev1.ConfigMap) error {
+				var content map[string]any
+				if err := yaml.Unmarshal([]byte(now.Data[file]), &content); err != nil {
+					return fmt.Errorf("%s in ConfigMap %s: %w", file, now.Name, err)
+				}
+				if err := change(content); err != nil {
+					return fmt.Errorf("%s in ConfigMap %s: %w", file, now.Name, err)
+				}
+				text, err := yaml.Marshal(content)
+				now.Data[file] = string(text)
+				return err
+			},
+			func(now, before *corev1.ConfigMap) { now.Data[file] = before.Data[file] })
+	}
+}
+
+// EditRules changes the rules of the release's prometheus-adapter, which reads them when it starts: [Story.Restart] has
+// it read them.
+func EditRules(change func(rules []any) []any) Fault {
+	return EditYAML(chart.PrometheusAdapter, "config.yaml", func(content map[string]any) error {
+		rules, _ := content["rules"].([]any)
+		if len(rules) == 0 {
+			return errors.New("it has no rules")
+		}
+		content["rules"] = change(rules)
+		return nil
+	})
+}
+
+// EditScrape changes how the release's Prometheus scrapes a component. Prometheus reads it when the kubelet has brought
+// the ConfigMap into the pod.
+func EditScrape(c chart.Component, change func(job map[string]any)) Fault {
+	return EditYAML(chart.Prometheus, "prometheus.yaml", func(content map[string]any) error {
+		jobs, _ := content["scrape_configs"].([]any)
+		for _, job := range jobs {
+			if job, _ := job.(map[string]any); job["job_name"] == string(c) {
+				change(job)
+				return nil
+			}
+		}
+		return fmt.Errorf("it has no scrape job %s", c)
+	})
+}
+
+// Relabeling is a rule of relabel_configs in Prometheus' configuration.
+type Relabeling struct {
+	SourceLabels []string `json:"source_labels,omitempty"`
+	Regex        string   `json:"regex,omitempty"`
+	TargetLabel  string   `json:"target_label,omitempty"`
+	Replacement  string   `json:"replacement,omitempty"`
+	Action       string   `json:"action,omitempty"`
+}
+
+// Relabel appends rules to those by which the release's Prometheus labels a component's targets.
+func Relabel(c chart.Component, rules ...Relabeling) Fault {
+	return EditScrape(c, func(job map[string]any) {
+		before, _ := job["relabel_configs"].([]any)
+		for _, rule := range rules {
+			before = append(before, rule)
+		}
+		job["relabel_configs"] = before
+	})
+}
+
+// EditAutoscaler changes the renderer's HorizontalPodAutoscaler.
+func EditAutoscaler(change func(*autoscalingv2.HorizontalPodAutoscalerSpec)) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return edit(ctx, s.Release.AutoscalingV2().HorizontalPodAutoscalers(s.Release.Namespace), s.name(chart.Renderer),
+			func(now *autoscalingv2.HorizontalPodAutoscaler) error { change(&now.Spec); return nil },
+			func(now, before *autoscalingv2.HorizontalPodAutoscaler) { now.Spec = before.Spec })
+	}
+}
+
+// Pin holds the autoscaler at that many pods, and has it ask for more as soon as there is any demand.
+func Pin(replicas int32) Fault {
+	return EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
+		spec.MaxReplicas = replicas
+		for _, metric := range spec.Metrics {
+			metric.Pods.Target.AverageValue = resource.NewMilliQuantity(1, resource.DecimalSI)
+		}
+	})
+}
+
+// DeleteAutoscaler deletes the renderer's HorizontalPodAutoscaler.
+func DeleteAutoscaler() Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.AutoscalingV2().HorizontalPodAutoscalers(s.Release.Namespace), s.name(chart.Renderer))
+	}
+}
+
+// Unbind takes a component's Role away from its ServiceAccount.
+func Unbind(c chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.RbacV1().RoleBindings(s.Release.Namespace), s.name(c))
+	}
+}
+
+// MisdirectAPI has the API server look for the custom metrics API at a Service that does not exist.
+func MisdirectAPI() Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		point := func(ctx context.Context, service string) error {
+			return s.Release.Discovery().RESTClient().Patch(types.MergePatchType).
+				AbsPath("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1." + kube.Group).
+				Body(fmt.Appendf(nil, `{"spec":{"service":{"name":%q}}}`, service)).Do(ctx).Error()
+		}
+		return func(ctx context.Context) error { return point(ctx, s.name(chart.PrometheusAdapter)) }, point(ctx, "nobody")
+	}
+}
+
+// CutOff has the node refuse every packet between the pods that a component has now and other pods. The kubelet and the
+// API server, which run on the node, still reach them.
+func CutOff(c chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		var rules [][]string
+		for _, pod := range s.PodsOf(c) {
+			rules = append(rules, []string{"FORWARD", "--source", pod.Status.PodIP, "--jump", "REJECT"},
+				[]string{"FORWARD", "--destination", pod.Status.PodIP, "--jump", "REJECT"})
+		}
+		if len(rules) == 0 {
+			return nil, fmt.Errorf("%s has no pods", s.name(c))
+		}
+		var applied [][]string
+		iptables := func(ctx context.Context, action string, rule []string) error {
+			return command.Command{Args: append([]string{s.cluster.Engine(), "exec", s.cluster.Node(), "iptables", "--wait", action}, rule...)}.Run(ctx)
+		}
+		fix := func(ctx context.Context) error {
+			var failed []error
+			for _, rule := range applied {
+				failed = append(failed, iptables(ctx, "--delete", rule))
+			}
+			return errors.Join(failed...)
+		}
+		for _, rule := range rules {
+			if err := iptables(ctx, "--insert", rule); err != nil {
+				return fix, err
+			}
+			applied = append(applied, rule)
+		}
+		return fix, nil
+	}
+}
+
+// then returns a fix that waits for a condition afterwards.
+func then(fix Fix, condition wait.Condition) Fix {
+	if fix == nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		if err := fix(ctx); err != nil {
+			return err
+		}
+		return wait.For(ctx, fixTimeout, condition)
+	}
+}
+
+// editable is what client-go's typed clients for objects of type T have in common.
+type editable[T any] interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
+	Update(ctx context.Context, object T, options metav1.UpdateOptions) (T, error)
+}
+
+// edit changes an object. The fix applies back to the object as it is then and as it was before the change.
+func edit[T any](ctx context.Context, client editable[T], name string, change func(now T) error, back func(now, before T)) (Fix, error) {
+	before, err := client.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	update := func(ctx context.Context, change func(T) error) error {
+		return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+			now, err := client.Get(ctx, name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if err := change(now); err != nil {
+				return err
+			}
+			_, err = client.Update(ctx, now, metav1.UpdateOptions{})
+			return err
+		})
+	}
+	return func(ctx context.Context) error {
+		return update(ctx, func(now T) error { back(now, before); return nil })
+	}, update(ctx, change)
+}
+
+// removable is what client-go's typed clients for objects of type T have in common.
+type removable[T any] interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
+	Create(ctx context.Context, object T, options metav1.CreateOptions) (T, error)
+	Delete(ctx context.Context, name string, options metav1.DeleteOptions) error
+}
+
+// remove deletes an object. The fix creates it again.
+func remove[T metav1.Object](ctx context.Context, client removable[T], name string) (Fix, error) {
+	before, err := client.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	// The API server takes no object that says which version it has.
+	before.SetResourceVersion("")
+	return func(ctx context.Context) error {
+		_, err := client.Create(ctx, before, metav1.CreateOptions{})
+		return err
+	}, client.Delete(ctx, name, metav1.DeleteOptions{})
+}
