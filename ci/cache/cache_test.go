@@ -23,7 +23,7 @@ func TestPublish(t *testing.T) {
 	entry, err := Path("images", "one")
 	require.NoError(t, err)
 
-	t.Run("a failed making leaves nothing", func(t *testing.T) {
+	t.Run("a failure leaves nothing", func(t *testing.T) {
 		err := Publish(entry, func(temporary string) error {
 			require.NoError(t, os.WriteFile(temporary, []byte("half"), 0o644))
 			return errors.New("interrupted")
@@ -32,7 +32,7 @@ func TestPublish(t *testing.T) {
 		assert.False(t, Has(entry))
 		assertNothingTemporary(t)
 	})
-	t.Run("a good one is whole at once", func(t *testing.T) {
+	t.Run("a success is there as a whole", func(t *testing.T) {
 		require.NoError(t, Publish(entry, func(temporary string) error {
 			assert.False(t, Has(entry), "nothing may stand there before it is whole")
 			return os.WriteFile(temporary, []byte("whole"), 0o644)
@@ -141,8 +141,8 @@ func TestClean(t *testing.T) {
 	})
 }
 
-// In a link's folder everything that is old would be swept away.
-func TestTheWorkshopIsNoLink(t *testing.T) {
+// Everything old in the folder that a link points to would be removed.
+func TestTheFolderOfTemporaryFilesIsNoLink(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	folder, err := Path("tmp")
 	require.NoError(t, err)

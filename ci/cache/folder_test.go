@@ -14,7 +14,7 @@ import (
 
 func TestOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cache", "holograph")
-	// Even where everything else is everybody's.
+	// Even with a umask that gives everybody everything.
 	umask := syscall.Umask(0)
 	defer syscall.Umask(umask)
 	got, err := OwnFolder(path)

@@ -139,7 +139,7 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	clusters, err := survey(ctx, e)
+	clusters, err := kindClusters(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (c *Cluster) Engine() string { return c.engine.Name }
 // exists reports whether there is such a cluster. One that is not the owner's is an
 // error: nothing may be done to it, and no other of that name can be made.
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
-	clusters, err := survey(ctx, c.engine)
+	clusters, err := kindClusters(ctx, c.engine)
 	if err != nil {
 		return false, err
 	}

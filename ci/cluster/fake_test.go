@@ -17,7 +17,7 @@ import (
 // containers, each as what `container inspect` answers, and their record of calls.
 const worldVariable = "HOLOGRAPH_FAKE_WORLD"
 
-// The fakes are scripts: a story of ownership runs dozens of them.
+// The fakes are scripts, as a test of ownership runs dozens of them.
 const (
 	fakeEngine = `#!/bin/sh
 cd "$HOLOGRAPH_FAKE_WORLD" || exit 1

@@ -56,7 +56,7 @@ type missing struct {
 
 // Prepare checks the machine. What is missing it installs where it can, on
 // Debian as root, after saying so on out; else it returns one error that lists
-// everything missing, each with the command that mends it.
+// everything missing, each with the command that fixes it.
 func Prepare(ctx context.Context, out io.Writer, needs Needs) error {
 	lacks, err := check(ctx, needs)
 	if err != nil || len(lacks) == 0 {
@@ -301,7 +301,7 @@ func report(lacks []missing) error {
 		if remedy == "" {
 			remedy = "sudo apt-get update && sudo apt-get install --yes --no-install-recommends " + strings.Join(lack.packages, " ")
 		}
-		fmt.Fprintf(&text, "\n  - missing: %s\n    mend it: %s", lack.what, remedy)
+		fmt.Fprintf(&text, "\n  - missing: %s\n    fix it: %s", lack.what, remedy)
 	}
 	return errors.New(text.String())
 }

@@ -18,9 +18,9 @@ func TestEverythingMissingIsReportedAtOnce(t *testing.T) {
 	}
 	assert.EqualError(t, report(lacks), `this machine is not ready:
   - missing: debootstrap
-    mend it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends debootstrap
+    fix it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends debootstrap
   - missing: root
-    mend it: sudo make images`)
+    fix it: sudo make images`)
 }
 
 func TestPlanTellsPackagesFromWhatAPersonMustDo(t *testing.T) {
@@ -38,7 +38,7 @@ func TestMissingBrowserSaysHowToInstallIt(t *testing.T) {
 	_, err := Browser()
 	assert.EqualError(t, err, `this machine is not ready:
   - missing: Chromium (a story looks at the status page)
-    mend it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends chromium`)
+    fix it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends chromium`)
 	lacks, err := check(t.Context(), Needs{Browser: true})
 	assert.NoError(t, err)
 	assert.Equal(t, []missing{noBrowser}, lacks)
@@ -58,7 +58,7 @@ func TestMissingKeyringSaysHowToInstallIt(t *testing.T) {
 	assert.NoError(t, err)
 	assert.ErrorContains(t, report(lacks), `
   - missing: Debian's keys (debootstrap checks the signature of its packages)
-    mend it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends debian-archive-keyring`)
+    fix it: sudo apt-get update && sudo apt-get install --yes --no-install-recommends debian-archive-keyring`)
 }
 
 // What is done as root is said before it is done, word for word.

@@ -101,7 +101,7 @@ func TestReachable(t *testing.T) {
 		want   bool
 	}{
 		"a registry that is open":             {http.StatusOK, true},
-		"a registry that wants a login":       {http.StatusUnauthorized, true},
+		"a registry that asks for a login":    {http.StatusUnauthorized, true},
 		"a proxy that refuses":                {http.StatusForbidden, false},
 		"a server that is no registry at all": {http.StatusNotFound, false},
 	} {
@@ -116,7 +116,7 @@ func TestReachable(t *testing.T) {
 			assert.Equal(t, test.want, Reachable(t.Context(), registry))
 		})
 	}
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("no server", func(t *testing.T) {
 		registry, err := name.NewRegistry("127.0.0.1:1")
 		require.NoError(t, err)
 		assert.False(t, Reachable(t.Context(), registry))
@@ -215,7 +215,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// What is pulled is what was pinned, and what it was is kept.
+// The digest that is pinned is pulled, and the digest that was pulled is kept.
 func TestPull(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))

@@ -24,8 +24,7 @@ func (n names) kubernetes(component string) string {
 }
 
 // controlPlane reads the names out of kubeadm's own constants, so that they
-// follow the pinned Kubernetes; the program that pins each image's content is
-// held against them.
+// follow the pinned Kubernetes. A test compares the versions of the programs with them.
 func controlPlane(kubernetesModule string) (names, error) {
 	version, err := program.Kubernetes.Version()
 	if err != nil {

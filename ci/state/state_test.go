@@ -29,7 +29,7 @@ func TestLockIsHeldByOne(t *testing.T) {
 	again()
 }
 
-// Of many first runs at once every one has the same key, and so has every later one.
+// First runs at the same time have one key, and so has every later run.
 func TestKeyIsOne(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	keys := make([]string, 20)

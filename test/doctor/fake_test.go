@@ -42,7 +42,7 @@ type cluster struct {
 	configMaps  []*corev1.ConfigMap
 	services    []*corev1.Service
 	secrets     []*corev1.Secret
-	// login is the Authorization header that Prometheus wants to see.
+	// login is the Authorization header that Prometheus requires.
 	login        string
 	pods         []*corev1.Pod
 	hpas         map[string]*autoscalingv2.HorizontalPodAutoscaler
@@ -60,17 +60,17 @@ type cluster struct {
 	// is what it serves, by metric and pod.
 	versions []string
 	values   map[string]map[string]string
-	// unserved says that the API server does not reach the adapter.
+	// unserved makes the API server unable to reach the adapter.
 	unserved bool
 	// valuesError is what the adapter answers in place of values.
 	valuesError *metav1.Status
 	// totals are what KEDA serves, by metric.
 	totals map[string]string
-	// age is that of all samples, as Prometheus writes numbers; empty for each its own.
+	// age is the age of all samples, as Prometheus writes numbers; if it is empty, each sample has its own.
 	age string
-	// token is what the cluster is shown; empty for one that is no secret.
+	// token is the bearer token of the kubeconfig; empty is "fake", which is no secret.
 	token string
-	// busy is the path of what is to be asked for in an hour.
+	// busy is a part of the path of the requests that are answered with 429 and the wish to come back in an hour.
 	busy string
 	// forbidden refuses what the path of a request matches, with its message.
 	forbidden map[string]string
@@ -271,12 +271,12 @@ func (c *cluster) client(t *testing.T) *kube.Client {
 // ServeHTTP implements http.Handler.
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.answered(w, r) {
-		// A port is forwarded for as long as its client likes.
+		// A forwarded port stays open until its client closes it.
 		forwarded.Serve(w, r, http.HandlerFunc(c.behindLogin), "")
 	}
 }
 
-// behindLogin answers for Prometheus to whoever has the login.
+// behindLogin answers for a Prometheus that requires the login.
 func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -293,7 +293,7 @@ func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 	answer(w, object, err)
 }
 
-// answered answers a request, but for one to forward a port of Prometheus' pod.
+// answered answers every request but one to forward a port of Prometheus' pod.
 func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -323,7 +323,7 @@ func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// get returns the object at a path, or nil where it has answered itself.
+// get returns the object at a path, or nil if it has written the answer itself.
 func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 	in := func(group, version, resource string) (name string, found bool) {
 		root := "/api/" + version
@@ -413,7 +413,7 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 		return list, nil
 	}
 	if len(c.versions) == 0 {
-		// A group that nobody has registered.
+		// No APIService registers this group.
 		http.NotFound(w, r)
 		return nil, nil
 	}

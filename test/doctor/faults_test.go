@@ -23,22 +23,20 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// fault is one thing that is wrong, and what the doctor says of it.
+// fault is one thing that is wrong, and what the doctor must say about it.
 type fault struct {
 	values string
-	// wrong changes a healthy cluster.
+	// wrong puts the fault into a healthy cluster.
 	wrong         func(t *testing.T, c *cluster)
 	link          string
 	cause, remedy string
-	// unseen says that the doctor could not look, and knows nothing of the link.
+	// unseen says that the doctor could not look at the link, so that it does not know whether it holds.
 	unseen bool
 }
 
-const (
-	upgrade = "helm upgrade holograph, with the values that it was installed with"
-)
+const upgrade = "helm upgrade holograph, with the values that it was installed with"
 
-// conditions of the HPA, each as it is when it is the trouble.
+// hpaCondition sets one condition of the HPA.
 func hpaCondition(kind autoscalingv2.HorizontalPodAutoscalerConditionType, status corev1.ConditionStatus, reason, message string) func(*testing.T, *cluster) {
 	return func(_ *testing.T, c *cluster) {
 		conditions := c.hpas["holograph-renderer"].Status.Conditions
@@ -50,7 +48,7 @@ func hpaCondition(kind autoscalingv2.HorizontalPodAutoscalerConditionType, statu
 	}
 }
 
-// notReady takes a pod out of the Ready ones, for a reason that its container has.
+// notReady makes a pod of a Deployment not Ready, with that state of its container.
 func notReady(deployment, pod string, state corev1.ContainerState) func(*testing.T, *cluster) {
 	return func(_ *testing.T, c *cluster) {
 		c.deployments[deployment].Status.ReadyReplicas--
@@ -520,7 +518,7 @@ var faults = map[string]fault{
 		remedy: "write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
 	},
 	"Deployment that does not say how many pods": {
-		// One, which is Ready: it holds, and the next pod does not.
+		// The first pod is Ready, and the next one is not.
 		wrong: func(_ *testing.T, c *cluster) {
 			c.deployments["holograph-renderer"].Spec.Replicas = nil
 			c.deployments["holograph-renderer"].Status = appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}
@@ -674,8 +672,8 @@ var faults = map[string]fault{
 	},
 }
 
-// Whatever is wrong, the doctor names the link, the cause and the remedy; what
-// comes before holds, and what comes after is not looked at.
+// For every fault the doctor names the link, the cause and the remedy. The links before it
+// hold, and the links after it are not looked at.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for title, fault := range faults {
@@ -704,8 +702,8 @@ func (f fault) found(t *testing.T, found report.Report) {
 	onlyOne(t, found, f.link, status)
 }
 
-// onlyOne checks that a report names one link: what is before it holds, and what is
-// behind is not looked at.
+// onlyOne checks that a report names one link: the links before it hold, and the links
+// after it are not looked at.
 func onlyOne(t *testing.T, found report.Report, name string, status report.Status) {
 	t.Helper()
 	want := report.OK
@@ -718,7 +716,7 @@ func onlyOne(t *testing.T, found report.Report, name string, status report.Statu
 	}
 }
 
-// examine walks the path of the release on a cluster.
+// examine runs all the checks against a cluster and returns the report.
 func examine(t *testing.T, c *cluster) report.Report {
 	t.Helper()
 	s := settings{release: chart.DefaultRelease}
@@ -886,7 +884,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Every link has a fault that breaks it.
+// A link without a fault in the table would be tested by nothing.
 func TestEveryLinkHasAFault(t *testing.T) {
 	t.Parallel()
 	covered := map[string]bool{}

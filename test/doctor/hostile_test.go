@@ -23,7 +23,7 @@ import (
 	"holograph/test/doctor/report"
 )
 
-// The credentials that a doctor may be given, each of its own.
+// The credentials that a doctor may be given. Each differs from the others, so that a failure says which one leaked.
 const (
 	markedToken    = "S3CR3T-cluster-token"
 	markedPassword = "S3CR3T pass/word+\"1"
@@ -31,8 +31,8 @@ const (
 	markedBearer   = "S3CR3T.prometheus.bearer-token"
 )
 
-// No output holds a credential in any form, whatever is wrong, and even where a server
-// says back what it was shown.
+// No output contains a credential in any encoding, whatever is wrong, even if a server repeats
+// what it received.
 func TestNothingPrintsACredential(t *testing.T) {
 	t.Parallel()
 	var forms []string
@@ -50,7 +50,7 @@ func TestNothingPrintsACredential(t *testing.T) {
 		}
 		assert.NotContains(t, output, "S3CR3T")
 	}
-	// echo is a Prometheus that says what it was shown, in all forms.
+	// echo is a Prometheus that repeats the credentials that it received, in all encodings.
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		user, password, _ := r.BasicAuth()
@@ -110,40 +110,40 @@ func TestNothingPrintsACredential(t *testing.T) {
 	}
 }
 
-// A description in the cluster names no file of this machine that is then sent to an
-// address of its own.
+// A release's description must not make the doctor send a file of this machine to an address
+// that the description names.
 func TestADescriptionReadsNoFileHere(t *testing.T) {
 	t.Parallel()
 	asked := false
-	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
-	defer thief.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer server.Close()
 	file := filepath.Join(t.TempDir(), "id")
 	require.NoError(t, os.WriteFile(file, []byte(markedToken), 0o600))
 	for _, key := range []string{"tokenFile", "authorizationFile"} {
 		c := healthy(t, "prometheus: {enabled: false, url: http://prometheus.example}")
 		data := c.configMap("holograph-doctor").Data
-		data[description.File] = strings.Replace(data[description.File], `url: "http://prometheus.example"`, fmt.Sprintf("url: %q\n  %s: %q", thief.URL, key, file), 1)
+		data[description.File] = strings.Replace(data[description.File], `url: "http://prometheus.example"`, fmt.Sprintf("url: %q\n  %s: %q", server.URL, key, file), 1)
 		require.Contains(t, data[description.File], file)
 		found := examine(t, c)
 		assert.Equal(t, report.CouldNotLook, found.Verdict, found.Text())
 		assert.Contains(t, found.Unseen().Cause, "it wants credentials that are files of the doctor's pod")
-		assert.False(t, asked, "it was sent what a file of this machine holds")
+		assert.False(t, asked, "the server received a request, want none: it would have had the content of a file of this machine")
 	}
 }
 
-// mutation is what comes in place of an answer.
+// mutation is how an answer is changed.
 type mutation struct {
-	// link is which request is answered so: one whose path holds it.
+	// at is a part of the path of the requests that are answered in this way.
 	at     string
 	status int
 	media  string
-	// body is the answer; from and to replace a part of the true one where it is empty.
+	// body is the answer; if it is empty, from is replaced by to in the true one.
 	body, from, to string
 	// cut is how many bytes of the answer are sent.
 	cut int
 }
 
-// hostile answers as the cluster does, but for what is mutated.
+// hostile answers as the cluster does, with the mutation.
 func (m mutation) hostile(c *cluster) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.Path, m.at) {
@@ -171,15 +171,15 @@ func (m mutation) hostile(c *cluster) http.Handler {
 	})
 }
 
-// asks are the paths of what the doctor asks, of each link and way.
+// asks are parts of the paths that the doctor requests: at least one for each link.
 var asks = []string{"", "/configmaps", "/deployments/", "/pods", ":8080/proxy", "/services/", "/services/http:holograph-prometheus:9090/proxy/api/v1/targets",
 	"/apiservices/", "/apis/custom.metrics.k8s.io", "/apis/custom.metrics.k8s.io/v1beta2", "/pods/*/", "/horizontalpodautoscalers/", "/scaledobjects/", "/apis/external.metrics.k8s.io"}
 
-// FuzzAnswers lets each server answer anything. The doctor ends with one sentence that
-// can be shown, and with one of its exit codes.
+// FuzzAnswers lets each server answer anything. The doctor must end with one of its exit codes, and
+// with one cause and one remedy that can be printed on a terminal.
 func FuzzAnswers(f *testing.F) {
 	for at, asked := range asks {
-		// What KEDA's path has in place of the adapter's.
+		// The requests that the doctor sends only where KEDA scales.
 		keda := slices.Contains([]string{"/horizontalpodautoscalers/", "/scaledobjects/", "/apis/external.metrics.k8s.io", "/apiservices/"}, asked)
 		for _, seed := range []struct{ body, from, to string }{
 			{body: "null"}, {body: "{}"}, {body: "[]"}, {body: `""`}, {body: "\x00\xff"}, {body: "k8s\x00\x0a\x0a"},
@@ -222,15 +222,15 @@ func FuzzAnswers(f *testing.F) {
 			t.Fatalf("the exit code is %d, want 0, 1 or 3: %s", code, stderr.String())
 		}
 		if code != exitHealthy && (strings.Count(said, "\ncause:  ") != 1 || strings.Count(said, "\nremedy: ") != 1) {
-			t.Fatalf("it does not name one cause and one remedy:\n%s", said)
+			t.Fatalf("the report does not have one cause and one remedy:\n%s", said)
 		}
 		for _, r := range said {
 			if r != '\n' && (!unicode.IsPrint(r) || r == unicode.ReplacementChar) {
-				t.Fatalf("it prints %q, which moves a terminal's cursor or is no character:\n%q", r, said)
+				t.Fatalf("the report contains %q, which moves a terminal's cursor or is no character:\n%q", r, said)
 			}
 		}
 		if len(said) > 16<<10 {
-			t.Fatalf("it prints %d bytes, want a page", len(said))
+			t.Fatalf("the report has %d bytes, want at most 16 KiB", len(said))
 		}
 	})
 }

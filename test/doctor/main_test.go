@@ -31,8 +31,7 @@ func doctor(t *testing.T, c *cluster, args ...string) (code int, stdout, stderr 
 	return code, out.String(), err.String()
 }
 
-// What a person and a program are given, for a release on which nothing is wrong
-// and for a broken one.
+// The text and the JSON of a healthy and of a broken release are as in the golden files.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	broken := healthy(t, "")
@@ -80,7 +79,7 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, namespace, found.Namespace, "from the kubeconfig")
 }
 
-// A release without what the defaults have has fewer links.
+// A release with less than the defaults has fewer links.
 func TestLinksOfARelease(t *testing.T) {
 	t.Parallel()
 	all := []string{"description", "renderer-pods", "renderer-metrics", "prometheus", "targets", "series",
@@ -146,8 +145,8 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-// A cluster that cannot be asked leaves nothing known, which a program must be able to
-// tell from a broken release.
+// If the cluster cannot be asked, nothing is known about the release. A program must be able to
+// tell that from a broken release.
 func TestCouldNotLook(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -210,7 +209,7 @@ func TestPathAndPrometheusAreNamed(t *testing.T) {
 	assert.Contains(t, stdout, "no such file or directory")
 }
 
-// A link that comes right by itself is given the time for it.
+// With --wait, a link that is fixed by itself in time is no failure.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	c := healthy(t, "")
@@ -227,8 +226,8 @@ func TestWait(t *testing.T) {
 	assert.True(t, found.Healthy, found.Text())
 }
 
-// The program runs in the chart's pods: what only tests need would make it large
-// and drag in what nobody reads.
+// The program runs in the chart's pods: packages that only tests need would make its image
+// larger and give it vulnerabilities.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()

@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// What is read of one answer. Whoever answers decides on its size: the bounds keep
-// the doctor within its pod's memory, and leave room for a fleet of thousands.
+// The bounds of what is read of one answer. A server decides on the size of its answer: the
+// bounds keep the doctor within its pod's memory, and are wide enough for thousands of pods.
 const (
 	// maxAnswer bounds a body, after it is decompressed.
 	maxAnswer = 8 << 20
@@ -35,7 +35,7 @@ const (
 	maxHeader = 64 << 10
 )
 
-// TooMuch is the error of an answer that is beyond what is read of one.
+// TooMuch is the error of an answer that exceeds a bound.
 type TooMuch struct {
 	// Who answered, and what it is too much of.
 	Who, What string
@@ -62,7 +62,7 @@ func (w *Wait) Error() string {
 	return fmt.Sprintf("%s answers %s and asks to wait for %s", w.Who, w.Status, long)
 }
 
-// Unreachable is the error of a server to which no connection comes about.
+// Unreachable is the error of a server that cannot be connected to.
 type Unreachable struct {
 	Who string
 	Err error
@@ -104,7 +104,7 @@ var direct = func() *http.Transport {
 	return transport
 }()
 
-// who answers what is asked at an address.
+// who names the server that answers at an address.
 func (b bounded) who(address *url.URL) string {
 	if b.server == APIServer {
 		return behind(address)
@@ -156,8 +156,8 @@ func Origin(address *url.URL) string { return address.Scheme + "://" + address.H
 
 func sameServer(a, b *url.URL) bool { return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host) }
 
-// asked returns what a server asks for that wants to be asked later, where nobody
-// does so.
+// asked returns the error of a server that asks to be asked later, unless the sender of the
+// request waits by itself.
 func (b bounded) asked(who string, request *http.Request, response *http.Response) error {
 	after := response.Header.Get("Retry-After")
 	if response.StatusCode != http.StatusTooManyRequests && (after == "" || response.StatusCode < http.StatusInternalServerError) {
@@ -200,7 +200,7 @@ func read(who string, response *http.Response) ([]byte, error) {
 	return body, digestible(who, body)
 }
 
-// abyss is a number that takes the parser of Kubernetes' quantities minutes and
+// abyss matches a number that takes the parser of Kubernetes' quantities minutes and
 // gigabytes: it shifts by as many digits as the exponent says.
 var abyss = regexp.MustCompile(`["\s:,\[][+-]?(?:[0-9.]+[eE]-[0-9]{5,}|[0-9.]{19,}[eE]\+?[0-9]{5,})["\s,}\]]`)
 

@@ -141,7 +141,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// What resembles a number of too many digits and is none is read.
+// Text that looks like a number with too many digits, and is a string, is read.
 func TestNamesAreNoNumbers(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -152,7 +152,7 @@ func TestNamesAreNoNumbers(t *testing.T) {
 	}
 }
 
-// A server that refuses at length is quoted, not read to the end.
+// The body of a refusal is quoted up to a bound, and the rest is not read.
 func TestRefusalsAreCut(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -188,8 +188,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	assert.ErrorContains(t, err, "server response headers exceeded")
 }
 
-// A server that asks to wait longer than there is time is not waited for, and its
-// wish is told.
+// If a server asks for a wait that is longer than the time left, the request fails at once with
+// that wait in the error.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
@@ -220,7 +220,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A short wait that an API server asks for is waited for.
+// A short wait that an API server asks for is kept.
 func TestShortWait(t *testing.T) {
 	t.Parallel()
 	var times atomic.Int32
@@ -303,7 +303,7 @@ func TestJSONIsAskedFor(t *testing.T) {
 	})
 }
 
-// What is no JSON is not decoded as what it says that it is.
+// An answer that is not JSON is not decoded by the media type that it claims.
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, media := range []string{"application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor", "application;;"} {
@@ -319,7 +319,7 @@ func TestOtherEncodings(t *testing.T) {
 	}
 }
 
-// Nobody asked for another protocol, whose answer never ends.
+// A switch to another protocol, whose answer never ends, is refused.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -335,7 +335,7 @@ func TestSwitchedProtocols(t *testing.T) {
 	})
 }
 
-// A body that ends early is no shorter body.
+// A body that ends before its length is an error.
 func TestCutBody(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -346,7 +346,7 @@ func TestCutBody(t *testing.T) {
 	})
 }
 
-// Who cannot be reached is told from who answers with an error.
+// A server that cannot be reached has another error than one that answers with an error.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())

@@ -27,7 +27,7 @@ type guarded struct {
 	password, secret atomic.Value
 	// reads counts how often the Secret was read, forwards how often a port was forwarded.
 	reads, forwards atomic.Int32
-	// ready says whether Prometheus' pod is.
+	// ready says whether Prometheus' pod is Ready.
 	ready atomic.Bool
 	// refusal is what the node says of the port in place of connecting to it; forbidden refuses the forward.
 	refusal, forbidden string

@@ -62,11 +62,11 @@ func (c *Client) ReachPod(pod corev1.Pod, port int) (string, *http.Client, error
 	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", pod.Namespace, pod.Name, port))
 }
 
-// Access is what a server wants to see of its clients, and by what they know it.
-// Whatever is secret is in files.
+// Access is what a server requires of its clients, and the CA by which they verify the server.
+// Everything that is secret is in files.
 type Access struct {
 	Headers map[string]string `json:"headers,omitempty"`
-	// CAFile holds the authority that signed the server's certificate.
+	// CAFile holds the CA that signed the server's certificate.
 	CAFile string `json:"caFile,omitempty"`
 	// CertFile and KeyFile hold the client's own.
 	CertFile string `json:"certFile,omitempty"`
@@ -76,7 +76,7 @@ type Access struct {
 	// TokenFile holds a bearer token, AuthorizationFile a whole Authorization header.
 	TokenFile         string `json:"tokenFile,omitempty"`
 	AuthorizationFile string `json:"authorizationFile,omitempty"`
-	// Login is where that header is for whoever runs outside the cluster and has no files.
+	// Login is the Secret with that header, for a program outside the cluster, which has no files.
 	Login *Login `json:"login,omitempty"`
 }
 
@@ -97,7 +97,7 @@ func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, 
 	return prometheusv1.NewAPI(prometheus), err
 }
 
-// reachWith is Reach for a server that wants to see something of its clients.
+// reachWith is Reach for a server that requires something of its clients.
 func (c *Client) reachWith(address string, access Access) (string, *http.Client, error) {
 	if access.Login != nil && !c.Inside {
 		return c.reachWithLogin(address, access)
@@ -106,8 +106,8 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 	if err != nil {
 		return "", nil, err
 	}
-	// The API server's proxy keeps Authorization to itself and asks for no certificate:
-	// where credentials are wanted, the way there is direct.
+	// The API server's proxy does not pass Authorization on and has no client certificate, so
+	// credentials are sent directly only.
 	if _, proxied := client.Transport.(statuses); !proxied {
 		parsed, parseErr := url.Parse(address)
 		if parseErr != nil {
@@ -146,7 +146,7 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 	return address, client, nil
 }
 
-// reachWithLogin reaches a Service by a forwarded port, and shows it the login of a
+// reachWithLogin reaches a Service by a forwarded port, and sends it the login of a
 // Secret.
 func (c *Client) reachWithLogin(address string, access Access) (string, *http.Client, error) {
 	parsed, err := url.Parse(address)
@@ -163,7 +163,7 @@ func (c *Client) reachWithLogin(address string, access Access) (string, *http.Cl
 	return address, &http.Client{Transport: withHeaders{shown.(*withLogin), access.header()}, Timeout: callTimeout}, nil
 }
 
-// header returns the headers that are no secret.
+// header returns the headers that are not secret.
 func (a Access) header() http.Header {
 	headers := http.Header{}
 	for name, value := range a.Headers {
@@ -208,15 +208,15 @@ func (c *Client) proxy(path string) (string, *http.Client, error) {
 	return address, &http.Client{Transport: statuses{transport}, Timeout: callTimeout, CheckRedirect: below(own)}, nil
 }
 
-// Relayed is a status that came by the API server's proxy. It is the API server's own,
-// or whoever is behind the proxy says it, who may say anything.
+// Relayed is a status that came through the API server's proxy. It may be the API server's own, or
+// that of the server behind the proxy, which may answer anything.
 type Relayed struct{ error }
 
 // Unwrap returns the status.
 func (r *Relayed) Unwrap() error { return r.error }
 
-// statuses turns what the API server itself answers in place of whom it should
-// have asked, such as "no endpoints available for service", into errors.
+// statuses turns what the API server itself answers in place of the server behind its
+// proxy, such as "no endpoints available for service", into errors.
 type statuses struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

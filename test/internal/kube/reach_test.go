@@ -47,7 +47,7 @@ func TestReach(t *testing.T) {
 	assert.Equal(t, "http://[fd00::1]:8080", got)
 }
 
-// A Prometheus is shown what it wants to see.
+// A Prometheus receives the headers, credentials and certificates that it requires.
 func TestPrometheusAt(t *testing.T) {
 	folder := t.TempDir()
 	token, login := filepath.Join(folder, "token"), filepath.Join(folder, "authorization")
@@ -81,8 +81,8 @@ func TestPrometheusAt(t *testing.T) {
 	assert.ErrorIs(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token + ".missing"}}), os.ErrNotExist)
 }
 
-// What the API server says in place of whom it should have asked is an error in
-// its words; what that one says itself is not touched.
+// An answer of the API server itself, in place of the server behind its proxy, is an error with
+// the API server's message. An answer of the server behind it is returned as it is.
 func TestProxyErrors(t *testing.T) {
 	var answer string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@ import (
 	"holograph/ci/state"
 )
 
-// startAnd starts the owner's cluster and ends this run's use of it.
+// startAnd starts the owner's cluster and releases it.
 func (m machine) start(o owner, purpose string, reuse bool) (*Cluster, string) {
 	m.Helper()
 	var out strings.Builder
@@ -53,7 +53,7 @@ func TestDownRemovesWhatThisCheckoutMade(t *testing.T) {
 	assert.FileExists(t, theirs.Kubeconfig)
 }
 
-// Two checkouts have each their own, at the same time.
+// Two checkouts can have a cluster each at the same time.
 func TestCheckoutsAreApart(t *testing.T) {
 	m := newMachine(t)
 	one, two := m.checkout(), m.checkout()
@@ -64,11 +64,11 @@ func TestCheckoutsAreApart(t *testing.T) {
 	_, said := m.start(one, Shown, true)
 	assert.Equal(t, "Using the cluster "+first.Name+" again.\n", said)
 	assert.ElementsMatch(t, []string{first.Name, second.Name}, m.clusters())
-	// With -control-plane a name is a host's, which has 64 characters at most.
+	// The name with -control-plane is a host name, of at most 64 characters.
 	assert.Less(t, len(one.name(Tests+"-lifecycle")), 50)
 }
 
-// Two users' checkouts stand at the same path where containers share an engine.
+// Two users can have a checkout at the same path, in containers that share one engine.
 func TestUsersAreApart(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -81,7 +81,7 @@ func TestUsersAreApart(t *testing.T) {
 	assert.Contains(t, said, "Left alone: "+c.Name+", which was made from this folder by another user, or by one whose state folder is gone;")
 }
 
-// A cluster of the very name that is not the checkout's is in the way, and stays.
+// A cluster with the name that this checkout needs, and of another owner, is refused and stays.
 func TestAStrangerOfTheSameNameIsRefused(t *testing.T) {
 	m := newMachine(t)
 	mine, other := m.checkout(), m.checkout()
@@ -109,7 +109,7 @@ func TestAStrangerOfTheSameNameIsRefused(t *testing.T) {
 	}
 }
 
-// A second node without the mark makes the cluster nobody's.
+// A cluster with a node that lacks the mark has no owner.
 func TestAClusterIsItsOwnersIfEveryNodeIs(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -121,7 +121,7 @@ func TestAClusterIsItsOwnersIfEveryNodeIs(t *testing.T) {
 	assert.Len(t, m.clusters(), 2)
 }
 
-// A node that has ended says whose it is, too.
+// The mark can be read of a stopped node too.
 func TestAStoppedClusterIsStillOwned(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -131,7 +131,7 @@ func TestAStoppedClusterIsStillOwned(t *testing.T) {
 	assert.Empty(t, m.clusters(), c.Name)
 }
 
-// `make clean-cache` takes neither the cluster's address nor whose it is.
+// `make clean-cache` removes neither the cluster's kubeconfig nor its owner's key.
 func TestAClusterOutlastsTheCache(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -148,7 +148,7 @@ func TestAClusterOutlastsTheCache(t *testing.T) {
 	assert.Empty(t, m.clusters())
 }
 
-// What cannot be made anew is not removed.
+// A cluster is not removed while an archive for its replacement is missing.
 func TestNothingIsRemovedBeforeANewOneCanBeMade(t *testing.T) {
 	for title, test := range map[string]struct {
 		lose func(m machine)
@@ -195,8 +195,8 @@ func TestAClusterInUseIsLeft(t *testing.T) {
 	m.start(mine, Tests, false)
 }
 
-// A run that fails lets go of the name.
-func TestAFailedStartIsNoUse(t *testing.T) {
+// A run that fails releases the name.
+func TestAFailedStartReleasesTheCluster(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
 	m.add(mine.name(Shown))
@@ -213,8 +213,8 @@ func TestMarkIsAPathOfAMount(t *testing.T) {
 	assert.Regexp(t, `^/kind/holograph/0123456789abcdef/[A-Za-z0-9%+._-]+$`, o.mark())
 }
 
-// A container that another run removes between two questions is no failure.
-func TestAContainerThatGoesMeanwhile(t *testing.T) {
+// A container that another run removes between two requests is no failure.
+func TestAContainerThatIsRemovedMeanwhile(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
 	m.start(mine, Shown, true)

@@ -29,7 +29,7 @@ const (
 	nameDigits = 6
 )
 
-// owner is on whose behalf clusters are made and removed: one user's one checkout.
+// owner is one user's one checkout, which clusters belong to.
 type owner struct {
 	// checkout is its folder.
 	checkout string
@@ -57,7 +57,7 @@ func ownerOf(checkout string) (owner, error) {
 	return owner{checkout: checkout, id: cache.Key(key, checkout)}, err
 }
 
-// name is that of the owner's cluster for that purpose.
+// name returns the name of the owner's cluster for that purpose.
 func (o owner) name(purpose string) string { return purpose + "-" + o.id[:nameDigits] }
 
 // mark is the path in a node that says whose it is.
@@ -70,7 +70,7 @@ func (o owner) mark() string {
 	return path.Join(markFolder, o.id, url.QueryEscape(string(checkout)))
 }
 
-// existing is a kind cluster of this machine, running or stopped, anybody's.
+// existing is a kind cluster of this machine, running or stopped, of any owner.
 type existing struct {
 	name       string
 	containers []string
@@ -78,8 +78,8 @@ type existing struct {
 	id, checkout string
 }
 
-// survey lists the kind clusters that the engine has.
-func survey(ctx context.Context, e host.Engine) ([]existing, error) {
+// kindClusters lists the kind clusters that the engine has.
+func kindClusters(ctx context.Context, e host.Engine) ([]existing, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var clusters []existing
@@ -143,7 +143,7 @@ func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 	return node, nil
 }
 
-// stranger says whose the cluster is and how its owner removes it.
+// stranger says whose another owner's cluster is and how that owner removes it.
 func (o owner) stranger(c existing, e host.Engine) string {
 	whose := "has no mark of this project"
 	switch {
