@@ -17,7 +17,7 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// healthy returns the input series of a rule test for a release that is well, less those of some names.
+// healthy returns the input series of a rule test for a healthy release, without those of some names.
 func healthy(t *testing.T, without ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "rules", "healthy.yaml"))
@@ -47,7 +47,7 @@ func expandHealthy(t *testing.T) func(string) string {
 	}
 }
 
-// TestAlerts fires each alert and lets it rest, with the rules as the chart renders them by default.
+// TestAlerts runs the rule tests in which each alert fires and resolves, with the rules as the chart renders them by default.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	for _, name := range alertTests {
@@ -61,8 +61,7 @@ func TestAlerts(t *testing.T) {
 // alertTests are the files of testdata/rules that fire alerts.
 var alertTests = []string{"alerts.yaml", "error_budget_alerts.yaml"}
 
-// TestEveryAlertIsTested reads those files: each alert fires in one of the tests, and does not at a later time of the
-// same test.
+// TestEveryAlertIsTested reads those files: each alert fires in one of the tests and is resolved later in the same test.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	rested := map[string]bool{}
@@ -76,7 +75,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 		}
 	}
 	for _, alert := range alerts(t, chart.Render(t)) {
-		assert.True(t, rested[alert.Alert], "no test of %v fires %s and then lets it rest", alertTests, alert.Alert)
+		assert.True(t, rested[alert.Alert], "no test of %v fires %s and then resolves it", alertTests, alert.Alert)
 	}
 }
 
@@ -199,7 +198,7 @@ func TestRunbook(t *testing.T) {
 	}
 }
 
-// TestAlertsFollowTheParts renders the alerts of releases that have not all parts: what can never fire is left out.
+// TestAlertsFollowTheParts renders the alerts of releases with some parts off: an alert that could never fire is left out.
 func TestAlertsFollowTheParts(t *testing.T) {
 	t.Parallel()
 	all := alertNames(alerts(t, chart.Render(t)))
@@ -243,7 +242,8 @@ func TestAlertsFollowTheParts(t *testing.T) {
 	})
 }
 
-// TestBurnBounds: an entry is a part of the budget and a time; the bound is the share of late frames that spends it.
+// TestBurnBounds: an entry of the values is a part of the error budget and a time; the alert's bound is the share of late
+// frames that spends that part in that time.
 func TestBurnBounds(t *testing.T) {
 	t.Parallel()
 	bounds := func(values string) []string {

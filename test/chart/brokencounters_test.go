@@ -13,11 +13,11 @@ import (
 	"holograph/test/internal/promtool"
 )
 
-// nonsense is what a counter may hold in one scrape and what is no count, as promtool writes it.
+// nonsense lists sample values that are no count and that a broken counter may have in one scrape, as promtool writes them.
 var nonsense = []string{"NaN", "Inf", "-Inf", "-1", "-1e12", "0", "1e9", "1.7e16", "1.7976931348623157e308"}
 
-// TestNonsenseHidesNoLateFrames: one sample of one pod's that is no count neither hides the late frames of all, nor
-// makes late frames of none.
+// TestNonsenseHidesNoLateFrames: one such sample of one pod neither hides the late frames of the others nor makes an alert
+// fire where no frame is late.
 func TestNonsenseHidesNoLateFrames(t *testing.T) {
 	t.Parallel()
 	const frames, late = "holograph_frames_total", "holograph_frames_over_budget_total"

@@ -13,7 +13,7 @@ import (
 )
 
 // TestConsoleWithoutData asks for the status page as it is right after an installation, of releases with all parts
-// and with few: Prometheus makes a page of the template, and the page admits that it knows nothing.
+// and with few: Prometheus makes a page of the template, and the page says that it has no data.
 func TestConsoleWithoutData(t *testing.T) {
 	t.Parallel()
 	pages := t.TempDir()

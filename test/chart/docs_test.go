@@ -12,7 +12,7 @@ import (
 	"holograph/ci/repo"
 )
 
-// TestDocsNameTests: a test that the docs give as a proof stands where they say.
+// TestDocsNameTests: every test that the docs link to is in the file that the link names.
 func TestDocsNameTests(t *testing.T) {
 	t.Parallel()
 	root, err := repo.Root()

@@ -18,7 +18,7 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// pathOf is what a rendering tells the doctor.
+// pathOf returns the description that a rendering gives the doctor.
 func pathOf(t *testing.T, rendered *chart.Rendered) description.Path {
 	t.Helper()
 	p, err := description.Decode([]byte(rendered.ConfigMap(t, chart.Doctor).Data[description.File]))
@@ -26,7 +26,7 @@ func pathOf(t *testing.T, rendered *chart.Rendered) description.Path {
 	return p
 }
 
-// TestDoctorKnowsThePath holds the description to the objects that it names.
+// TestDoctorKnowsThePath compares the description with the objects that it names.
 func TestDoctorKnowsThePath(t *testing.T) {
 	t.Parallel()
 	for name, values := range renderings(t) {
@@ -136,7 +136,8 @@ prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, "9s", p.Adapter.RelistInterval)
 }
 
-// TestHelmTest: the pod is a test of Helm's, restricted, and given the description by a mount.
+// TestHelmTest: the doctor's pod is a test hook of Helm, meets the restricted Pod Security Standard, and mounts what the
+// description names.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
 	for name, values := range renderings(t) {
@@ -163,7 +164,7 @@ func TestHelmTest(t *testing.T) {
 						delete(files, file)
 					}
 				}
-				assert.Empty(t, files, "mounted for nothing")
+				assert.Empty(t, files, "files that are mounted and that the description does not name")
 				assert.Contains(t, container.Args, "--release=holograph")
 				assert.Contains(t, container.Args, "--namespace=holograph")
 				assert.Contains(t, container.Args, "--path="+container.VolumeMounts[0].MountPath+"/"+description.File)
@@ -210,7 +211,7 @@ func mounted(pod *corev1.Pod) map[string]bool {
 	return files
 }
 
-// TestDoctorMayOnlyRead: its permissions are these and no others.
+// TestDoctorMayOnlyRead lists all permissions of the doctor's ServiceAccount: it may get and list, and nothing else.
 func TestDoctorMayOnlyRead(t *testing.T) {
 	t.Parallel()
 	may := func(values string) map[string][]string {

@@ -139,7 +139,7 @@ func TestRunbookExpressions(t *testing.T) {
 	}
 }
 
-// TestOperands shows what a story requires of an expression that may have no result for a good reason.
+// TestOperands shows which parts of an expression must have a result where the whole may have none for a good reason.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for expression, want := range map[string][]string{
@@ -169,7 +169,7 @@ func TestOperands(t *testing.T) {
 	}
 }
 
-// TestDashboard checks what Grafana would not complain about and a person would.
+// TestDashboard checks what Grafana accepts and a reader of the dashboard would not.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	type panel struct {

@@ -10,7 +10,7 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// refusalsOfExtraObjects are the cases of objects that are none.
+// refusalsOfExtraObjects are the cases of extraObjects that are no Kubernetes objects.
 var refusalsOfExtraObjects = map[string]refusal{
 	"object that is not YAML": {
 		`extraObjects: ["a: {"]`,

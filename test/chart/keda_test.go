@@ -58,7 +58,8 @@ func renderedScaledObject(t *testing.T, rendered *chart.Rendered) scaledObject {
 	return found[0]
 }
 
-// TestScaledObject: the ScaledObject says what the autoscaler and the adapter's rules say, in KEDA's words.
+// TestScaledObject: the ScaledObject scales as the autoscaler and the adapter's rules do: same limits, behavior, targets and
+// queries.
 func TestScaledObject(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "KEDA"))
@@ -94,7 +95,7 @@ func TestScaledObject(t *testing.T) {
 	assert.NotContains(t, rendered.Notes, "custom.metrics.k8s.io")
 }
 
-// TestKEDAQueries has Prometheus answer them.
+// TestKEDAQueries runs the queries of the triggers in Prometheus' own engine.
 func TestKEDAQueries(t *testing.T) {
 	t.Parallel()
 	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"))).Spec.Triggers
@@ -193,7 +194,8 @@ var refusalsOfTakeBack = map[string]refusal{
 			"run kubectl --namespace holograph delete scaledobject holograph-renderer before this, which leaves the pods as they are, or write keda.enabled: true and autoscaling.enabled: false."},
 }
 
-// TestTakeBack: Helm does not count on an autoscaler that goes with KEDA's ScaledObject, and takes any other.
+// TestTakeBack: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's
+// ScaledObject, and would be deleted with it. Another owner, or none, is accepted.
 func TestTakeBack(t *testing.T) {
 	t.Parallel()
 	autoscaler := func(owner string) []chart.Object {

@@ -27,7 +27,7 @@ func TestOldestKubernetesTakesEveryObject(t *testing.T) {
 	}
 }
 
-// withoutNewFields takes back what "everything" sets of fields that the oldest Kubernetes does not have.
+// withoutNewFields removes from "everything" the fields that the oldest Kubernetes does not have.
 var withoutNewFields = chart.Merge(
 	chart.Set("autoscaling.behavior.scaleDown.tolerance", nil),
 	chart.Set("renderer.resourceClaims", []any{}),

@@ -56,8 +56,8 @@ func webUsers(t *testing.T, text string) map[string]string {
 	return config.Users
 }
 
-// TestLogin: the embedded Prometheus has one user, whose password nobody can guess, and the Secret has it in each form
-// that is needed; two installations have two.
+// TestLogin: the embedded Prometheus has one user with a random password, which differs between two installations. The
+// Secret has it in every form that a client needs.
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	first, second := login(t, chart.RenderWith(t, chart.Options{})), login(t, chart.RenderWith(t, chart.Options{}))
@@ -73,7 +73,7 @@ func TestLogin(t *testing.T) {
 	assert.Nil(t, login(t, chart.Render(t, named(t, "login"))), "the login of a Prometheus that does not run")
 }
 
-// TestNobodyIsShownThePassword: in every mode the password, its header and its hash stand in the Secret and nowhere else.
+// TestNobodyIsShownThePassword: the password, its header and its hash are in the Secret and in no other rendered object.
 func TestNobodyIsShownThePassword(t *testing.T) {
 	t.Parallel()
 	for mode, values := range waysToServe(t) {
@@ -137,7 +137,7 @@ func TestLoginIsKept(t *testing.T) {
 	}
 }
 
-// TestLoginOfYourOwn: a Secret that is named takes the generated one's place for everyone, and none is rendered.
+// TestLoginOfYourOwn: every object that uses the generated Secret uses an existing one where the values name it.
 func TestLoginOfYourOwn(t *testing.T) {
 	t.Parallel()
 	for mode, values := range waysToServe(t) {
@@ -153,8 +153,8 @@ func TestLoginOfYourOwn(t *testing.T) {
 	}
 }
 
-// TestWhoHasTheLogin: Prometheus' own pod, the adapter, the doctor, and KEDA in the adapter's place; the doctor may
-// not read Secrets for it.
+// TestWhoHasTheLogin: the login is given to Prometheus' own pod, the adapter, the doctor, and KEDA in the adapter's place.
+// The doctor mounts it: it may not read Secrets through the API.
 func TestWhoHasTheLogin(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t)
@@ -191,7 +191,8 @@ func TestWhoHasTheLogin(t *testing.T) {
 	assert.Contains(t, existing.Notes, "copy the key authorization of the Secret "+loginSecret)
 }
 
-// TestPrometheusScrapesItselfAtHome: the login that it shows itself goes to its own pod, whoever has its labels.
+// TestPrometheusScrapesItselfAtHome: Prometheus sends its login to localhost only, and not to another pod that has its
+// labels.
 func TestPrometheusScrapesItselfAtHome(t *testing.T) {
 	t.Parallel()
 	var config struct {
@@ -263,8 +264,8 @@ func guardedPrometheus(t *testing.T, replace ...string) (server promtool.Server,
 	return promtool.ServeWith(t, setup), secrets, folder
 }
 
-// TestDoor: a Prometheus that runs as the chart runs it tells a stranger nothing, on any path, and tells all to who has
-// the login: the page, the doctor's questions, the check that the pod makes of itself.
+// TestDoor: a Prometheus that runs with the chart's flags answers 401 on every path without its login. With the login, the
+// status page, the doctor's queries and the pod's own probe work.
 func TestDoor(t *testing.T) {
 	t.Parallel()
 	server, secrets, folder := guardedPrometheus(t)
@@ -326,8 +327,8 @@ func TestDoor(t *testing.T) {
 	assert.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, server.URL+"/metrics", next["authorization"]).StatusCode)
 }
 
-// TestCrowdAtTheDoor: connections that say nothing take every place that there is, and the adapter's, which is open
-// already, goes on being answered; they are closed after the read timeout, and then others are answered too.
+// TestCrowdAtTheDoor: silent connections use up --web.max-connections. The adapter's connection, open before them, is still
+// answered, and the silent ones are closed after the read timeout.
 func TestCrowdAtTheDoor(t *testing.T) {
 	t.Parallel()
 	server, secrets, _ := guardedPrometheus(t, "--web.read-timeout=30s", "--web.read-timeout=3s")
@@ -360,8 +361,7 @@ func TestCrowdAtTheDoor(t *testing.T) {
 	}
 }
 
-// TestMistakesAreBounded: a query that would take more memory than the pod has is refused, and the longest that the
-// chart asks is not.
+// TestMistakesAreBounded: a query that needs more memory than the pod has is refused; the longest query of the chart is not.
 func TestMistakesAreBounded(t *testing.T) {
 	t.Parallel()
 	server, _, _ := guardedPrometheus(t)

@@ -49,8 +49,8 @@ var refusalsOfOwners = map[string]refusal{
 			"set prometheusAdapter.enabled to false and list holograph in servedNamespaces of that release, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
 }
 
-// TestOwnerOfTheMetricsAPI: an adapter that somebody else runs is not pushed aside, and the sentence says whose
-// it is and what to write.
+// TestOwnerOfTheMetricsAPI: the chart does not take the custom metrics API from another adapter. The refusal names the
+// adapter and what to write.
 func TestOwnerOfTheMetricsAPI(t *testing.T) {
 	t.Parallel()
 	require.Len(t, owners, len(refusalsOfOwners))
@@ -70,7 +70,7 @@ func TestOwnerOfTheMetricsAPI(t *testing.T) {
 	}
 }
 
-// TestOwnMetricsAPI: what belongs to this release stops nothing.
+// TestOwnMetricsAPI: an APIService of this release is no reason to refuse.
 func TestOwnMetricsAPI(t *testing.T) {
 	t.Parallel()
 	for name, found := range map[string]chart.Object{

@@ -11,7 +11,7 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// TestNotesPrintTheAdapterRules: they are the very rules that the chart's own adapter would be given.
+// TestNotesPrintTheAdapterRules: the notes print the same rules that the chart's own adapter gets.
 func TestNotesPrintTheAdapterRules(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string]chart.Values{"with demand": {}, "without demand": chart.Set("signals.demand.enabled", false)} {

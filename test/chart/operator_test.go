@@ -44,7 +44,7 @@ func valueAt(t *testing.T, value any, path ...any) any {
 	return value
 }
 
-// TestPodMonitors: they make the same jobs and the same labels of the same pods as the embedded Prometheus.
+// TestPodMonitors: the PodMonitors give the same pods the same job and the same labels as the embedded Prometheus does.
 func TestPodMonitors(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, "signals: {labels: {pod: kubernetes_pod_name}}"))
@@ -102,7 +102,7 @@ func TestPrometheusRule(t *testing.T) {
 	assert.Empty(t, ofKind(chart.Render(t), "PodMonitor"))
 }
 
-// TestScrapeAnnotations: they name the port and the path that the renderer has, and one's own win.
+// TestScrapeAnnotations: the annotations name the renderer's port and path; annotations of the values take precedence.
 func TestScrapeAnnotations(t *testing.T) {
 	t.Parallel()
 	annotations := func(values string) map[string]string {

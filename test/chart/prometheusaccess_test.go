@@ -40,8 +40,8 @@ func accessFiles(t *testing.T, rendered *chart.Rendered) map[string]string {
 	return files
 }
 
-// TestPrometheusWithToken: authority, client certificate and token are files of Secrets, and the kubeconfig
-// that the adapter reads names their very paths.
+// TestPrometheusWithToken: CA, client certificate and token are mounted from Secrets where the adapter's kubeconfig looks for
+// them.
 func TestPrometheusWithToken(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "token"))
@@ -72,7 +72,8 @@ func TestPrometheusWithToken(t *testing.T) {
 	assert.Empty(t, container.Env)
 }
 
-// TestPrometheusWithLogin: the header with the password is put in by the kubelet, from the Secret.
+// TestPrometheusWithLogin: the adapter's Authorization header comes from an environment variable that the kubelet sets from
+// the Secret.
 func TestPrometheusWithLogin(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "login"))
@@ -93,8 +94,8 @@ func TestPrometheusWithLogin(t *testing.T) {
 	assert.Contains(t, container.Args, "--prometheus-header=Authorization=$(PROMETHEUS_AUTHORIZATION)")
 }
 
-// TestPrometheusWithoutSecrets: a Prometheus that anybody may ask needs nothing of all that, and another way to
-// reach it restarts the adapter, which would not notice.
+// TestPrometheusWithoutSecrets: for a Prometheus without a login, nothing of that is rendered. A change of the way to reach
+// Prometheus restarts the adapter, which reads it only when it starts.
 func TestPrometheusWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	open := chart.Render(t, chart.Parse(t, "prometheus: {enabled: false, url: https://prometheus.example/team}"))
@@ -109,8 +110,8 @@ func TestPrometheusWithoutSecrets(t *testing.T) {
 	assert.NotEqual(t, checksum(open), checksum(closed))
 }
 
-// TestRulesForAnExistingAdapter: the other team's rules stand first, then the very rules that the chart's own adapter
-// would be given; the notes name the ConfigMap and what to do with it.
+// TestRulesForAnExistingAdapter: the ConfigMap has the other team's rules first, then the same rules that the chart's own
+// adapter gets. The notes name the ConfigMap and what to do with it.
 func TestRulesForAnExistingAdapter(t *testing.T) {
 	t.Parallel()
 	want := chart.Render(t).AdapterConfig(t).Rules

@@ -9,7 +9,7 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// TestChangedRulesRestartTheAdapter: it reads them only when it starts.
+// TestChangedRulesRestartTheAdapter: the adapter reads its rules only when it starts.
 func TestChangedRulesRestartTheAdapter(t *testing.T) {
 	t.Parallel()
 	checksum := func(values ...chart.Values) string {

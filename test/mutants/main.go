@@ -3,7 +3,7 @@
 // only that something differs.
 //
 //	go run ./test/mutants                       all templates and values.yaml
-//	go run ./test/mutants -files 'rbac|serving' some of them
+//	go run ./test/mutants -only 'rbac|keep'     those whose line matches, as -list prints them
 //	go run ./test/mutants -every                every fault of each line, not two of them
 //	go run ./test/mutants -skip 'Null|Lint'     without some tests
 //	go run ./test/mutants -list                 the mutants, without running a test
@@ -39,21 +39,22 @@ import (
 const mirrors = "^(TestGolden|TestChartReadme|TestChartMetadata|TestSchemaKnowsEveryValue)$"
 
 func main() {
-	files := flag.String("files", "", "regular expression of the paths in the chart to plant faults in")
+	only := flag.String("only", "", "regular expression of the mutants to plant, as -list prints them")
+	compiled := flag.String("compiled", "", "the tests of test/chart, compiled already (default: compile them)")
 	every := flag.Bool("every", false, "plant every fault of a line, and not two of them")
 	list := flag.Bool("list", false, "list the mutants and run no test")
 	skip := flag.String("skip", "^$", "regular expression of tests to leave out")
 	longest := flag.Duration("longest", 20*time.Second, "leave out tests that take longer than this by themselves")
 	workers := flag.Int("workers", runtime.NumCPU(), "mutants to test at once")
 	flag.Parse()
-	if err := run(context.Background(), *files, *every, *list, *skip, *longest, *workers); err != nil {
+	if err := run(context.Background(), *only, *compiled, *every, *list, *skip, *longest, *workers); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, files string, every, list bool, skip string, longest time.Duration, workers int) error {
-	pattern, err := regexp.Compile(files)
+func run(ctx context.Context, only, compiled string, every, list bool, skip string, longest time.Duration, workers int) error {
+	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return err
 	}
@@ -77,9 +78,14 @@ func run(ctx context.Context, files string, every, list bool, skip string, longe
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	binary := filepath.Join(scratch, "chart.test")
-	if output, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "./test/chart").CombinedOutput(); err != nil {
-		return fmt.Errorf("compile the tests: %w\n%s", err, output)
+	binary := compiled
+	if binary == "" {
+		binary = filepath.Join(scratch, "chart.test")
+		compile := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "./test/chart")
+		compile.Dir = root
+		if output, err := compile.CombinedOutput(); err != nil {
+			return fmt.Errorf("compile the tests: %w\n%s", err, output)
+		}
 	}
 
 	// Each worker has a copy of its own.
@@ -287,7 +293,7 @@ func (l *laboratory) rounds(ctx context.Context, longest time.Duration) ([]strin
 		return nil, err
 	}
 	if failed != "" {
-		return nil, fmt.Errorf("%s fails without any fault: mend it first", failed)
+		return nil, fmt.Errorf("%s fails without any fault: fix it first", failed)
 	}
 	var first, second, never []string
 	for test, duration := range took {

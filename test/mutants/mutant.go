@@ -39,12 +39,12 @@ func (m mutant) apply(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// plant returns the mutants of the files that a pattern matches: templates that render something, the files that they
-// read, and values.yaml. Of each line it takes two faults, its absence and the last change, or all.
+// plant returns the mutants that a pattern matches, of the templates that render something, the files that they read, and
+// values.yaml. Of each line it takes two faults, its absence and the last change, or all.
 func plant(directory string, pattern *regexp.Regexp, every bool) ([]mutant, error) {
 	var all []mutant
 	err := fs.WalkDir(os.DirFS(directory), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !pattern.MatchString(name) {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		switch {
@@ -72,7 +72,9 @@ func plant(directory string, pattern *regexp.Regexp, every bool) ([]mutant, erro
 			}
 			for _, m := range planted {
 				m.file, m.line, m.before = name, i+1, line
-				all = append(all, m)
+				if pattern.MatchString(m.String()) {
+					all = append(all, m)
+				}
 			}
 		}
 		return nil
