@@ -101,7 +101,7 @@ report: simulator ## Rewrite docs/simulation from what the simulator gives now
 
 .PHONY: bench
 bench: SETS := bench
-bench: images simulator ## One spike against four policies on a cluster, measured beside the simulator: fifty minutes
+bench: images ## One spike against four policies on a cluster, measured beside the simulator: fifty minutes
 	@go -C test/sim run ./bench $(ARGS)
 
 .PHONY: simulator

@@ -97,7 +97,7 @@ func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(o.report, "surroundings.md"), func(w io.Writer) error {
+	return report.WriteFile(filepath.Join(o.report, "surroundings.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# Other surroundings\n\nMade by `%s`; do not edit.\n\nThe policies of [ablation.md](ablation.md), all standard traces of up to ten pods, %d seeds, with one assumption of the model changed. The oracle lives in the same surroundings.\n\n", Command, o.seeds)
 		var table [][]string
 		for _, s := range surroundings {
@@ -179,12 +179,12 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 		fmt.Fprintf(out, "%s\n", p.Name)
 	}
 	for _, name := range []string{"step", "flash-crowd", "diurnal", "bursts", "capacity-drop"} {
-		err := write(filepath.Join(o.report, name+".svg"), func(w io.Writer) error { return report.Picture(w, name, lines[name]) })
+		err := report.WriteFile(filepath.Join(o.report, name+".svg"), func(w io.Writer) error { return report.Picture(w, name, lines[name]) })
 		if err != nil {
 			return err
 		}
 	}
-	return write(filepath.Join(o.report, "ablation.md"), func(w io.Writer) error {
+	return report.WriteFile(filepath.Join(o.report, "ablation.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# What each part of the default policy does\n\nMade by `%s`; do not edit.\n\n", Command)
 		fmt.Fprintf(w, "The unmodified HPA controller of Kubernetes %s on virtual time, %d seeds, all standard traces of up to ten pods. ", strings.TrimPrefix(kubernetes, "v"), o.seeds)
 		fmt.Fprintln(w, "\"Bad\" is late or refused, over the frames of all traces together. \"× oracle\" is the mean of the traces' pod-hours as multiples of the oracle's, which knows the future and keeps every second at no more than 1 % late frames with the fewest pods. Reversals are those beyond what the traces ask for, added up over all traces. Every row but those for comparison is the chart's default with what its name says changed, and nothing else.")
@@ -237,7 +237,7 @@ func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
 		return err
 	}
 	traces := standard(false)
-	return write(filepath.Join(o.report, "examples.md"), func(w io.Writer) error {
+	return report.WriteFile(filepath.Join(o.report, "examples.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# The values examples, simulated\n\nMade by `%s`; do not edit.\n\n", Command)
 		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md).\n\n", o.seeds)
 		header := []string{"values", "slo.objective", "all: in budget", "× oracle", "reversals"}
@@ -291,7 +291,7 @@ func (o options) writeLarge(files fs.FS, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(o.report, "large.md"), func(w io.Writer) error {
+	return report.WriteFile(filepath.Join(o.report, "large.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# Large fleets\n\nMade by `%s`; do not edit.\n\nHalf of the load for ten minutes, all of it five minutes later, 60 %% at the end. maxReplicas is 1.6 times the peak, minReplicas a third of it. Means of %d seeds.\n\n", Command, min(o.seeds, 2))
 		var table [][]string
 		for _, p := range policies {

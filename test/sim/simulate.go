@@ -327,7 +327,7 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 		for i, l := range lines {
 			timelines[i] = l.Result
 		}
-		if err := write(o.json, func(w io.Writer) error { return report.JSON(w, rows, timelines) }); err != nil {
+		if err := report.WriteFile(o.json, func(w io.Writer) error { return report.JSON(w, rows, timelines) }); err != nil {
 			return err
 		}
 	}
@@ -337,13 +337,13 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 			if len(files) > 1 {
 				name = strings.TrimSuffix(o.csv, ".csv") + "-" + rows[simulated+i].Name + ".csv"
 			}
-			if err := write(name, func(w io.Writer) error { return report.Timeline(w, l.Result) }); err != nil {
+			if err := report.WriteFile(name, func(w io.Writer) error { return report.Timeline(w, l.Result.Rows, l.Result.Oracle.Pods) }); err != nil {
 				return err
 			}
 		}
 	}
 	if o.svg != "" {
-		return write(o.svg, func(w io.Writer) error { return report.Picture(w, o.title(title), lines) })
+		return report.WriteFile(o.svg, func(w io.Writer) error { return report.Picture(w, o.title(title), lines) })
 	}
 	return nil
 }
@@ -442,16 +442,4 @@ func traceNames(traces []trace.Trace) string {
 		list = append(list, t.Name)
 	}
 	return strings.Join(list, ", ")
-}
-
-func write(name string, f func(io.Writer) error) error {
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	if err := f(file); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
 }

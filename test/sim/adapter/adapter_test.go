@@ -215,9 +215,9 @@ func TestWrongRules(t *testing.T) {
 	for text, want := range map[string]string{
 		"rules: []":                             `spec.metrics[0]: no adapter rule gives the metric "late" for pods`,
 		`rules: [{seriesQuery: "late_total{"}]`: "spec.metrics[0]: rules[0]: seriesQuery: ",
-		`rules: [{seriesQuery: late_total, name: {matches: "("}}]`: "spec.metrics[0]: rules[0]: name.matches: ",
+		`rules: [{seriesQuery: late_total, name: {matches: "("}}]`: "spec.metrics[0]: rules[0]: unable to generate series name filter from name rules",
 		`rules: [{seriesQuery: late_total, name: {matches: late_total, as: late}, resources: {template: "<<.Resource>>"}, metricsQuery: "rate(<<.Series>>)"}]`: "spec.metrics[0]: rules[0].metricsQuery: ",
-		`rules: [{seriesQuery: late_total, name: {matches: late_total, as: late}, resources: {template: "<<.Resource>>"}, metricsQuery: "<<.Nothing"}]`:        "spec.metrics[0]: rules[0].metricsQuery: ",
+		`rules: [{seriesQuery: late_total, name: {matches: late_total, as: late}, resources: {template: "<<.Resource>>"}, metricsQuery: "<<.Nothing"}]`:        "spec.metrics[0]: rules[0]: unable to construct metrics query",
 	} {
 		_, err := adapter.New(rules(t, text), hpa(podsMetric("late")), query.NewStore(), exported, series("p", "j"), 0)
 		assert.ErrorContains(t, err, want, text)

@@ -17,6 +17,7 @@ import (
 
 	"holograph/ci/repo"
 	"holograph/test/sim/bench/result"
+	"holograph/test/sim/report"
 )
 
 // recordName is the file that holds all that a run recorded.
@@ -81,26 +82,26 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	if err := run.Write(filepath.Join(*into, recordName)); err != nil {
 		return err
 	}
-	return publish(ctx, out, run, *into)
+	return publish(out, run, *into)
 }
 
 // publish writes the timelines, the pictures and the page, and prints the goals.
-func publish(ctx context.Context, out io.Writer, run result.Run, folder string) error {
-	result, err := judge(ctx, run, folder)
+func publish(out io.Writer, run result.Run, folder string) error {
+	judged, err := judge(run, folder)
 	if err != nil {
 		return err
 	}
-	figures, err := json.MarshalIndent(result, "", "  ")
+	figures, err := json.MarshalIndent(judged, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "figures.json"), append(figures, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := write(filepath.Join(folder, "README.md"), result.Write); err != nil {
+	if err := report.WriteFile(filepath.Join(folder, "README.md"), judged.Write); err != nil {
 		return err
 	}
-	for _, goal := range result.Goals() {
+	for _, goal := range judged.Goals() {
 		fmt.Fprintln(out, goal)
 	}
 	fmt.Fprintf(out, "Page, pictures and timelines: %s\n", folder)

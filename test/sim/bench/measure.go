@@ -60,9 +60,6 @@ func measure(ctx context.Context, out io.Writer, spike result.Spike) (result.Run
 	if run.ScrapeInterval, err = scrapeInterval(); err != nil {
 		return run, err
 	}
-	if _, err := os.Stat(simulator); err != nil {
-		return run, fmt.Errorf("%w; run: make simulator", err)
-	}
 	if err := supply.Check(ctx, supply.Bench); err != nil {
 		return run, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func ReadTimeline(name string, r io.Reader) ([]fleet.Row, error) {
 
 // Figures is a summary for other programs, in Prometheus' base units.
 type Figures struct {
-	Name                 string  `json:"name"`
+	Name                 string  `json:"name,omitempty"`
 	Frames               float64 `json:"frames"`
 	BadFrames            float64 `json:"bad_frames"`
 	WorstMinuteRatio     float64 `json:"worst_minute_ratio"`
@@ -128,16 +129,24 @@ type Figures struct {
 	MeanReplicaDeviation float64 `json:"mean_replica_deviation"`
 }
 
+// NewFigures returns the figures of a summary. The deviation is that of its replicas from those of the run that it is
+// compared with.
+func NewFigures(name string, s sim.Summary, deviation float64) Figures {
+	return Figures{
+		Name: name, Frames: s.Frames, BadFrames: s.Late, WorstMinuteRatio: s.WorstMinute, RecoverySeconds: s.Recovery.Seconds(),
+		Reversals: s.Reversals, PodSeconds: 3600 * s.PodHours, OraclePodSeconds: 3600 * s.OracleHours, MeanReplicaDeviation: deviation,
+	}
+}
+
+// Bad is the share of bad frames.
+func (f Figures) Bad() float64 { return f.BadFrames / f.Frames }
+
 // JSON writes the rows' figures as a list, with how far the replicas of the first
 // seed's timelines lie from those of the first one, on average and in pods.
 func JSON(w io.Writer, rows []Row, timelines []sim.Result) error {
 	list := make([]Figures, len(rows))
 	for i, r := range rows {
-		list[i] = Figures{
-			Name: r.Name, Frames: r.Frames, BadFrames: r.Late, WorstMinuteRatio: r.WorstMinute, RecoverySeconds: r.Recovery.Seconds(),
-			Reversals: r.Reversals, PodSeconds: 3600 * r.PodHours, OraclePodSeconds: 3600 * r.OracleHours,
-			MeanReplicaDeviation: Deviation(timelines[0].Rows, timelines[i].Rows),
-		}
+		list[i] = NewFigures(r.Name, r.Summary, Deviation(timelines[0].Rows, timelines[i].Rows))
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -154,14 +163,34 @@ func Deviation(a, b []fleet.Row) float64 {
 	return sum / float64(n)
 }
 
-// Timeline writes a run as CSV, one row a second.
-func Timeline(w io.Writer, r sim.Result) error {
+// Timeline writes rows as CSV, one a second, with the oracle's pods. Without an oracle its column is empty.
+func Timeline(w io.Writer, rows []fleet.Row, oracle []int) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, timelineHeader)
-	for s, row := range r.Rows {
-		fmt.Fprintf(out, "%d,%.4g,%.4g,%d,%d,%d,%d,%.2f,%.2f\n", s, row.Load, row.Capacity, row.Spec, row.Ready, row.Pods, r.Oracle.Pods[s], row.Frames, row.Late)
+	for s, row := range rows {
+		pods := ""
+		if oracle != nil {
+			pods = strconv.Itoa(oracle[s])
+		}
+		fmt.Fprintf(out, "%d,%.4g,%.4g,%d,%d,%d,%s,%s,%s\n", s, row.Load, row.Capacity, row.Spec, row.Ready, row.Pods, pods, hundredths(row.Frames), hundredths(row.Late))
 	}
 	return out.Flush()
+}
+
+// hundredths writes a number with at most two decimals.
+func hundredths(v float64) string { return strconv.FormatFloat(math.Round(100*v)/100, 'f', -1, 64) }
+
+// WriteFile makes a file of what write writes.
+func WriteFile(name string, write func(io.Writer) error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := write(file); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
 }
 
 // Note says how a run went, for a picture's legend.

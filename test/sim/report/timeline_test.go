@@ -21,10 +21,18 @@ func TestReadTimelineGivesWhatTimelineWrote(t *testing.T) {
 		{Load: 4.5, Capacity: 0.9, Spec: 6, Ready: 2, Pods: 6, Frames: 270, Late: 150.25},
 	}
 	var out bytes.Buffer
-	require.NoError(t, report.Timeline(&out, sim.Judge(rows, fleet.Defaults())))
+	require.NoError(t, report.Timeline(&out, rows, sim.Judge(rows, fleet.Defaults()).Oracle.Pods))
 	got, err := report.ReadTimeline("x.csv", &out)
 	require.NoError(t, err)
 	assert.Equal(t, rows, got)
+}
+
+// TestTimelineOfARecording: what was counted is whole, and the oracle is the reader's to compute.
+func TestTimelineOfARecording(t *testing.T) {
+	rows := []fleet.Row{{Load: 1.2, Capacity: 0.95, Spec: 2, Ready: 2, Pods: 3, Frames: 20, Late: 1}, {Load: 4.5, Capacity: 0.95, Spec: 6, Ready: 2, Pods: 6, Frames: 75, Late: 42.126}}
+	var out bytes.Buffer
+	require.NoError(t, report.Timeline(&out, rows, nil))
+	assert.Equal(t, timelineHeader+"0,1.2,0.95,2,2,3,,20,1\n1,4.5,0.95,6,2,6,,75,42.13\n", out.String())
 }
 
 func TestReadTimelineRefuses(t *testing.T) {

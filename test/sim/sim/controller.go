@@ -94,7 +94,7 @@ func control(hpa *autoscalingv2.HorizontalPodAutoscaler, selector map[string]str
 
 // cluster is the API server as far as the controller uses it.
 type cluster struct {
-	modelmodel
+	model    model
 	selector string
 	hpa      *autoscalingv2.HorizontalPodAutoscaler
 	version  int

@@ -21,6 +21,12 @@ import (
 // to the scrapes for ever.
 const latency = 40 * time.Millisecond
 
+// Calm is how many seconds without an overrun make an end of overruns.
+const Calm = 30
+
+// Overrun says whether more frames of a second are late than the oracle allows.
+func Overrun(row fleet.Row) bool { return row.Late > LateShare*row.Frames }
+
 // Options are what neither the trace nor the manifests say.
 type Options struct {
 	Fleet fleet.Config
@@ -45,8 +51,7 @@ type Summary struct {
 	Frames, Late float64
 	// WorstMinute is the share of frames in budget in the worst minute.
 	WorstMinute float64
-	// Recovery is the longest time from the first second with more than 1 % late frames to the
-	// first of 30 seconds without one.
+	// Recovery is the longest time from the first second with an [Overrun] to the first of [Calm] seconds without one.
 	Recovery time.Duration
 	// Reversals counts the changes of direction beyond those the trace asks for; Changes counts
 	// all changes of the replicas.
@@ -151,14 +156,14 @@ func summarize(rows []fleet.Row, o Oracle) Summary {
 			}
 			frames, late = 0, 0
 		}
-		if row.Late > LateShare*row.Frames {
+		if Overrun(row) {
 			if bad < 0 {
 				bad = i
 			}
 			calm = 0
 			continue
 		}
-		if calm++; bad >= 0 && (calm == 30 || i == len(rows)-1) {
+		if calm++; bad >= 0 && (calm == Calm || i == len(rows)-1) {
 			s.Recovery = max(s.Recovery, time.Duration(i-calm+1-bad)*time.Second)
 			bad = -1
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/ci/repo"
+	"holograph/test/sim/report"
 )
 
 // The page in the docs says what was recorded, and nothing else.
@@ -30,7 +31,7 @@ func TestDocs(t *testing.T) {
 	assert.Equal(t, want.String(), string(got), "docs/bench/README.md is stale; run: go -C test/sim run ./bench --from docs/bench/run.json --into docs/bench")
 	for _, f := range r.Run.Fleets {
 		var timeline strings.Builder
-		require.NoError(t, WriteTimeline(&timeline, r.Run.Timeline(f)))
+		require.NoError(t, report.Timeline(&timeline, r.Run.Timeline(f), nil))
 		kept, err := os.ReadFile(filepath.Join(folder, f.Name+".csv"))
 		require.NoError(t, err)
 		assert.Equal(t, timeline.String(), string(kept), "%s.csv", f.Name)

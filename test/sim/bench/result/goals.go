@@ -3,6 +3,8 @@ package result
 import (
 	"fmt"
 	"math"
+
+	"holograph/test/sim/report"
 )
 
 // The names of the policies that are compared.
@@ -17,29 +19,14 @@ const (
 	Default = "default"
 )
 
-// Figures are a run's, as the simulator writes them for measured and simulated ones alike.
-type Figures struct {
-	Frames               float64 `json:"frames"`
-	BadFrames            float64 `json:"bad_frames"`
-	WorstMinuteRatio     float64 `json:"worst_minute_ratio"`
-	RecoverySeconds      float64 `json:"recovery_seconds"`
-	Reversals            float64 `json:"reversals"`
-	PodSeconds           float64 `json:"pod_seconds"`
-	OraclePodSeconds     float64 `json:"oracle_pod_seconds"`
-	MeanReplicaDeviation float64 `json:"mean_replica_deviation"`
-}
-
-// Bad is the share of bad frames.
-func (f Figures) Bad() float64 { return f.BadFrames / f.Frames }
-
 // Result is a run with its figures, by policy.
 type Result struct {
-	Run      Run                `json:"-"`
-	Measured map[string]Figures `json:"measured"`
+	Run      Run                       `json:"-"`
+	Measured map[string]report.Figures `json:"measured"`
 	// Simulated is what the model says as it stands.
-	Simulated map[string]Figures `json:"simulated"`
+	Simulated map[string]report.Figures `json:"simulated"`
 	// Spread is simulated with the measured spread of the load over the pods, in place of the model's own.
-	Spread map[string]Figures `json:"spread"`
+	Spread map[string]report.Figures `json:"spread"`
 }
 
 // Goal is something that the run should show.
@@ -108,7 +95,7 @@ const (
 // Prediction compares what was simulated with what was measured.
 type Prediction struct {
 	Policy              string
-	Measured, Simulated Figures
+	Measured, Simulated report.Figures
 }
 
 // Off names the figures that differ by more than the tolerance.

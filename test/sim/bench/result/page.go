@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"holograph/test/sim/report"
 )
 
 // titles name the policies for a reader.
@@ -98,7 +100,7 @@ func (r Result) Write(w io.Writer) error {
 		p("| [%s](%s.svg) | measured | %.2f %% | %.0f | %.0f | | |", titles[f.Name], f.Name, 100*m.Bad(), m.PodSeconds, m.Reversals)
 		for _, simulated := range []struct {
 			name string
-			Figures
+			report.Figures
 		}{{"predicted", r.Simulated[f.Name]}, {fmt.Sprintf("with a spread of %.0f %%", 100*f.LoadSpread), r.Spread[f.Name]}} {
 			verdict := "within"
 			if off := (Prediction{f.Name, m, simulated.Figures}).Off(); len(off) > 0 {

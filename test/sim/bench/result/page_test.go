@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"holograph/test/sim/report"
 )
 
 // result is a run in which the default's fleet answers the step within 22 of the 20 seconds of the floor.
@@ -36,14 +38,14 @@ func result() Result {
 		}
 		run.Fleets = append(run.Fleets, f)
 	}
-	figures := func(bad, reversals, podSeconds float64) Figures {
-		return Figures{Frames: 10000, BadFrames: bad, WorstMinuteRatio: 0.7, RecoverySeconds: 22, Reversals: reversals, PodSeconds: podSeconds, OraclePodSeconds: 1000}
+	figures := func(bad, reversals, podSeconds float64) report.Figures {
+		return report.Figures{Frames: 10000, BadFrames: bad, WorstMinuteRatio: 0.7, RecoverySeconds: 22, Reversals: reversals, PodSeconds: podSeconds, OraclePodSeconds: 1000}
 	}
 	return Result{
 		Run:       run,
-		Measured:  map[string]Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
-		Simulated: map[string]Figures{Specified: figures(850, 4, 2150), CPU: figures(300, 0, 1500), Default: figures(301, 2.5, 1700)},
-		Spread:    map[string]Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
+		Measured:  map[string]report.Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
+		Simulated: map[string]report.Figures{Specified: figures(850, 4, 2150), CPU: figures(300, 0, 1500), Default: figures(301, 2.5, 1700)},
+		Spread:    map[string]report.Figures{Specified: figures(800, 4, 2000), CPU: figures(300, 0, 1500), Default: figures(200, 1, 1500)},
 	}
 }
 
@@ -57,7 +59,7 @@ func TestGoals(t *testing.T) {
 		}
 		return list
 	}
-	set := func(policy string, change func(*Figures)) func(*Result) {
+	set := func(policy string, change func(*report.Figures)) func(*Result) {
 		return func(r *Result) {
 			f := r.Measured[policy]
 			change(&f)
@@ -69,12 +71,12 @@ func TestGoals(t *testing.T) {
 		want   []bool
 	}{
 		"all at their limits":            {func(*Result) {}, []bool{true, true, true, true, true, true}},
-		"a frame too many":               {set(Default, func(f *Figures) { f.BadFrames = 201 }), []bool{false, true, true, true, true, true}},
-		"a reversal too many":            {set(Default, func(f *Figures) { f.Reversals = 2 }), []bool{true, false, true, true, true, true}},
-		"no reversals to have a part of": {set(Specified, func(f *Figures) { f.Reversals = 0 }), []bool{true, false, true, true, true, true}},
-		"more pods than as specified":    {set(Specified, func(f *Figures) { f.PodSeconds = 1499 }), []bool{true, true, false, true, true, true}},
-		"as many bad as with CPU":        {set(CPU, func(f *Figures) { f.BadFrames = 200 }), []bool{true, true, true, false, true, true}},
-		"more pods than with CPU":        {set(CPU, func(f *Figures) { f.PodSeconds = 1499 }), []bool{true, true, true, true, false, true}},
+		"a frame too many":               {set(Default, func(f *report.Figures) { f.BadFrames = 201 }), []bool{false, true, true, true, true, true}},
+		"a reversal too many":            {set(Default, func(f *report.Figures) { f.Reversals = 2 }), []bool{true, false, true, true, true, true}},
+		"no reversals to have a part of": {set(Specified, func(f *report.Figures) { f.Reversals = 0 }), []bool{true, false, true, true, true, true}},
+		"more pods than as specified":    {set(Specified, func(f *report.Figures) { f.PodSeconds = 1499 }), []bool{true, true, false, true, true, true}},
+		"as many bad as with CPU":        {set(CPU, func(f *report.Figures) { f.BadFrames = 200 }), []bool{true, true, true, false, true, true}},
+		"more pods than with CPU":        {set(CPU, func(f *report.Figures) { f.PodSeconds = 1499 }), []bool{true, true, true, true, false, true}},
 		"overruns too long": {func(r *Result) {
 			for s := 83; s < 100; s++ {
 				r.Run.Fleets[2].InBudget[s] = 0

@@ -1,15 +1,13 @@
 package result
 
-import "math"
+import (
+	"math"
 
-const (
-	// badShare and calmSeconds say when overruns are gone, as the simulator does: no second of that many with
-	// more than that share of its frames bad.
-	badShare    = 0.01
-	calmSeconds = 30
-	// tolerance is how far a metric must be above its target before an autoscaler acts: its default.
-	tolerance = 0.1
+	"holograph/test/sim/sim"
 )
+
+// tolerance is how far a metric must be above its target before an autoscaler acts: its default.
+const tolerance = 0.1
 
 // Link is one part of the way from the first frame out of budget after the step to the last one.
 type Link struct {
@@ -81,18 +79,18 @@ func (r Run) React(f Fleet) Reaction {
 	return reaction
 }
 
-// calm is the first second, from the time on, of 30 of the peak without more than 1 % bad frames.
+// calm is the first second, from the time on, of [sim.Calm] seconds of the peak without an overrun.
 func (r Run) calm(f Fleet, from float64) float64 {
 	calm := 0
 	for i, row := range r.Timeline(f) {
 		if float64(i+1) <= from || float64(i+1) > r.Spike.Before+r.Spike.During {
 			continue
 		}
-		if calm++; float64(row.Bad) > badShare*float64(row.Frames) {
+		if calm++; sim.Overrun(row) {
 			calm = 0
 		}
-		if calm == calmSeconds {
-			return math.Max(from, float64(i+1-calmSeconds))
+		if calm == sim.Calm {
+			return math.Max(from, float64(i+1-sim.Calm))
 		}
 	}
 	return math.NaN()
