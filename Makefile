@@ -43,7 +43,7 @@ test: ## Everything, as CI runs it: the fast tests, known vulnerabilities, the s
 test-short: ## All tests that need no cluster, the simulator's too
 	go test -short -timeout $(TEST_TIMEOUT) ./...
 	go -C test/sim test -timeout $(TEST_TIMEOUT) ./...
-	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege)."
+	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege), faults planted in the chart (make mutants)."
 
 .PHONY: stories
 stories: SETS := $(STORIES)
@@ -53,6 +53,10 @@ stories: images ## The stories on clusters, one cluster at a time
 .PHONY: siege
 siege: ## The attacks on the renderer, in its own cgroup, as root: six minutes
 	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run TestSiege ./test/renderer
+
+.PHONY: mutants
+mutants: ## Plant faults in the chart, one at a time, and report which fast test notices each
+	go run ./test/mutants $(ARGS)
 
 .PHONY: check
 check: simulator ## Known vulnerabilities in every program that is built here
