@@ -11,6 +11,7 @@ import (
 
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
+	"holograph/test/sim/bench/result"
 )
 
 // values are those that the policy's fleet is installed with.

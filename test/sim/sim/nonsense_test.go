@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"text/template"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -14,23 +13,19 @@ import (
 	"github.com/prometheus/prometheus/util/teststorage"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/prometheus-adapter/pkg/config"
 
-	"holograph/test/sim/adapter"
+	"holograph/test/internal/chart"
 	"holograph/test/sim/fleet"
 	"holograph/test/sim/query"
 	"holograph/test/sim/sim"
 	"holograph/test/sim/trace"
 )
 
-// expand writes a rule's query as the adapter does, for pods a, b and c of a namespace.
-func expand(t *testing.T, rule adapter.Rule, series, namespace string) string {
+// expand returns the query that the adapter sends for pods a, b and c of a namespace.
+func expand(t *testing.T, rule config.DiscoveryRule, series, namespace string) string {
 	t.Helper()
-	parsed, err := template.New("").Delims("<<", ">>").Parse(rule.MetricsQuery)
-	require.NoError(t, err)
-	var text strings.Builder
-	require.NoError(t, parsed.Execute(&text, map[string]any{"Series": series, "GroupBy": "pod",
-		"LabelMatchers": fmt.Sprintf(`namespace=%q,pod=~"a|b|c"`, namespace)}))
-	return text.String()
+	return chart.AdapterRule{DiscoveryRule: rule}.Query(t, series, namespace, "a", "b", "c")
 }
 
 // nonsense draws what a pod may export in place of a number.
