@@ -134,21 +134,28 @@ func TestTagsAndModuleVersions(t *testing.T) {
 	assert.Equal(t, "latest", Prometheus.ModuleVersion("latest"))
 }
 
-// The simulator says what a release does on the clusters that the stories run. A version of
-// its own would make it say something else.
-func TestTheSimulatorHasTheVersionsOfTheClusters(t *testing.T) {
+// The simulator says what a release does on the clusters that the stories run, and the parser what the chart's
+// Prometheus takes. Other versions would say something else.
+func TestTestsHaveTheVersionsThatRun(t *testing.T) {
 	required, err := repo.Required("test/sim")
 	require.NoError(t, err)
 	versions := map[string]string{}
 	for _, r := range required {
 		versions[r.Path] = r.Version
 	}
-	for _, p := range []Program{Prometheus, Kubernetes, Helm} {
+	for _, p := range []Program{Prometheus, PrometheusAdapter, Kubernetes, Helm} {
 		pinned, err := p.Module()
 		require.NoError(t, err)
 		assert.Equal(t, pinned.Version, versions[pinned.Path],
 			"test/sim/go.mod requires another %s than %s; run: make bump PROGRAM=%s VERSION=...", pinned.Path, filepath.Join(p.Folder, "go.mod"), p.Name)
 	}
+	// The tests parse the chart's expressions with Prometheus' own parser.
+	own, err := repo.Required(".")
+	require.NoError(t, err)
+	prometheus, err := Prometheus.Module()
+	require.NoError(t, err)
+	assert.Contains(t, own, prometheus, "go.mod requires another %s than the chart runs; run: make bump PROGRAM=%s VERSION=...", prometheus.Path, Prometheus.Name)
+
 	kubernetes, err := Kubernetes.Version()
 	require.NoError(t, err)
 	for _, library := range []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"} {

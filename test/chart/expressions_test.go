@@ -11,8 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"holograph/ci/program"
-	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/promtool"
 )
@@ -117,16 +115,6 @@ func shownObjects(t *testing.T, rendered *chart.Rendered) *regexp.Regexp {
 	}
 	require.FailNow(t, "kube-state-metrics has no --metric-allowlist")
 	return nil
-}
-
-// TestParserIsOfTheChartsPrometheus keeps the parser's version, in go.mod, with the one that the chart runs.
-func TestParserIsOfTheChartsPrometheus(t *testing.T) {
-	t.Parallel()
-	parser, err := repo.ModuleVersion(".", "github.com/prometheus/prometheus")
-	require.NoError(t, err)
-	runs, err := program.Prometheus.Version()
-	require.NoError(t, err)
-	assert.Equal(t, runs, parser, "the version of github.com/prometheus/prometheus in go.mod, want that of %s/go.mod: another parser may take what Prometheus refuses", program.Prometheus.Folder)
 }
 
 func TestRunbookExpressions(t *testing.T) {
