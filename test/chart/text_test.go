@@ -473,7 +473,7 @@ prometheus: {`+ownPrometheus+`, tls: {caSecret: {name: %[2]q, key: %[2]q}, clien
 
 // TestTemplatesQuote reads the templates of objects: what an action prints there is a text in quotes, JSON, a number,
 // or YAML that toYaml or another template wrote. Templates of queries and pages are left out: they print names and
-// durations into texts of their own, which those who read them judge (promtool, and rulefmt in test/sim/apiserver).
+// durations into texts of their own, which those who read them judge (promtool, and rulefmt in test/sim/schema).
 func TestTemplatesQuote(t *testing.T) {
 	t.Parallel()
 	last := regexp.MustCompile(`(^|\| *|\()(quote|toJson|toYaml|int|include "holograph[.][A-Za-z.]+")[^|]*(\| *(trim|n?indent [0-9]+) *)*$`)
