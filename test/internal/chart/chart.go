@@ -243,7 +243,8 @@ func (o Options) capabilities() (*chartutil.Capabilities, error) {
 func (r *Rendered) add(template, text string) error {
 	r.Manifest += fmt.Sprintf("---\n# Source: %s\n%s\n", template, strings.TrimSpace(text))
 	object := Object{}
-	if err := yaml.UnmarshalStrict([]byte(text), &object); err != nil {
+	// Helm cuts off the line break at the end, which a block scalar there needs.
+	if err := yaml.UnmarshalStrict([]byte(text+"\n"), &object); err != nil {
 		return fmt.Errorf("%s renders what is not YAML: %w\n%s", template, err, text)
 	}
 	if len(object) > 0 {

@@ -71,15 +71,15 @@ func (o Object) Typed() (runtime.Object, error) {
 }
 
 // Of returns the rendered objects of one Go type, such as *appsv1.Deployment, in installation order. Kinds of other
-// projects have none here. Every call returns the same objects, so nobody may change them.
+// projects have none here. The objects are the caller's own to change.
 func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
 	t.Helper()
 	all, err := rendered.typed()
 	require.NoError(t, err)
 	var found []T
 	for _, object := range all {
-		if wanted, ok := object.(T); ok {
-			found = append(found, wanted)
+		if _, ok := object.(T); ok {
+			found = append(found, object.DeepCopyObject().(T))
 		}
 	}
 	return found
