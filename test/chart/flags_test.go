@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,31 @@ func TestEveryFileThatAFlagNamesIsMounted(t *testing.T) {
 	prometheus := mountedFiles(t, rendered, pods["holograph-prometheus"])
 	assert.NotContains(t, prometheus, "/etc/prometheus-login/authorization", "the files of Prometheus: it does not use the header that its clients send")
 	assert.NotContains(t, prometheus, "/etc/prometheus/consoles/prometheus.yaml", "the folder of consoles, all of which Prometheus serves")
+}
+
+// The renderer's volumes are the values' own.
+func TestConfigurationIsMountedReadOnly(t *testing.T) {
+	t.Parallel()
+	for name, values := range renderings(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for pod, spec := range podSpecs(t, chart.Render(t, values)) {
+				if strings.HasSuffix(pod, "-renderer") {
+					continue
+				}
+				configuration := map[string]bool{}
+				for _, volume := range spec.Volumes {
+					configuration[volume.Name] = volume.ConfigMap != nil || volume.Secret != nil || volume.Projected != nil
+				}
+				for _, container := range spec.Containers {
+					for _, mount := range container.VolumeMounts {
+						assert.True(t, mount.ReadOnly || !configuration[mount.Name],
+							"the mount %s of %s in %s can be written to, want readOnly: it holds configuration or credentials", mount.MountPath, container.Name, pod)
+					}
+				}
+			}
+		})
+	}
 }
 
 // mountedFiles returns which key of which ConfigMap or Secret the first container of a pod finds at each path.
