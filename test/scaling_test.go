@@ -49,7 +49,7 @@ func TestScaling(t *testing.T) {
 
 	pod := s.MeasurePod()
 	s.Step("a frame costs %.1f ms of CPU; a pod renders %.0f frames a second", pod.FrameCost*1000, pod.FramesPerSecond())
-	before, err := recordedScalings(t.Context(), s.Release)
+	before, err := recordedScalingEvents(t.Context(), s.Release)
 	require.NoError(t, err)
 	recording := s.Record()
 
@@ -96,7 +96,7 @@ func TestScaling(t *testing.T) {
 		assert.Zero(t, summary.NeverStarted, "frames that the load could not start")
 	})
 	t.Run("Prometheus recorded each scaling event", func(t *testing.T) {
-		var seen scalings
+		var seen scalingEvents
 		for _, scaling := range line.Scalings() {
 			if scaling.Up() {
 				seen.up++
@@ -107,8 +107,8 @@ func TestScaling(t *testing.T) {
 		require.Positive(t, seen.up)
 		require.Positive(t, seen.down)
 		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded each scaling event", Unmet: func(ctx context.Context) error {
-			after, err := recordedScalings(ctx, s.Release)
-			if got := (scalings{after.up - before.up, after.down - before.down}); err == nil && got != seen {
+			after, err := recordedScalingEvents(ctx, s.Release)
+			if got := (scalingEvents{after.up - before.up, after.down - before.down}); err == nil && got != seen {
 				err = fmt.Errorf("it has recorded %+v, want %+v: the timeline has %v", got, seen, line.Scalings())
 			}
 			return err
@@ -116,20 +116,20 @@ func TestScaling(t *testing.T) {
 	})
 }
 
-// scalings counts scaling events by direction.
-type scalings struct{ up, down int }
+// scalingEvents counts scaling events by direction.
+type scalingEvents struct{ up, down int }
 
-// recordedScalings reads the counters of the HPA's scaling events in Prometheus.
-func recordedScalings(ctx context.Context, r kube.Release) (scalings, error) {
-	var counts scalings
+// recordedScalingEvents reads the counters of the HPA's scaling events in Prometheus.
+func recordedScalingEvents(ctx context.Context, r kube.Release) (scalingEvents, error) {
+	var counts scalingEvents
 	for name, count := range map[string]*int{"up": &counts.up, "down": &counts.down} {
 		expression := fmt.Sprintf("holograph:hpa_scale_%s_events:total{namespace=%q,horizontalpodautoscaler=%q}", name, r.Namespace, r.Renderer())
 		value, found, err := r.Scalar(ctx, expression)
 		if err != nil {
-			return scalings{}, err
+			return scalingEvents{}, err
 		}
 		if !found {
-			return scalings{}, fmt.Errorf("%s is not recorded", expression)
+			return scalingEvents{}, fmt.Errorf("%s is not recorded", expression)
 		}
 		*count = int(value)
 	}

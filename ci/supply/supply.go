@@ -25,7 +25,7 @@ import (
 // core by itself; a second part fills in while the first one links.
 const workers = 2
 
-// Lock is held by whoever fills the cache or empties it.
+// Lock is held by the process that fills the cache or empties it.
 const Lock = "images"
 
 // part is one thing to have: how to know that it is here, and how to get it.

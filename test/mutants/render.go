@@ -43,8 +43,12 @@ func newOriginal(directory string) (*original, error) {
 	if err := read(sets, &o.values); err != nil {
 		return nil, err
 	}
+	loaded, err := chart.Load(directory)
+	if err != nil {
+		return nil, err
+	}
 	for name := range o.values {
-		rendered, err := o.render(directory, name)
+		rendered, err := o.render(loaded, name)
 		if err != nil {
 			return nil, err
 		}
@@ -62,11 +66,7 @@ func read(path string, into any) error {
 	return yaml.Unmarshal(text, into)
 }
 
-func (o *original) render(directory, name string) (string, error) {
-	loaded, err := chart.Load(directory)
-	if err != nil {
-		return "", err
-	}
+func (o *original) render(loaded *chart.Chart, name string) (string, error) {
 	rendered, err := loaded.Template(chart.Options{Values: []chart.Values{o.values[name]}})
 	if err != nil {
 		return "", err
@@ -76,8 +76,12 @@ func (o *original) render(directory, name string) (string, error) {
 
 // compare returns a verdict on a fault that no test needs to see, "" on any other.
 func (o *original) compare(directory string) (string, error) {
+	loaded, err := chart.Load(directory)
+	if err != nil {
+		return unrendered, nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(o.values)) {
-		rendered, err := o.render(directory, name)
+		rendered, err := o.render(loaded, name)
 		if err != nil {
 			return unrendered, nil
 		}
