@@ -55,10 +55,10 @@ func serving(t *testing.T, rendered *chart.Rendered, now time.Time) servingCerti
 	for _, service := range services {
 		assert.False(t, service.Spec.InsecureSkipTLSVerify)
 		assert.Equal(t, string(secrets[0].Data["ca.crt"]), string(service.Spec.CABundle), service.Name)
-		authorities := x509.NewCertPool()
-		require.True(t, authorities.AppendCertsFromPEM(service.Spec.CABundle))
+		roots := x509.NewCertPool()
+		require.True(t, roots.AppendCertsFromPEM(service.Spec.CABundle))
 		_, err := result.certificate.Verify(x509.VerifyOptions{
-			Roots: authorities,
+			Roots: roots,
 			// The name that the API server's aggregator asks for.
 			DNSName:     service.Spec.Service.Name + "." + service.Spec.Service.Namespace + ".svc",
 			CurrentTime: now.Add(time.Minute),
@@ -114,7 +114,7 @@ func TestCertificate(t *testing.T) {
 	third := upgrade(first.secret, chart.Set("prometheusAdapter.certificate.generation", 2))
 	renewed(third, "another generation was asked for")
 	fourth := upgrade(third.secret, chart.Set("prometheusAdapter.certificate.generation", 3))
-	assert.Equal(t, 2, certificates(fourth.bundle), "only the authority before is kept")
+	assert.Equal(t, 2, certificates(fourth.bundle), "the bundle keeps only the previous CA")
 
 	renewed(upgrade(endingAt(first.secret, now.AddDate(0, 0, 1215))), "less than a third of 3650 days is left")
 	assert.Equal(t, first.certificate.Raw, upgrade(endingAt(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "more than a third is left")
@@ -126,13 +126,13 @@ func TestCertificate(t *testing.T) {
 
 func TestOwnCertificate(t *testing.T) {
 	t.Parallel()
-	authority := "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n"
+	ca := "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n"
 	rendered := chart.Render(t, chart.Values{"prometheusAdapter": map[string]any{"certificate": map[string]any{
-		"existingSecret": "mine", "caBundle": authority,
+		"existingSecret": "mine", "caBundle": ca,
 	}}})
 	assert.Empty(t, certificates(t, rendered), "none is generated")
 	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
-		assert.Equal(t, authority, string(service.Spec.CABundle))
+		assert.Equal(t, ca, string(service.Spec.CABundle))
 		assert.False(t, service.Spec.InsecureSkipTLSVerify)
 	}
 	var mounted []string

@@ -14,10 +14,10 @@ import (
 var refusalsOfExtraObjects = map[string]refusal{
 	"object that is not YAML": {
 		`extraObjects: ["a: {"]`,
-		`extraObjects[0] is not YAML once its templates are expanded (error converting YAML to JSON: yaml: line 1: did not find expected node content): mend it, or indent with nindent.`},
+		`extraObjects[0]: must be YAML after its templates are expanded (got error converting YAML to JSON: yaml: line 1: did not find expected node content): fix it, or indent with nindent.`},
 	"object without a kind": {
 		`extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", "{apiVersion: v1, metadata: {name: a}}"]`,
-		`extraObjects[1] is not a whole object once its templates are expanded: write apiVersion, kind and metadata.name.`},
+		`extraObjects[1]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them.`},
 }
 
 // TestExtraObjects renders objects written as maps and as text; in both, templates see the release.

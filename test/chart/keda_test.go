@@ -129,7 +129,7 @@ prometheus:
   enabled: false
   url: https://prometheus.example
   headers: {X-Scope-OrgID: team-a}
-  tls: {caSecret: {name: authority}, clientSecret: mine}
+  tls: {caSecret: {name: private-ca}, clientSecret: mine}
   auth: {bearerToken: {existingSecret: token}}`))
 	for _, trigger := range renderedScaledObject(t, rendered).Spec.Triggers {
 		assert.Equal(t, "https://prometheus.example", trigger.Metadata["serverAddress"])
@@ -148,7 +148,7 @@ prometheus:
 		require.NoError(t, err)
 		assert.YAMLEq(t, `
 secretTargetRef:
-  - {parameter: ca, name: authority, key: ca.crt}
+  - {parameter: ca, name: private-ca, key: ca.crt}
   - {parameter: cert, name: mine, key: tls.crt}
   - {parameter: key, name: mine, key: tls.key}
   - {parameter: bearerToken, name: token, key: token}`, string(text))
@@ -167,31 +167,31 @@ func parseNumber(t *testing.T, text string) float64 {
 var refusalsOfKEDA = map[string]refusal{
 	"two autoscalers": {
 		`{keda: {enabled: true}, prometheusAdapter: {enabled: false}}`,
-		`keda.enabled and autoscaling.enabled are both true, and two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior hold for KEDA too.`},
+		`autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too.`},
 	"an adapter that nobody asks": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}}`,
-		`prometheusAdapter.enabled is true with keda.enabled, and nothing would ask that adapter, as KEDA asks Prometheus itself: write prometheusAdapter.enabled: false.`},
-	"an authority without credentials": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: authority}}}}`,
-		`prometheus.tls names an authority and prometheus.auth no credentials, and KEDA looks at an authority only beside credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the authority to KEDA's operator and leave it out here.`},
+		`prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false.`},
+	"a CA without credentials": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
+		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here.`},
 	"a header of two": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
-		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA reads the end of a header or of its name there: write one without them.`},
+		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them.`},
 	"two secret headers": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
-		`prometheus.headersFrom: must be one header where KEDA asks Prometheus (got X-A, X-B), because its scaler takes one from a Secret: leave one.`},
+		`prometheus.headersFrom: must be one header where KEDA queries Prometheus (got X-A, X-B), because its scaler takes only one header from a Secret: keep one.`},
 	"a secret header beside a token": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
-		`prometheus.headersFrom: must be empty beside prometheus.auth where KEDA asks Prometheus (got X-A), because its scaler sends a login or a header from a Secret, and not both: leave one of them.`},
+		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
 	"a fallback out of reach": {
 		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
-		`keda.fallback.replicas (11) is not between autoscaling.minReplicas (2) and autoscaling.maxReplicas (10), so that KEDA could not scale to it: write a number between them.`},
+		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them.`},
 }
 
 var refusalsOfTakeBack = map[string]refusal{
 	"the autoscaler is KEDA's": {"",
-		"autoscaling.enabled is true, and HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: " +
-			"run kubectl --namespace holograph delete scaledobject holograph-renderer before this, which leaves the pods as they are, or write keda.enabled: true and autoscaling.enabled: false."},
+		"autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: " +
+			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false."},
 }
 
 // TestTakeBack: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's

@@ -145,11 +145,11 @@ func TestLoginOfYourOwn(t *testing.T) {
 		if login(t, all) == nil {
 			continue
 		}
-		rendered := chart.Render(t, values, chart.Set("prometheus.auth.basicAuth.existingSecret", "door-key"))
+		rendered := chart.Render(t, values, chart.Set("prometheus.auth.basicAuth.existingSecret", "own-login"))
 		assert.Nil(t, login(t, rendered), mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
-		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bdoor-key\b`)), "%s: places that name the Secret, but its own", mode)
+		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bown-login\b`)), "%s: places that name the Secret, but its own", mode)
 	}
 }
 
@@ -264,9 +264,9 @@ func guardedPrometheus(t *testing.T, replace ...string) (server promtool.Server,
 	return promtool.ServeWith(t, setup), secrets, folder
 }
 
-// TestDoor: a Prometheus that runs with the chart's flags answers 401 on every path without its login. With the login, the
+// TestPrometheusRequiresItsLogin: a Prometheus that runs with the chart's flags answers 401 on every path without its login. With the login, the
 // status page, the doctor's queries and the pod's own probe work.
-func TestDoor(t *testing.T) {
+func TestPrometheusRequiresItsLogin(t *testing.T) {
 	t.Parallel()
 	server, secrets, folder := guardedPrometheus(t)
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
@@ -327,9 +327,9 @@ func TestDoor(t *testing.T) {
 	assert.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, server.URL+"/metrics", next["authorization"]).StatusCode)
 }
 
-// TestCrowdAtTheDoor: silent connections use up --web.max-connections. The adapter's connection, open before them, is still
+// TestConnectionLimitKeepsTheAdapter: silent connections use up --web.max-connections. The adapter's connection, open before them, is still
 // answered, and the silent ones are closed after the read timeout.
-func TestCrowdAtTheDoor(t *testing.T) {
+func TestConnectionLimitKeepsTheAdapter(t *testing.T) {
 	t.Parallel()
 	server, secrets, _ := guardedPrometheus(t, "--web.read-timeout=30s", "--web.read-timeout=3s")
 	adapter := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}

@@ -39,13 +39,13 @@ var owners = map[string]chart.Object{
 
 var refusalsOfOwners = map[string]refusal{
 	"an adapter of a Helm release": {"",
-		"prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/metrics of the Helm release adapter in namespace monitoring already: " +
+		"prometheusAdapter.enabled: must be false (got true), because v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/metrics of the Helm release adapter in namespace monitoring already: " +
 			"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
 	"an adapter without Helm, on the other version": {"",
-		"prometheusAdapter.enabled is true, and v1beta2.custom.metrics.k8s.io belongs to the Service monitoring/metrics already: " +
+		"prometheusAdapter.enabled: must be false (got true), because v1beta2.custom.metrics.k8s.io belongs to the Service monitoring/metrics already: " +
 			"set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
 	"another release of this chart": {"",
-		"prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service film/holograph-prometheus-adapter of the Helm release holograph in namespace film already, which is this chart: " +
+		"prometheusAdapter.enabled: must be false (got true), because v1beta1.custom.metrics.k8s.io belongs to the Service film/holograph-prometheus-adapter of the Helm release holograph in namespace film already, which is another release of this chart: " +
 			"set prometheusAdapter.enabled to false and list holograph in servedNamespaces of that release, or set prometheusAdapter.apiService.ownerCheck to false to take it over."},
 }
 

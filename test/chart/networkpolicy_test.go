@@ -19,10 +19,10 @@ import (
 var refusalsOfPolicies = map[string]refusal{
 	"renderers that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
-		`networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape the renderers: write the peers that your Prometheus is.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 	"kube-state-metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.scrapers is empty and prometheus.enabled is false, so that no Prometheus could scrape kube-state-metrics: write the peers that your Prometheus is.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
 }
 
 // end is one end of a connection: a pod, or what is outside the cluster when labels is nil.

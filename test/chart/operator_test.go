@@ -80,7 +80,7 @@ func TestPodMonitors(t *testing.T) {
 	}
 
 	assert.Len(t, ofKind(chart.Render(t, named(t, "operator"), chart.Set("kubeStateMetrics.enabled", false)), "PodMonitor"), 1)
-	assert.NotContains(t, rendered.Notes, "scaling events are recorded")
+	assert.NotContains(t, rendered.Notes, "which records scaling events")
 	elsewhere := chart.Render(t, named(t, "operator"), chart.Set("podMonitor.apiVersion", "azmonitoring.coreos.com/v1"))
 	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PodMonitor")["holograph-renderer"].APIVersion())
 }

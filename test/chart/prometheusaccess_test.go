@@ -52,7 +52,7 @@ func TestPrometheusWithToken(t *testing.T) {
 	current := config.Contexts[config.CurrentContext]
 	cluster, user := config.Clusters[current.Cluster], config.AuthInfos[current.AuthInfo]
 	assert.Equal(t, map[string]string{
-		cluster.CertificateAuthority: "Secret authority ca.pem",
+		cluster.CertificateAuthority: "Secret private-ca ca.pem",
 		user.ClientCertificate:       "Secret client tls.crt",
 		user.ClientKey:               "Secret client tls.key",
 		user.TokenFile:               "Secret login token",
@@ -77,14 +77,14 @@ func TestPrometheusWithToken(t *testing.T) {
 func TestPrometheusWithLogin(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "login"))
-	assert.Equal(t, map[string]string{"/etc/prometheus-access/ca.crt": "ConfigMap holograph-prometheus-authority ca.crt"}, accessFiles(t, rendered))
-	var authority string
+	assert.Equal(t, map[string]string{"/etc/prometheus-access/ca.crt": "ConfigMap holograph-prometheus-ca ca.crt"}, accessFiles(t, rendered))
+	var ca string
 	for _, config := range chart.Of[*corev1.ConfigMap](t, rendered) {
-		if config.Name == "holograph-prometheus-authority" {
-			authority = config.Data["ca.crt"]
+		if config.Name == "holograph-prometheus-ca" {
+			ca = config.Data["ca.crt"]
 		}
 	}
-	assert.Equal(t, "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n", authority)
+	assert.Equal(t, "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----\n", ca)
 
 	container := rendered.Container(t, chart.PrometheusAdapter)
 	require.Len(t, container.Env, 1)

@@ -27,176 +27,176 @@ var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBa
 var refusals = map[string]refusal{
 	"duration": {
 		`signals: {overruns: {window: 2 minutes}}`,
-		`signals.overruns.window (2 minutes) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		`signals.overruns.window: must be a duration above zero (got 2 minutes): write it like 15s, 2m or 1m30s.`},
 	"duration of nothing": {
 		`prometheus: {scrapeInterval: 0s}`,
-		`prometheus.scrapeInterval (0s) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		`prometheus.scrapeInterval: must be a duration above zero (got 0s): write it like 15s, 2m or 1m30s.`},
 	"duration that others are divided by": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 0h, short: 5m}]}}`,
-		`alerts.errorBudgetBurn.fast[0].long (0h) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		`alerts.errorBudgetBurn.fast[0].long: must be a duration above zero (got 0h): write it like 15s, 2m or 1m30s.`},
 	"duration of the wrong order": {
 		`prometheusAdapter: {maxAge: 30s1m}`,
-		`prometheusAdapter.maxAge (30s1m) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		`prometheusAdapter.maxAge: must be a duration above zero (got 30s1m): write it like 15s, 2m or 1m30s.`},
 	"no budget": {
 		`frame: {budget: 0ms}`,
-		`frame.budget (0ms) leaves a frame no time at all: write the time that one frame may take, like 33ms.`},
+		`frame.budget: must be above zero (got 0ms), because every frame would be late: write the time that one frame may take, like 33ms.`},
 	"metric that PromQL takes for a number": {
 		`signals: {frames: {name: NaN}}`,
-		`signals.frames.name: must be a name that PromQL takes for one (got NaN), because that is a word of its own, and no query with it could be read: write another.`},
+		`signals.frames.name: must not be a word that PromQL reserves (got NaN), because Prometheus could not parse the queries that use it: write another name.`},
 	"one name for two labels": {
 		`signals: {labels: {pod: namespace}}`,
-		`signals.labels gives one name to two labels (namespace: namespace, pod: namespace, container: container): write three different names.`},
+		`signals.labels: must be three different names (got namespace: namespace, pod: namespace, container: container), because a label holds one value: rename the label that is there twice.`},
 	"label that is dropped": {
 		`signals: {labels: {pod: instance}}`,
-		`signals.labels.pod (instance) is also in signals.scrapeLabels, which are dropped before pods are told apart: remove it from one of them.`},
+		`signals.labels.pod: must not be in signals.scrapeLabels (got instance), because the queries drop those before they tell pods apart: remove it from one of them.`},
 	"target of nothing": {
 		`signals: {overruns: {target: "0.0"}}`,
-		`signals.overruns.target (0.0) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+		`signals.overruns.target: must be a quantity of at least 1m (got 0.0), because the custom metrics API carries no smaller value: write late frames per second and pod, like "0.1".`},
 	"target that no pod can reach": {
 		`signals: {frames: {maxRate: 50}, overruns: {target: "0.1k"}}`,
-		`signals.overruns.target: must be at most signals.frames.maxRate, which is 50 (got 0.1k), because a pod with more late frames does not count, and none would ever be added.`},
+		`signals.overruns.target: must be at most signals.frames.maxRate, which is 50 (got 0.1k), because the chart drops a value above that, and no pod would ever be added: write a lower target.`},
 	"target below what the API carries": {
 		`signals: {overruns: {target: "0.9m"}}`,
-		`signals.overruns.target (0.9m) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write late frames per second and pod, like "0.1".`},
+		`signals.overruns.target: must be a quantity of at least 1m (got 0.9m), because the custom metrics API carries no smaller value: write late frames per second and pod, like "0.1".`},
 	"window too short": {
 		`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
-		`signals.overruns.window (1m31s) is shorter than 4 times prometheus.scrapeInterval (23s), so lost scrapes would leave pods without a value: write 92s or more, or scrape more often.`},
+		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, or scrape more often.`},
 	"demand window of nothing": {
 		`signals: {demand: {window: a minute}}`,
-		`signals.demand.window (a minute) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
+		`signals.demand.window: must be a duration above zero (got a minute): write it like 15s, 2m or 1m30s.`},
 	"demand window too short": {
 		`signals: {demand: {window: 59s}}`,
-		`signals.demand.window (59s) is shorter than 4 times prometheus.scrapeInterval (15s), so lost scrapes would leave pods without a value: write 1m or more, or scrape more often.`},
+		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, or scrape more often.`},
 	"demand target of nothing": {
 		`signals: {demand: {target: three quarters}}`,
-		`signals.demand.target (three quarters) is not a quantity of at least 1m, the smallest value that the custom metrics API carries: write the part of a pod's capacity to use, like "0.75".`},
+		`signals.demand.target: must be a quantity of at least 1m (got three quarters), because the custom metrics API carries no smaller value: write the part of a pod's capacity to use, like "0.75".`},
 	"demand target in percent": {
 		`signals: {demand: {target: "75"}}`,
-		`signals.demand.target (75) is above 1, which is a full pod, so that frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
+		`signals.demand.target: must be at most 1, which is a full pod (got 75), because frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
-		`signals.demand.name (holograph_frames_over_budget_total) is also signals.overruns.name, and the adapter would serve one of the two in place of both: write another name, like holograph_demand.`},
+		`signals.demand.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand.`},
 	"capacity that is the offer": {
 		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
-		`signals.demand.capacityMetric (holograph_offered_cpu_seconds_total) is also signals.demand.offeredMetric, and a metric over itself says nothing: write the gauge of what the pod can do.`},
+		`signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got holograph_offered_cpu_seconds_total for both), because demand is one divided by the other: write the gauge of what the pod can do.`},
 	"renderers that speak for kube-state-metrics": {
 		`signals: {otherMetrics: [holograph, kube_deployment]}`,
-		`signals.otherMetrics: must be without kube, scrape and ALERTS (got kube_deployment), because a renderer could say as these what only kube-state-metrics and Prometheus are to say.`},
+		`signals.otherMetrics: must not have kube, scrape or ALERTS (got kube_deployment), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it.`},
 	"all frames late": {
 		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
-		`signals.frames.name (holograph_frames_over_budget_total) is also signals.overruns.name, so that every frame would count as late: write the counter of all frames.`},
+		`signals.frames.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because every frame would count as late: write the counter of all frames.`},
 	"all requests refused": {
 		`signals: {refused: {name: holograph_frames_total}}`,
-		`signals.refused.name (holograph_frames_total) is also a counter of frames, so that every frame would count as a refused request: write the counter of refused requests, or nothing where there is none.`},
+		`signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got holograph_frames_total), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none.`},
 	"scrapes too far apart": {
 		`kubeStateMetrics: {scrapeInterval: 2m31s}`,
-		`kubeStateMetrics.scrapeInterval (2m31s) is longer than 2m30s, and Prometheus forgets a sample after 5m, so that one lost scrape would leave it without any: write 2m30s or less.`},
+		`kubeStateMetrics.scrapeInterval: must be at most 2m30s (got 2m31s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less.`},
 	"minimum above maximum": {
 		`autoscaling: {minReplicas: 11}`,
-		`autoscaling.minReplicas (11) is above autoscaling.maxReplicas (10): write a minimum that is at most the maximum.`},
+		`autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got 11, with a maximum of 10): lower the minimum or raise the maximum.`},
 	"budget set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
-		`renderer.env sets HOLOGRAPH_FRAME_BUDGET, which the chart sets already: write frame.budget instead.`},
+		`renderer.env: must not have HOLOGRAPH_FRAME_BUDGET, because the chart sets it: write frame.budget instead.`},
 	"grace period set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_GRACE_PERIOD, value: 16s}]}`,
-		`renderer.env sets HOLOGRAPH_GRACE_PERIOD, which the chart sets already: write renderer.terminationGracePeriodSeconds instead.`},
+		`renderer.env: must not have HOLOGRAPH_GRACE_PERIOD, because the chart sets it: write renderer.terminationGracePeriodSeconds instead.`},
 	"two disruption budgets": {
 		`renderer: {podDisruptionBudget: {minAvailable: 1}}`,
-		`renderer.podDisruptionBudget has both maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got both), because Kubernetes accepts exactly one: write a number for one and null for the other.`},
 	"no disruption budget": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: null}}`,
-		`renderer.podDisruptionBudget has neither of maxUnavailable and minAvailable, and Kubernetes takes one: set the other to null.`},
+		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got neither), because Kubernetes accepts exactly one: write a number for one and null for the other.`},
 	"no eviction": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: 0%}}`,
-		`renderer.podDisruptionBudget.maxUnavailable (0%) forbids every eviction, so that no node could ever be drained: write 1 or more.`},
+		`renderer.podDisruptionBudget.maxUnavailable: must be 1 or more (got 0%), because no pod could be evicted and no node drained: write 1 or more.`},
 	"all must stay": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 2}}`,
-		`renderer.podDisruptionBudget.minAvailable (2) keeps all of the 2 pods of autoscaling.minReplicas, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 2 of the 2 pods of autoscaling.minReplicas), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
 	"all must stay, in percent": {
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
-		`renderer.podDisruptionBudget.minAvailable (67%) keeps all of the 3 pods of renderer.replicaCount, so that no node could ever be drained: use maxUnavailable: 1, or keep fewer.`},
+		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 67% of the 3 pods of renderer.replicaCount), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
 	"own namespace served": {
 		`servedNamespaces: [film, holograph]`,
-		`servedNamespaces lists holograph, which is this release's own namespace and served without that: remove it.`},
+		`servedNamespaces: must not have holograph, because it is this release's own namespace, which is always served: remove it.`},
 	"served by nothing": {
 		`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
-		`servedNamespaces (film, games) are to use this release's Prometheus, adapter and kube-state-metrics, and all three are off: enable one of them, or write servedNamespaces: [].`},
+		`servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got film, games), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: [].`},
 	"token for the embedded Prometheus": {
 		`prometheus: {auth: {bearerToken: {existingSecret: login}}}`,
-		`prometheus.auth.bearerToken.existingSecret is for a Prometheus of your own, and prometheus.enabled is true: set prometheus.enabled to false and write prometheus.url, or leave it empty.`},
+		`prometheus.auth.bearerToken.existingSecret: must be empty with prometheus.enabled (got a value), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false and write prometheus.url.`},
 	"login without encryption": {
 		`prometheus: {enabled: false, url: "http://prometheus.example", auth: {bearerToken: {existingSecret: token}}}`,
-		`prometheus.auth.bearerToken.existingSecret is set, and prometheus.url (http://prometheus.example) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://.`},
+		`prometheus.auth.bearerToken.existingSecret: must have a prometheus.url that begins with https:// (got http://prometheus.example), because what it protects would cross the network in plain text: write such a URL.`},
 	"password without encryption": {
 		`prometheus: {enabled: false, url: "http://prometheus.monitoring.svc.example", auth: {basicAuth: {existingSecret: login}}}`,
-		`prometheus.auth.basicAuth.existingSecret is set, and prometheus.url (http://prometheus.monitoring.svc.example) is not encrypted, so that what it protects could be read on the way: write a URL that begins with https://.`},
-	"two authorities": {
-		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", caSecret: {name: authority}}}`,
-		`prometheus.tls.ca and prometheus.tls.caSecret.name (authority) both name the authority of one Prometheus: leave one of them empty.`},
+		`prometheus.auth.basicAuth.existingSecret: must have a prometheus.url that begins with https:// (got http://prometheus.monitoring.svc.example), because what it protects would cross the network in plain text: write such a URL.`},
+	"two CAs": {
+		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", caSecret: {name: private-ca}}}`,
+		`prometheus.tls.caSecret.name: must be empty with prometheus.tls.ca (got private-ca), because both name the CA of one Prometheus: leave one of them empty.`},
 	"two credentials": {
 		`prometheus: {enabled: false, url: "https://prometheus.example", auth: {bearerToken: {existingSecret: token}, basicAuth: {existingSecret: login}}}`,
-		`prometheus.auth has a bearer token (token) and basic authentication (login), and a request carries one of the two: leave one of them empty.`},
+		`prometheus.auth: must have a bearer token or basic authentication (got token and login), because a request carries only one of the two: leave one of them empty.`},
 	"two adapters": {
 		`prometheusAdapter: {existing: {namespace: monitoring}}`,
-		`prometheusAdapter.existing.namespace (monitoring) is that of an adapter of your own, and prometheusAdapter.enabled is true: set prometheusAdapter.enabled to false, or leave the namespace empty.`},
+		`prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got monitoring), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false.`},
 	"rules for no adapter": {
 		`prometheusAdapter: {enabled: false, existing: {extraRules: [{seriesQuery: up}]}}`,
-		`prometheusAdapter.existing.extraRules is set, and prometheusAdapter.existing.namespace is empty, so that it is written nowhere: write the namespace of your adapter.`},
+		`prometheusAdapter.existing.extraRules: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter.`},
 	"scraped twice": {
 		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
-		`podMonitor.enabled and scrapeAnnotations.enabled are both true, and a Prometheus that follows both scrapes each renderer twice: set one of them to false.`},
+		`scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false.`},
 	"two Prometheuses": {
 		`prometheus: {url: http://prometheus.example}`,
-		`prometheus.url (http://prometheus.example) is not asked while prometheus.enabled is true: set prometheus.enabled to false, or leave the URL empty.`},
+		`prometheus.url: must be empty with prometheus.enabled (got http://prometheus.example), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false.`},
 	"no Prometheus": {
 		`prometheus: {enabled: false}`,
-		`prometheus.url is empty and prometheus.enabled is false, so the adapter has no Prometheus to ask: write your Prometheus' URL, like http://prometheus.monitoring.svc:9090.`},
+		`prometheus.url: must be a URL where prometheus.enabled is false (got none), because the adapter has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090.`},
 	"retention without a unit": {
 		`prometheus: {retention: {size: "512"}}`,
-		`prometheus.retention.size (512) is not a size: write a whole number of KB, MB, GB or TB, like 512MB.`},
+		`prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got 512), because Prometheus reads no other size: write it like 512MB.`},
 	"relisting too often": {
 		`prometheusAdapter: {relistInterval: 10s}`,
-		`prometheusAdapter.relistInterval (10s) is shorter than prometheus.scrapeInterval (15s), and nothing new can be found between two scrapes: write 15s or more.`},
+		`prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got 10s, with an interval of 15s), because there is nothing new to find between two scrapes: write 15s or more.`},
 	"forgotten between relists": {
 		`prometheusAdapter: {relistInterval: 2m1s}`,
-		`prometheusAdapter.maxAge (2m) is shorter than prometheusAdapter.relistInterval (2m1s), with which the adapter does not start: write 2m1s or more.`},
+		`prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got 2m, with an interval of 2m1s), because the adapter does not start otherwise: write 2m1s or more.`},
 	"forgotten after one lost scrape": {
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
-		`prometheusAdapter.maxAge (29s) is shorter than twice prometheus.scrapeInterval (15s), so one lost scrape would make the metric disappear: write 30s or more.`},
-	"certificate without authority": {
+		`prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got 29s, with an interval of 15s), because one lost scrape would make the metric disappear: write 30s or more.`},
+	"certificate without a CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
-		`prometheusAdapter.certificate.caBundle holds no certificate, so the API server could not verify the one in existingSecret (mine): write the PEM of the authority that signed it.`},
+		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it.`},
 	"dashboard of nothing": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, dashboard: {enabled: true}}`,
-		`dashboard.enabled shows what the recording rules record, and no Prometheus is given them: set prometheusRule.enabled to true, or dashboard.enabled to false.`},
+		`dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false.`},
 	"alert that outlasts its cause": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 60m}]}}`,
-		`alerts.errorBudgetBurn.fast[0].short (60m) is not shorter than its long (1h), so that the alert would outlast what it tells of: write a twelfth of it, as 5m is of 1h.`},
+		`alerts.errorBudgetBurn.fast[0].short: must be shorter than long (got 60m, with 1h), because the alert would still fire after its cause has ended: write a twelfth of long, as 5m is of 1h.`},
 	"alert over more than the objective": {
 		`slo: {window: 1d}`,
-		`alerts.errorBudgetBurn.slow[0].long (3d) is longer than slo.window (1d), over which the budget is judged: write a shorter time.`},
+		`alerts.errorBudgetBurn.slow[0].long: must be at most slo.window (got 3d, with a window of 1d), because the error budget is that of the window: write a shorter time.`},
 	"alert over more than is kept": {
 		`prometheus: {retention: {time: 1d}}`,
-		`alerts.errorBudgetBurn.slow[0].long (3d) is longer than prometheus.retention.time (1d), so that nobody would remember it: keep more history, or write a shorter time.`},
+		`alerts.errorBudgetBurn.slow[0].long: must be at most prometheus.retention.time (got 3d, with a retention of 1d), because Prometheus has no older samples: raise the retention, or write a shorter time.`},
 	"alert that cannot fire": {
 		`slo: {objective: 90}`,
-		`alerts.errorBudgetBurn.fast[0].percent (2) of the budget of slo.objective (90) cannot be spent within 1h, even if every frame is late: write less than 1.4.`},
+		`alerts.errorBudgetBurn.fast[0].percent: must be a share of the error budget that can be spent within long (got 2, with an slo.objective of 90 and a long of 1h), because the alert could not fire even if every frame were late: write less than 1.4.`},
 	"alert without a duration": {
 		`alerts: {metricAbsent: {for: soon}}`,
-		`alerts.metricAbsent.for (soon) is not a duration above zero: write it like 15s, 2m or 1m30s.`},
-	"authority without certificate": {
+		`alerts.metricAbsent.for: must be a duration above zero (got soon): write it like 15s, 2m or 1m30s.`},
+	"CA without a certificate": {
 		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
-		`prometheusAdapter.certificate.caBundle verifies a certificate of your own, and none is named: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
+		`prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
 }
 
 // refusalsOfOldKubernetes are told that the cluster is the oldest Kubernetes that the chart takes.
 var refusalsOfOldKubernetes = map[string]refusal{
 	"device claims before Kubernetes 1.34": {
 		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
-		`renderer.resourceClaims has been a field of Kubernetes since 1.34, and this cluster is v1.30.14: ask for devices under renderer.resources.limits.`},
+		`renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is v1.30.14, which does not have the field: request devices under renderer.resources.limits.`},
 	"tolerance before Kubernetes 1.35": {
 		`autoscaling: {behavior: {scaleDown: {tolerance: 0.2}}}`,
-		`autoscaling.behavior.scaleDown.tolerance (0.2) is a field of Kubernetes 1.35 and later, and this cluster is v1.30.14: remove it.`},
+		`autoscaling.behavior.scaleDown.tolerance: must not be set before Kubernetes 1.35 (got 0.2), because this cluster is v1.30.14, which does not have the field: remove it.`},
 }
 
 // TestRefusals holds one case for each message of the chart's own checks.

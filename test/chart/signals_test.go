@@ -57,7 +57,7 @@ func TestDemandOff(t *testing.T) {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
 	}
 	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
-	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle rather than 1.31")
+	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle instead of 1.31")
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
 	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")

@@ -24,8 +24,8 @@ import (
 	"holograph/test/renderer/config"
 )
 
-// authority has the form of a certificate.
-const authority = `-----BEGIN CERTIFICATE-----
+// caCertificate has the form of a certificate.
+const caCertificate = `-----BEGIN CERTIFICATE-----
 MIIBXzCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAAMB4XDTI2MDEwMTAwMDAwMFoX
 -----END CERTIFICATE-----
 `
@@ -37,102 +37,102 @@ const ownPrometheus = `enabled: false, url: "https://prometheus.example"`
 var refusalsOfTexts = map[string]refusal{
 	"line separator": {
 		`renderer: {podAnnotations: {a: "x\n\u2028      paused: true"}}`,
-		`renderer.podAnnotations.a: must be text without control characters and without other line breaks than those of a keyboard (got "\u2028"), because YAML and terminals obey them: remove it.`},
+		`renderer.podAnnotations.a: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\u2028"), because YAML and terminals interpret them: remove it.`},
 	"next line in a list": {
 		`renderer: {command: [run, "x\n\u0085a"]}`,
-		`renderer.command[1]: must be text without control characters and without other line breaks than those of a keyboard (got "\u0085"), because YAML and terminals obey them: remove it.`},
+		`renderer.command[1]: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\u0085"), because YAML and terminals interpret them: remove it.`},
 	"escape in a key": {
 		`renderer: {extraVolumes: [{name: a, csi: {driver: b, volumeAttributes: {"\e[31m": c}}}]}`,
-		`renderer.extraVolumes[0].csi.volumeAttributes: must be text without control characters and without other line breaks than those of a keyboard (got "\x1b"), because YAML and terminals obey them: remove it.`},
+		`renderer.extraVolumes[0].csi.volumeAttributes: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\x1b"), because YAML and terminals interpret them: remove it.`},
 	"control character below a key of two lines": {
 		`prometheus: {` + ownPrometheus + `, headersFrom: {"a\nb": {name: "\a", key: c}}}`,
-		`prometheus.headersFrom."a\nb".name: must be text without control characters and without other line breaks than those of a keyboard (got "\a"), because YAML and terminals obey them: remove it.`},
+		`prometheus.headersFrom."a\nb".name: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\a"), because YAML and terminals interpret them: remove it.`},
 	"login in the URL": {
 		`prometheus: {enabled: false, url: "https://admin:s3cr3t@prometheus.example"}`,
 		`prometheus.url: must be a URL without a login (got one with an @), because everyone who may read the release or a pod could read the password: write prometheus.auth.basicAuth.existingSecret, prometheus.auth.bearerToken.existingSecret or prometheus.headersFrom, which take it from a Secret.`},
 	"key in the URL": {
 		`prometheus: {enabled: false, url: "https://prometheus.example/?api_key=s3cr3t"}`,
-		`prometheus.url: must be a URL without ? and # (got one with them), because whatever asks Prometheus puts a path behind it, and everyone who may read the release could read a credential in it: write the address alone, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret.`},
+		`prometheus.url: must be a URL without ? and # (got one with them), because clients append a path to it, and everyone who may read the release could read a credential in it: write only the address, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret.`},
 	"URL of no port": {
 		`prometheus: {enabled: false, url: "http://a:"}`,
-		`prometheus.url: must be http:// or https://, a host, and perhaps a port and a path (got something else), because nothing could ask Prometheus there: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus.`},
+		`prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus.`},
 	"credential in a header": {
 		`prometheus: {` + ownPrometheus + `, headers: {authorization: Bearer s3cr3t}}`,
 		`prometheus.headers: must not have authorization (got it), because everyone who may read the release or a pod could read the credential: write prometheus.auth.bearerToken.existingSecret or prometheus.auth.basicAuth.existingSecret, which take it from a Secret.`},
 	"key in a header": {
 		`prometheus: {` + ownPrometheus + `, headers: {X-Api-Key: s3cr3t}}`,
-		`prometheus.headers: must be headers that name a tenant, X-Scope-OrgID, THANOS-TENANT, X-Tenant-ID, X-Org-ID, AccountID, ProjectID (got X-Api-Key), because everyone who may read the release or a pod could read the key that another header may be: write prometheus.headersFrom.X-Api-Key, which takes it from a Secret.`},
+		`prometheus.headers: must be headers that name a tenant, X-Scope-OrgID, THANOS-TENANT, X-Tenant-ID, X-Org-ID, AccountID, ProjectID (got X-Api-Key), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.X-Api-Key, which takes it from a Secret.`},
 	"header that cannot be sent": {
 		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: "a\rb"}}`,
-		`prometheus.headers.X-Scope-OrgID: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds no more, and the kubelet takes $(NAME) for a variable.`},
+		`prometheus.headers.X-Scope-OrgID: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds nothing else, and the kubelet expands $(NAME) as a variable: remove the other characters.`},
 	"one header twice": {
 		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: a, x-scope-orgid: b}}`,
-		`prometheus.headers.x-scope-orgid: must be named once (got it twice), because the case of a header's name says nothing: remove one.`},
+		`prometheus.headers.x-scope-orgid: must be set once (got it twice), because names of headers ignore case: remove one.`},
 	"secret for a header's name": {
 		`prometheus: {` + ownPrometheus + `, headersFrom: {"s3cr3t!": {name: a, key: b}}}`,
-		`prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because nothing else can be sent: write letters, digits and dashes, like X-Api-Key.`},
+		`prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because HTTP allows no other names: write letters, digits and dashes, like X-Api-Key.`},
 	"header of the client's own": {
 		`prometheus: {` + ownPrometheus + `, headersFrom: {Host: {name: a, key: b}}}`,
-		`prometheus.headersFrom: must be headers that a client may choose (got Host), because HTTP clients write that one themselves: remove it.`},
+		`prometheus.headersFrom: must be headers that a client may choose (got Host), because HTTP clients set that one themselves: remove it.`},
 	"one header here and there": {
 		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: a}, headersFrom: {x-scope-orgid: {name: a, key: b}}}`,
-		`prometheus.headersFrom.x-scope-orgid: must be named once, here or in prometheus.headers (got it twice), because the case of a header's name says nothing: remove one.`},
+		`prometheus.headersFrom.x-scope-orgid: must be set once, here or in prometheus.headers (got it twice), because names of headers ignore case: remove one.`},
 	"two credentials, one of them a header": {
 		`prometheus: {` + ownPrometheus + `, headersFrom: {Authorization: {name: a, key: b}}, auth: {bearerToken: {existingSecret: c}}}`,
-		`prometheus.headersFrom: must not have Authorization beside prometheus.auth (got both), because a request carries one of the two: remove one.`},
+		`prometheus.headersFrom: must not have Authorization with prometheus.auth (got both), because a request carries only one of the two: remove one.`},
 	"secret for a Secret's name": {
 		`prometheus: {` + ownPrometheus + `, auth: {bearerToken: {existingSecret: "eyJ.s3cr3t_"}}}`,
-		`prometheus.auth.bearerToken.existingSecret: must be the name of a Secret (got something else, which may be the secret itself), because only a name may stand in the values: create a Secret that holds it, and write its name.`},
+		`prometheus.auth.bearerToken.existingSecret: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name.`},
 	"secret for a Secret's key": {
 		`prometheus: {` + ownPrometheus + `, headersFrom: {X-Api-Key: {name: a, key: "s3cr3t="}}}`,
-		`prometheus.headersFrom.X-Api-Key.key: must be a key in the Secret (got something else, which may be the secret itself), because only its key may stand in the values: write the key, like token.`},
+		`prometheus.headersFrom.X-Api-Key.key: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token.`},
 	"login in the runbook": {
 		`alerts: {runbook: "https://reader:s3cr3t@wiki.example"}`,
-		`alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write the address alone.`},
+		`alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address.`},
 	"runbook that is a script": {
 		`alerts: {runbook: "javascript:alert%281%29"}`,
-		`alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert puts # and its name behind it: write it like https://wiki.example/holograph.`},
+		`alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph.`},
 	"label of the alert's own": {
 		`alerts: {labels: {namespace: other}}`,
-		`alerts.labels: must be labels beside those that alerts have, which are alertname, alertstate, severity, metric, condition, status, deployment, horizontalpodautoscaler, namespace and those that begin with __ (got namespace), because routes, silences and the runbook go by them: write another name.`},
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, horizontalpodautoscaler, namespace and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
 	"label that is a template": {
 		`alerts: {labels: {team: "{{ nosuch }}"}}`,
-		`alerts.labels.team: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses every rule where it cannot: write the text itself.`},
+		`alerts.labels.team: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself.`},
 	"label that Prometheus drops": {
 		`signals: {labels: {pod: __name__}}`,
 		`signals.labels.pod: must not begin with __ (got __name__), because Prometheus drops such labels before it stores a sample: write another name.`},
-	"authority of nothing": {
+	"CA that is a file name": {
 		`prometheus: {` + ownPrometheus + `, tls: {ca: ca.pem}}`,
-		`prometheus.tls.ca: must be certificates in PEM and nothing else (got something else), because whoever verifies with them reads no other text: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
-	"authority that is another object": {
+		`prometheus.tls.ca: must be certificates in PEM and nothing else (got something else), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
+	"CA with another object": {
 		`prometheus: {` + ownPrometheus + `, tls: {ca: "-----BEGIN CERTIFICATE-----\rapiVersion: rbac.authorization.k8s.io/v1\rkind: ClusterRoleBinding\r"}}`,
-		`prometheus.tls.ca: must be certificates in PEM and nothing else (got carriage returns), because whoever verifies with them reads no other text: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
-	"authority's key": {
+		`prometheus.tls.ca: must be certificates in PEM and nothing else (got carriage returns), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
+	"private key in place of a CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN PRIVATE KEY-----\nMIIs3cr3t\n-----END PRIVATE KEY-----"}}`,
-		`prometheusAdapter.certificate.caBundle: must be certificates in PEM and nothing else (got a private key), because whoever verifies with them reads no other text: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
+		`prometheusAdapter.certificate.caBundle: must be certificates in PEM and nothing else (got a private key), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
 	"frame of two minutes": {
 		`frame: {budget: 2m}`,
-		`frame.budget: must be from 1ms to 1m (got 2m), because a renderer measures milliseconds, and a frame is asked for at most a minute before it is late: write the time that one frame may take, like 33ms.`},
+		`frame.budget: must be from 1ms to 1m (got 2m), because a renderer measures milliseconds and accepts a frame at most a minute before it is late: write the time that one frame may take, like 33ms.`},
 	"port set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_LISTEN_ADDRESS, value: ":9000"}]}`,
-		`renderer.env sets HOLOGRAPH_LISTEN_ADDRESS, which the chart sets already: write renderer.port instead.`},
+		`renderer.env: must not have HOLOGRAPH_LISTEN_ADDRESS, because the chart sets it: write renderer.port instead.`},
 	"drain of nothing": {
 		`renderer: {env: [{name: HOLOGRAPH_DRAIN_DELAY, value: a while}]}`,
-		`renderer.env: must set HOLOGRAPH_DRAIN_DELAY to a duration (got "a while"), because the renderer does not start with anything else: write it like 5s.`},
+		`renderer.env: must set HOLOGRAPH_DRAIN_DELAY to a duration (got "a while"), because the renderer does not start otherwise: write it like 5s.`},
 	"killed while it drains": {
 		`renderer: {terminationGracePeriodSeconds: 10}`,
-		`renderer.terminationGracePeriodSeconds: must be 11 or more (got 10), because renderer.lifecycle.preStop.sleep.seconds (5), the reference renderer's own drain (5s) and a last frame (33ms) come before it is over, and frames in flight would be lost.`},
+		`renderer.terminationGracePeriodSeconds: must be 11 or more (got 10), because it must cover renderer.lifecycle.preStop.sleep.seconds (5), the reference renderer's own drain (5s) and a last frame (33ms), and frames in flight would be lost otherwise.`},
 	"KEDA shut out": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.queriers: must name KEDA's operator (got none), because the embedded Prometheus lets only this release's pods in, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}.`},
+		`networkPolicy.queriers: must name KEDA's operator (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}.`},
 }
 
 // refusalsOfNamespaces are the cases of namespaces that Helm takes with --namespace and no cluster has.
 var refusalsOfNamespaces = map[string]refusal{
 	"two arguments": {"a,b",
-		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a,b"), because it stands in names and addresses.`},
+		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a,b"), because it is part of names and addresses.`},
 	"another document": {"a\n---\nb: c",
-		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a\n---\nb: c"), because it stands in names and addresses.`},
+		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a\n---\nb: c"), because it is part of names and addresses.`},
 }
 
 // TestNamespaces: helm template takes any text for a namespace.
@@ -158,7 +158,7 @@ func TestTextsCannotLeaveTheirPlace(t *testing.T) {
 			return chart.Merge(chart.Set("prometheus", chart.Parse(t, "{"+ownPrometheus+"}")), chart.Set("prometheus.tls.ca", "-----BEGIN CERTIFICATE-----"+text))
 		},
 		"prometheusAdapter.certificate.caBundle": func(text string) chart.Values {
-			return chart.Merge(chart.Set("prometheusAdapter.certificate.existingSecret", "mine"), chart.Set("prometheusAdapter.certificate.caBundle", authority+text))
+			return chart.Merge(chart.Set("prometheusAdapter.certificate.existingSecret", "mine"), chart.Set("prometheusAdapter.certificate.caBundle", caCertificate+text))
 		},
 		"prometheus.url": func(text string) chart.Values {
 			return chart.Merge(chart.Set("prometheus.enabled", false), chart.Set("prometheus.url", "https://a"+text))
@@ -478,7 +478,7 @@ func TestTemplatesQuote(t *testing.T) {
 	t.Parallel()
 	last := regexp.MustCompile(`(^|\| *|\()(quote|toJson|toYaml|int|include "holograph[.][A-Za-z.]+")[^|]*(\| *(trim|n?indent [0-9]+) *)*$`)
 	// Templates that print a name, an address or a number, and no YAML.
-	scalars := regexp.MustCompile(`include "holograph[.](fullname|name|namespace|chart|container|image|pem|[A-Za-z]+[.](name|url|existingName|authorityName|accessPath|volumeSize|selector|scrapeTimeout|headerVariable|headerName|checksum|serviceAccountName))"`)
+	scalars := regexp.MustCompile(`include "holograph[.](fullname|name|namespace|chart|container|image|pem|[A-Za-z]+[.](name|url|existingName|caName|accessPath|volumeSize|selector|scrapeTimeout|headerVariable|headerName|checksum|serviceAccountName))"`)
 	control := regexp.MustCompile(`^(if|else|end|range|with|define|template|block|break|continue|fail)\b|^\$[A-Za-z_]* *:?=|^\$[A-Za-z_]+, *\$[A-Za-z_]+ *:=|^/\*`)
 	action := regexp.MustCompile(`(?s)\{\{-?\s*(.*?)\s*-?\}\}`)
 	read := 0

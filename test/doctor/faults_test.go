@@ -823,7 +823,7 @@ var kedaFaults = map[string]fault{
 		wrong:  scaledObject("Ready", "False", "ScaledObjectCheckFailed", "Failed to ensure HPA is correctly created for ScaledObject"),
 		link:   "scaled-object",
 		cause:  "ScaledObject holograph-renderer is not Ready: ScaledObjectCheckFailed: Failed to ensure HPA is correctly created for ScaledObject",
-		remedy: "mend what it says; KEDA's operator logs the rest",
+		remedy: "fix what the message says; KEDA's operator logs the rest",
 	},
 	"paused": {
 		wrong:  scaledObject("Paused", "True", "ScaledObjectPaused", "ScaledObject is paused"),

@@ -66,7 +66,7 @@ func TestKEDA(t *testing.T) {
 
 	s.Step("the chart's own autoscaler takes over again, after the ScaledObject that would delete it is deleted")
 	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}}),
-		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and would go with it: run kubectl --namespace holograph delete scaledobject holograph-renderer before this")
+		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
 	s.Install("local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)

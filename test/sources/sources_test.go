@@ -48,7 +48,7 @@ func TestExistingAdapter(t *testing.T) {
 
 	s.Step("the chart refuses to take its API away")
 	err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}})
-	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/adapter "+
+	require.ErrorContains(t, err, "prometheusAdapter.enabled: must be false (got true), because v1beta1.custom.metrics.k8s.io belongs to the Service monitoring/adapter "+
 		"of the Helm release adapter in namespace monitoring already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to monitoring")
 
 	s.Step("the chart writes its rules for that adapter, which still serves another team")
@@ -95,8 +95,8 @@ func TestTwoReleases(t *testing.T) {
 
 	s.Step("a second adapter is refused")
 	err := film.Upgrade(harness.Upgrade{Examples: []string{"local"}})
-	require.ErrorContains(t, err, "prometheusAdapter.enabled is true, and v1beta1.custom.metrics.k8s.io belongs to the Service holograph/holograph-prometheus-adapter "+
-		"of the Helm release holograph in namespace holograph already, which is this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
+	require.ErrorContains(t, err, "prometheusAdapter.enabled: must be false (got true), because v1beta1.custom.metrics.k8s.io belongs to the Service holograph/holograph-prometheus-adapter "+
+		"of the Helm release holograph in namespace holograph already, which is another release of this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
 
 	s.Step("install the release that is served")
 	require.NoError(t, s.Release.ShareLogin(t.Context(), "film"))

@@ -1,6 +1,6 @@
 {{/*
-A duration (15s, 2m, 1m30s, 30d) in milliseconds; 0 for what is no duration. Sprig parses Go's
-durations only as far as `duration` prints them, so the parts are added up here.
+A duration (15s, 2m, 1m30s, 30d) in milliseconds; 0 for a text that is not a duration. Sprig
+parses only the forms that its `duration` prints, so this template adds up the parts.
 */}}
 {{- define "holograph.milliseconds" -}}
 {{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 }}

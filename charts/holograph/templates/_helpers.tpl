@@ -100,7 +100,7 @@ annotations:
 {{- end }}
 
 {{/*
-Name of an object outside the release's namespace: it carries the namespace, so that two releases never meet.
+Name of an object outside the release's namespace. It contains the namespace, so that it is unique to the release.
 Takes dict "context" $ "name" name.
 */}}
 {{- define "holograph.foreignName" -}}
@@ -108,7 +108,7 @@ Takes dict "context" $ "name" name.
 {{- end }}
 
 {{/*
-What a component may do in the release's namespace and in each of servedNamespaces: a Role and its RoleBinding.
+Permissions of a component in the release's namespace and in each of servedNamespaces: a Role and its RoleBinding.
 Takes dict "context" $ "component" name "name" name of the service account "rules" list.
 */}}
 {{- define "holograph.roles" -}}
@@ -142,7 +142,7 @@ subjects:
 
 {{/*
 Labels of a component's pods. Takes dict "context" $ "component" name "podLabels" map.
-The version is left out, so that a chart upgrade which changes nothing else restarts nothing.
+They have no version, so that a chart upgrade that changes nothing else restarts no pods.
 */}}
 {{- define "holograph.podLabels" -}}
 {{- $own := include "holograph.selectorLabels" . | fromYaml }}
@@ -163,7 +163,7 @@ Reference of an image. Takes dict "context" $ "image" values.
 {{- end }}
 
 {{/*
-The scheduling keys that every supporting component has, at pod level.
+The scheduling fields of a supporting component's pod.
 Takes dict "context" $ "values" values of the component.
 */}}
 {{- define "holograph.scheduling" -}}
@@ -182,8 +182,8 @@ Takes dict "context" $ "values" values of the component.
 {{- end }}
 
 {{/*
-Security of the supporting components' pods and containers; not in the values, because
-nothing they do needs more, and each image runs as any user.
+Security contexts of the supporting components. They are not in the values, because no component needs more
+permissions, and each image runs as any user.
 */}}
 {{- define "holograph.podSecurityContext" -}}
 runAsNonRoot: true
@@ -204,7 +204,7 @@ capabilities:
 {{- end }}
 
 {{/*
-What a Prometheus that finds its targets by annotations looks for on the renderer's pods.
+Annotations of the renderer's pods for a Prometheus that finds its targets by them.
 */}}
 {{- define "holograph.renderer.scrapeAnnotations" -}}
 {{- if .Values.scrapeAnnotations.enabled -}}

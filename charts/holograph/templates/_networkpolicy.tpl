@@ -1,6 +1,6 @@
 {{/*
-The beginning of one component's NetworkPolicy, which denies all that is not listed after it. Probes need no rule:
-a node always reaches its own pods. Takes dict "context" $ "component" name "name" name.
+The beginning of one component's NetworkPolicy, which denies everything that is not listed after it. Probes need no rule,
+because a node always reaches its own pods. Takes dict "context" $ "component" name "name" name.
 */}}
 {{- define "holograph.networkPolicy" -}}
 apiVersion: networking.k8s.io/v1
@@ -43,7 +43,7 @@ The renderers of this release and of those in servedNamespaces as peers.
 {{- end }}
 
 {{/*
-Egress to whoever resolves names. Any address, since a cluster's resolver may be a pod, a node's cache or neither.
+Egress for DNS, to any address, because a cluster's resolver may be a pod, a cache on the node or a server outside.
 */}}
 {{- define "holograph.networkPolicy.dns" -}}
 - ports:
@@ -69,7 +69,7 @@ Egress to the API server.
 {{- end }}
 
 {{/*
-Egress to the Prometheus that is asked.
+Egress to Prometheus.
 */}}
 {{- define "holograph.networkPolicy.prometheus" -}}
 {{- if .Values.prometheus.enabled }}

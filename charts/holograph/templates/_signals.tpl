@@ -1,5 +1,5 @@
 {{/*
-The container whose series count; the Deployment, the rule and the scrape job all use it.
+Name of the renderer's container. The Deployment, the rule and the scrape job use it.
 */}}
 {{- define "holograph.container" -}}
 renderer
@@ -13,8 +13,8 @@ overruns{{ if .Values.signals.demand.enabled }} demand{{ end }}
 {{- end }}
 
 {{/*
-Matcher of the container whose series count. It stands in every query, because the adapter does not
-carry it from a rule's seriesQuery into its metricsQuery.
+Matcher of the renderer's container. Every query has it, because the adapter does not copy it from a rule's seriesQuery
+to its metricsQuery.
 */}}
 {{- define "holograph.signals.container" -}}
 {{ printf "%s=%q" .Values.signals.labels.container (include "holograph.container" .) }}
@@ -33,10 +33,10 @@ sum by (<<.GroupBy>>) (max without ({{ $scrapeLabels }}) ({{ .function }}({{ .se
 {{- end }}
 
 {{/*
-A query's values that can be true: at least 0 and at most a bound. NaN, the infinities, histograms and what a counter
-that jumps or turns negative gives are none, and the pod has no value then, as if its scrape had failed; those of other
-pods stand. It stands around each value of a pod before anything adds pods up, because one NaN makes a sum NaN, the
-adapter serves NaN as 0, an idle pod, and Inf as a number below zero. Takes dict "query" text "most" number.
+Keeps only plausible values of a query: at least 0 and at most a bound. It drops NaN, infinities, histograms and the rate
+of a counter that jumps or is negative; the pod then has no value, as if its scrape had failed. Values of other pods do
+not change. It applies to each pod before pods are added up, because one NaN makes a sum NaN, and the adapter serves NaN
+as 0 and Inf as a number below zero. Takes dict "query" text "most" number.
 */}}
 {{- define "holograph.signals.sound" -}}
 (0 <= {{ .query }} <= {{ .most }})
@@ -58,19 +58,18 @@ Frames over budget per second.
 {{- end }}
 
 {{/*
-Work offered per second over the work that can be done per second.
+Work offered per second, divided by the work that the pod can do per second.
 
-A pod of which this cannot be told has no value. The bounds in brackets drop what is no capacity: 0, and -1, +Inf and
-NaN, with which programs write "no limit".
+A pod without both has no value. The bounds in brackets drop invalid capacities: 0, and -1, +Inf and NaN, which programs
+use for "no limit".
 
-A pod counts for at most ten times what it can do, so that one that is wrong brings no more pods than ten full ones
-need. Load above it is followed as fast as without the bound: a fleet of which every pod is at it asks for ten times its
-pods and more, and one step of the chart's scaleUp or Kubernetes' own leads to twice them or to four beyond them.
-A thousand times is no load, and drops the pod: the reference renderer would have to refuse 200,000 frames a second on
-each core.
+A pod counts for at most ten times its capacity, so that one wrong pod adds no more pods than ten full ones need. The
+bound does not slow scaling: a fleet in which every pod is at the bound requests ten times its pods, and one step of
+scaleUp at most doubles them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
+the reference renderer would have to refuse 200,000 frames a second on each core.
 
-The capacity is the last one of the window rather than that of this moment: a failed scrape ends a series at once,
-and scrapes fail when a pod has the most to do.
+The capacity is the last sample of the window, not the current one: a failed scrape ends a series at once, and scrapes
+fail most often under high load.
 */}}
 {{- define "holograph.signals.demand.query" -}}
 {{- $demand := .Values.signals.demand -}}
@@ -80,7 +79,7 @@ clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 <
 {{- end }}
 
 {{/*
-The counter that a signal begins from. Takes dict "context" $ "key" the signal's key below `signals`.
+The counter from which a signal is computed. Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.signals.series" -}}
 {{- $signal := get .context.Values.signals .key }}
@@ -88,7 +87,7 @@ The counter that a signal begins from. Takes dict "context" $ "key" the signal's
 {{- end }}
 
 {{/*
-The adapter's rules, one per signal. Each begins from a series of its own and gives a name of its own.
+The adapter's rules, one per signal. Each has its own series and its own name.
 */}}
 {{- define "holograph.signals.rules" -}}
 {{- $labels := .Values.signals.labels }}
@@ -98,7 +97,7 @@ The adapter's rules, one per signal. Each begins from a series of its own and gi
 - seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | quote }}
   seriesFilters: []
   resources:
-    # Exactly these two: a template would also turn `job`, `service` or `node` labels into Kubernetes resources.
+    # Only these two: a template would also map `job`, `service` or `node` labels to Kubernetes resources.
     overrides:
       {{ $labels.namespace | quote }}:
         resource: namespace
@@ -121,7 +120,7 @@ rules:
 {{- end }}
 
 {{/*
-Checksum of the adapter's configuration files. Its pods carry that of those that they started with.
+Checksum of the adapter's configuration files. The adapter's pods have it as an annotation.
 */}}
 {{- define "holograph.prometheusAdapter.checksum" -}}
 {{- printf "%s%s" (include "holograph.prometheusAdapter.config" .) (include "holograph.prometheus.kubeconfig" .) | sha256sum }}

@@ -1,7 +1,7 @@
 {{/*
-Refuses what the parts of a pod demand of each other and a schema of each part cannot say: names that are used
-twice or not at all, amounts that contradict, handlers and ports that are not there. The API server would refuse
-most of it when the release is half installed; the rest would start and then not work.
+Refuses what a schema of each part of a pod cannot check: names that are used twice or do not exist, amounts that
+contradict each other, missing handlers and ports. The API server would refuse most of it when the release is half
+installed. The rest would start and then not work.
 */}}
 {{- define "holograph.validate.pods" -}}
 {{- include "holograph.validate.images" . }}
@@ -23,7 +23,7 @@ most of it when the release is half installed; the rest would start and then not
 {{- end }}
 
 {{/*
-The containers that the values add, by where they stand in them.
+The containers that the values add, by their key.
 */}}
 {{- define "holograph.validate.ownContainers" -}}
 {{- $containers := dict }}
@@ -39,13 +39,13 @@ The containers that the values add, by where they stand in them.
 {{- range $component := list "prometheus" "prometheusAdapter" "kubeStateMetrics" }}
 {{- $image := (get $.Values $component).image }}
 {{- if not (or $image.tag $image.digest) }}
-{{- fail (printf "%s.image has neither a tag nor a digest, and the chart's appVersion (%s), which the renderer's falls back on, is no version of it: write the tag." $component $.Chart.AppVersion) }}
+{{- fail (printf "%s.image: must have a tag or a digest (got neither), because the chart's appVersion (%s) is the default of the renderer and the doctor only: write the tag." $component $.Chart.AppVersion) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Takes dict "context" $ "key" where the container stands "container" the container, of which only resources count.
+Takes dict "context" $ "key" the container's key "container" the container, of which only resources are checked.
 */}}
 {{- define "holograph.validate.resources" -}}
 {{- $resources := default dict .container.resources }}
@@ -55,32 +55,32 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- $whole := not (has $name (list "cpu" "memory" "ephemeral-storage")) }}
 {{- $limit := include "holograph.quantity" $amount | float64 }}
 {{- if and $whole (ne $limit (floor $limit)) }}
-{{- fail (printf "%s.resources.limits.%s (%v) is a part of something that is handed out whole: write a whole number." $.key $name $amount) }}
+{{- fail (printf "%s.resources.limits.%s: must be a whole number (got %v), because Kubernetes allocates whole devices: write a whole number." $.key $name $amount) }}
 {{- end }}
 {{- if hasPrefix "hugepages-" $name }}
 {{- $pages := divf $limit (include "holograph.quantity" (trimPrefix "hugepages-" $name) | float64) }}
 {{- if ne $pages (floor $pages) }}
-{{- fail (printf "%s.resources.limits.%s: must be a multiple of a page's size (got %v), because Kubernetes hands out whole pages: write one, like %s." $.key $name $amount (trimPrefix "hugepages-" $name)) }}
+{{- fail (printf "%s.resources.limits.%s: must be a multiple of a page's size (got %v), because Kubernetes allocates whole pages: write one, like %s." $.key $name $amount (trimPrefix "hugepages-" $name)) }}
 {{- end }}
 {{- end }}
 {{- if hasKey $requests $name }}
 {{- $request := get $requests $name }}
 {{- if gt (include "holograph.quantity" $request | float64) $limit }}
-{{- fail (printf "%s.resources.requests.%s (%v) is above the limit (%v), so that no pod could start: write at most the limit." $.key $name $request $amount) }}
+{{- fail (printf "%s.resources.requests.%s: must be at most the limit (got %v, with a limit of %v), because Kubernetes refuses such a pod: lower the request or raise the limit." $.key $name $request $amount) }}
 {{- end }}
 {{- if and $whole (ne (include "holograph.quantity" $request | float64) $limit) }}
-{{- fail (printf "%s.resources.requests.%s (%v) is not the limit (%v), and Kubernetes hands as much out as is asked for: write the limit alone." $.key $name $request $amount) }}
+{{- fail (printf "%s.resources.requests.%s: must equal the limit (got %v, with a limit of %v), because Kubernetes does not overcommit this resource: write only the limit." $.key $name $request $amount) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $name, $amount := $requests }}
 {{- if not (or (hasKey $limits $name) (has $name (list "cpu" "memory" "ephemeral-storage"))) }}
-{{- fail (printf "%s.resources.requests.%s (%v) has no limit, and Kubernetes takes a request for it only with one: write it under limits." $.key $name $amount) }}
+{{- fail (printf "%s.resources.requests.%s: must have a limit (got %v without one), because Kubernetes accepts a request for this resource only with a limit: write it under limits." $.key $name $amount) }}
 {{- end }}
 {{- end }}
 {{- range $name, $amount := $limits }}
 {{- if and (hasPrefix "hugepages-" $name) (not (or $requests.cpu $requests.memory $limits.cpu $limits.memory)) }}
-{{- fail (printf "%s.resources.limits.%s (%v) stands alone, and Kubernetes gives huge pages only to a container that asks for CPU or memory too: write requests for those." $.key $name $amount) }}
+{{- fail (printf "%s.resources.limits.%s: must come with requests for CPU or memory (got %v alone), because Kubernetes gives huge pages to no other container: write those requests." $.key $name $amount) }}
 {{- end }}
 {{- end }}
 {{- $claims := list }}
@@ -89,20 +89,20 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- end }}
 {{- range $resources.claims }}
 {{- if not (has .name $claims) }}
-{{- fail (printf "%s.resources.claims names %s, which is none of renderer.resourceClaims: add it there." $.key .name) }}
+{{- fail (printf "%s.resources.claims: must be names of renderer.resourceClaims (got %s), because a container can use only claims of its pod: add it there." $.key .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Takes dict "context" $ "key" where the container stands "container" the container.
+Takes dict "context" $ "key" the container's key "container" the container.
 */}}
 {{- define "holograph.validate.container" -}}
 {{- $container := .container }}
 {{- $names := list }}
 {{- range $container.env }}
 {{- if has .name $names }}
-{{- fail (printf "%s.env sets %s twice, and which one counts is chance: remove one." $.key .name) }}
+{{- fail (printf "%s.env: must have each name once (got %s twice), because which of the two applies is not defined: remove one." $.key .name) }}
 {{- end }}
 {{- $names = append $names .name }}
 {{- end }}
@@ -115,16 +115,16 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- range default list (get $container $list) }}
 {{- $mounts := ternary "extraVolumeMounts" $list (eq $.key "renderer") }}
 {{- if not (has .name $volumes) }}
-{{- fail (printf "%s.%s mounts the volume %s, which is none of renderer.extraVolumes: add it there." $.key $mounts .name) }}
+{{- fail (printf "%s.%s: must be names of renderer.extraVolumes (got %s), because a container can mount only volumes of its pod: add it there." $.key $mounts .name) }}
 {{- end }}
 {{- $path := get . $field }}
 {{- if has $path $paths }}
-{{- fail (printf "%s.%s mounts two volumes at %s: write another path for one of them." $.key $mounts $path) }}
+{{- fail (printf "%s.%s: must have each path once (got %s twice), because a path holds one volume: write another path for one of them." $.key $mounts $path) }}
 {{- end }}
 {{- $paths = append $paths $path }}
 {{- end }}
 {{- end }}
-{{- /* Helm merges maps, so a handler of one's own arrives beside the default one, and Kubernetes refuses the pair. */}}
+{{- /* Helm merges maps, so a handler in the values is added to the default one, and Kubernetes refuses both together. */}}
 {{- $handlers := dict
   "startupProbe" $container.startupProbe
   "readinessProbe" $container.readinessProbe
@@ -139,10 +139,10 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- end }}
 {{- end }}
 {{- if gt (len $kinds) 1 }}
-{{- fail (printf "%s.%s has %d handlers (%s) and may have one: write `null` for the others." $.key $name (len $kinds) (join ", " $kinds)) }}
+{{- fail (printf "%s.%s: must have one handler (got %d: %s), because Kubernetes refuses more: write `null` for the others." $.key $name (len $kinds) (join ", " $kinds)) }}
 {{- end }}
 {{- if and (not (kindIs "invalid" $value)) (not $kinds) (or $value (hasPrefix "lifecycle" $name) (ne $.key "renderer")) }}
-{{- fail (printf "%s.%s has nothing to do: write one of exec, httpGet, tcpSocket, %s, or `null` for no %s." $.key $name (hasPrefix "lifecycle" $name | ternary "sleep" "grpc") (hasPrefix "lifecycle" $name | ternary "hook" "probe")) }}
+{{- fail (printf "%s.%s: must have a handler (got none), because Kubernetes refuses it without one: write exec, httpGet, tcpSocket or %s, or `null` for no %s." $.key $name (hasPrefix "lifecycle" $name | ternary "sleep" "grpc") (hasPrefix "lifecycle" $name | ternary "hook" "probe")) }}
 {{- end }}
 {{- $ports := list "http" }}
 {{- range $container.ports }}
@@ -151,7 +151,7 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- range $kind := list "httpGet" "tcpSocket" }}
 {{- with (default dict (get (default dict $value) $kind)).port }}
 {{- if and (kindIs "string" .) (not (has . (ternary (list "http") (rest $ports) (eq $.key "renderer")))) }}
-{{- fail (printf "%s.%s asks the port %s, which the container does not have: write the name of one of its ports, or its number." $.key $name .) }}
+{{- fail (printf "%s.%s: must use a port of its container (got %s), because no other name can be resolved: write the name of one of its ports, or its number." $.key $name .) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -160,18 +160,18 @@ Takes dict "context" $ "key" where the container stands "container" the containe
 {{- $security := default dict $container.securityContext }}
 {{- if and (hasKey $security "allowPrivilegeEscalation") (not $security.allowPrivilegeEscalation) }}
 {{- if or $security.privileged (has "SYS_ADMIN" (default list (default dict $security.capabilities).add)) (has "CAP_SYS_ADMIN" (default list (default dict $security.capabilities).add)) }}
-{{- fail (printf "%s.securityContext is privileged or adds SYS_ADMIN, and allowPrivilegeEscalation: false forbids both: set that to null as well." .key) }}
+{{- fail (printf "%s.securityContext: must not be privileged or add SYS_ADMIN with allowPrivilegeEscalation: false (got both), because Kubernetes refuses the combination: set allowPrivilegeEscalation to null as well." .key) }}
 {{- end }}
 {{- end }}
 {{- $user := ternary $security.runAsUser $pod.runAsUser (hasKey $security "runAsUser") }}
 {{- $nonRoot := ternary $security.runAsNonRoot $pod.runAsNonRoot (hasKey $security "runAsNonRoot") }}
 {{- if and $nonRoot (not (kindIs "invalid" $user)) (eq (int64 $user) 0) }}
-{{- fail (printf "%s runs as user 0, which runAsNonRoot forbids, so that the container would never start: write another runAsUser, or set runAsNonRoot to false." .key) }}
+{{- fail (printf "%s: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false." .key) }}
 {{- end }}
 {{- end }}
 
 {{/*
-What the containers of the renderer's pod share: names, ports, volumes. Takes dict "context" $ "containers" the
+What must be unique among the containers of the renderer's pod: names, ports, volumes. Takes dict "context" $ "containers" the
 containers that the values add.
 */}}
 {{- define "holograph.validate.together" -}}
@@ -180,22 +180,22 @@ containers that the values add.
 {{- $ports := list (printf "%v/TCP" $renderer.port) }}
 {{- range $key, $container := .containers }}
 {{- if has $container.name $names }}
-{{- fail (printf "%s.name (%s) is the name of another container of the pod: write another." $key $container.name) }}
+{{- fail (printf "%s.name: must be unique in the pod (got %s, which another container has), because Kubernetes refuses a second one: write another name." $key $container.name) }}
 {{- end }}
 {{- $names = append $names $container.name }}
 {{- range $container.ports }}
 {{- $port := printf "%v/%s" .containerPort (default "TCP" .protocol) }}
 {{- if has $port $ports }}
-{{- fail (printf "%s.ports has %s, on which another container of the pod listens already: write another port." $key $port) }}
+{{- fail (printf "%s.ports: must be ports that no other container of the pod uses (got %s), because containers of a pod share its address: write another port." $key $port) }}
 {{- end }}
 {{- $ports = append $ports $port }}
 {{- if .name }}
 {{- if eq .name "http" }}
-{{- fail (printf "%s.ports names a port http, as the renderer's is named, and the Service would send frames to either: write another name." $key) }}
+{{- fail (printf "%s.ports: must not have a port named http, because the renderer's port has that name, and the Service could send frames to either: write another name." $key) }}
 {{- end }}
 {{- $name := printf "port %s" .name }}
 {{- if has $name $names }}
-{{- fail (printf "%s.ports gives the name %s to two ports of the pod: write another." $key .name) }}
+{{- fail (printf "%s.ports: must have names that are unique in the pod (got %s twice), because probes and Services find ports by name: write another name." $key .name) }}
 {{- end }}
 {{- $names = append $names $name }}
 {{- end }}
@@ -205,24 +205,24 @@ containers that the values add.
 {{- $found := list }}
 {{- range get $renderer $list }}
 {{- if has .name $found }}
-{{- fail (printf "renderer.%s has two entries named %s: write another name for one of them." $list .name) }}
+{{- fail (printf "renderer.%s: must have each name once (got %s twice), because containers refer to entries by name: write another name for one of them." $list .name) }}
 {{- end }}
 {{- $found = append $found .name }}
 {{- end }}
 {{- end }}
 {{- if and $renderer.resourceClaims (semverCompare "<1.34.0-0" .context.Capabilities.KubeVersion.Version) }}
-{{- fail (printf "renderer.resourceClaims has been a field of Kubernetes since 1.34, and this cluster is %s: ask for devices under renderer.resources.limits." .context.Capabilities.KubeVersion.Version) }}
+{{- fail (printf "renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is %s, which does not have the field: request devices under renderer.resources.limits." .context.Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- $found := list }}
 {{- range $renderer.topologySpreadConstraints }}
 {{- $spread := printf "%s and %s" .topologyKey .whenUnsatisfiable }}
 {{- if has $spread $found }}
-{{- fail (printf "renderer.topologySpreadConstraints has two entries with %s: remove one." $spread) }}
+{{- fail (printf "renderer.topologySpreadConstraints: must have each pair of topologyKey and whenUnsatisfiable once (got %s twice), because Kubernetes refuses a second one: remove one." $spread) }}
 {{- end }}
 {{- $found = append $found $spread }}
 {{- end }}
 {{- $rolling := $renderer.updateStrategy.rollingUpdate }}
 {{- if and $rolling (ne $renderer.updateStrategy.type "Recreate") (regexMatch "^0+%?$" (toString (default 0 $rolling.maxUnavailable))) (regexMatch "^0+%?$" (toString (ternary $rolling.maxSurge 1 (hasKey $rolling "maxSurge")))) }}
-{{- fail "renderer.updateStrategy.rollingUpdate has no maxUnavailable and no maxSurge, so that no pod could ever be replaced: write a maxSurge above 0." }}
+{{- fail "renderer.updateStrategy.rollingUpdate: must have a maxUnavailable or a maxSurge above 0 (got neither), because no pod could be replaced: write a maxSurge above 0." }}
 {{- end }}
 {{- end }}

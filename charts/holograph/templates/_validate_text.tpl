@@ -1,7 +1,7 @@
 {{/*
-Refuses texts that their reader would take for something else, or that show a secret. What these sentences speak
-of may be a secret, and the schema's messages print what they refuse: so the schema has no pattern for it, and no
-sentence here prints it.
+Refuses texts that their reader would misread, or that show a secret. Such a value may be a secret, and the schema's
+messages print the value that they refuse. So the schema has no pattern for these values, and no message here prints
+one.
 */}}
 {{- define "holograph.validate.text" -}}
 {{- include "holograph.validate.characters" . }}
@@ -15,11 +15,11 @@ sentence here prints it.
 {{- end }}
 
 {{/*
-Characters that no text needs. YAML ends a line at U+0085, U+2028 and U+2029 too, where `nindent` indents nothing and
-`toYaml` writes them as they are: behind a line break, what follows one becomes a key of another object's part.
-Control characters are orders to a terminal. U+FFFD stands for what is no UTF-8.
+Characters that no text needs. YAML also ends a line at U+0085, U+2028 and U+2029. `nindent` does not indent after them
+and `toYaml` does not escape them, so the text after one could become a key of the object. Terminals interpret control
+characters. U+FFFD replaces bytes that are not UTF-8.
 
-All values at once first, as JSON, since to look at one after another takes 20 times as long.
+The first check reads all values at once, as JSON: checking them one by one takes 20 times as long.
 */}}
 {{- define "holograph.validate.characters" -}}
 {{- $own := set (omit .Values "global") "global" (pick .Values.global "imageRegistry" "imagePullSecrets") }}
@@ -27,12 +27,12 @@ All values at once first, as JSON, since to look at one after another takes 20 t
 {{- include "holograph.validate.charactersBelow" (dict "key" "" "value" $own) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace) }}
-{{- fail (printf "--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got %q), because it stands in names and addresses." .Release.Namespace) }}
+{{- fail (printf "--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got %q), because it is part of names and addresses." .Release.Namespace) }}
 {{- end }}
 {{- end }}
 
 {{/*
-Takes dict "key" where it stands "value" map, list or scalar.
+Takes dict "key" its key "value" map, list or scalar.
 */}}
 {{- define "holograph.validate.charactersBelow" -}}
 {{- if kindIs "map" .value }}
@@ -48,13 +48,13 @@ Takes dict "key" where it stands "value" map, list or scalar.
 {{- else if kindIs "string" .value }}
 {{- with regexFind "[\\x{0}-\\x{8}\\x{b}\\x{c}\\x{e}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffd}]" .value }}
 {{- $character := printf "%+q" . }}
-{{- fail (printf "%s: must be text without control characters and without other line breaks than those of a keyboard (got %s), because YAML and terminals obey them: remove it." $.key $character) }}
+{{- fail (printf "%s: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got %s), because YAML and terminals interpret them: remove it." $.key $character) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-What net/url parses, and no reader of it changes: each puts a path of its own behind.
+URLs that net/url parses and that no client changes. Each client appends its own path.
 */}}
 {{- define "holograph.validate.prometheusURL" -}}
 {{- with .Values.prometheus.url }}
@@ -62,17 +62,17 @@ What net/url parses, and no reader of it changes: each puts a path of its own be
 {{- fail "prometheus.url: must be a URL without a login (got one with an @), because everyone who may read the release or a pod could read the password: write prometheus.auth.basicAuth.existingSecret, prometheus.auth.bearerToken.existingSecret or prometheus.headersFrom, which take it from a Secret." }}
 {{- end }}
 {{- if or (contains "?" .) (contains "#" .) }}
-{{- fail "prometheus.url: must be a URL without ? and # (got one with them), because whatever asks Prometheus puts a path behind it, and everyone who may read the release could read a credential in it: write the address alone, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret." }}
+{{- fail "prometheus.url: must be a URL without ? and # (got one with them), because clients append a path to it, and everyone who may read the release could read a credential in it: write only the address, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret." }}
 {{- end }}
 {{- if not (regexMatch (printf "^https?://%s/?$" (include "holograph.urlPattern" $)) .) }}
-{{- fail "prometheus.url: must be http:// or https://, a host, and perhaps a port and a path (got something else), because nothing could ask Prometheus there: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus." }}
+{{- fail "prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus." }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Host, port and path of a URL as a regular expression. `$` is left out of the path, since the kubelet takes $(NAME) in
-an argument for a variable.
+Host, port and path of a URL as a regular expression. `$` is not allowed in the path, because the kubelet
+expands $(NAME) in an argument as a variable.
 */}}
 {{- define "holograph.urlPattern" -}}
 {{- $label := "[A-Za-z0-9]([-_A-Za-z0-9]{0,61}[A-Za-z0-9])?" }}
@@ -86,8 +86,8 @@ an argument for a variable.
 {{- end }}
 
 {{/*
-Headers in the clear name whose metrics are asked for. Any other may be a key to them, and which are cannot be told by
-their names: so those come from Secrets.
+Headers in plain text may only name a tenant. Any other header may be a credential, which its name does not tell, so it
+must come from a Secret.
 */}}
 {{- define "holograph.validate.headers" -}}
 {{- $tenants := list "X-Scope-OrgID" "THANOS-TENANT" "X-Tenant-ID" "X-Org-ID" "AccountID" "ProjectID" }}
@@ -101,35 +101,35 @@ their names: so those come from Secrets.
 {{- fail (printf "prometheus.headers: must not have %s (got it), because everyone who may read the release or a pod could read the credential: write prometheus.auth.bearerToken.existingSecret or prometheus.auth.basicAuth.existingSecret, which take it from a Secret." $name) }}
 {{- end }}
 {{- if not (has (lower $name) $known) }}
-{{- fail (printf "prometheus.headers: must be headers that name a tenant, %s (got %s), because everyone who may read the release or a pod could read the key that another header may be: write prometheus.headersFrom.%s, which takes it from a Secret." (join ", " $tenants) $name $name) }}
+{{- fail (printf "prometheus.headers: must be headers that name a tenant, %s (got %s), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.%s, which takes it from a Secret." (join ", " $tenants) $name $name) }}
 {{- end }}
 {{- if not (regexMatch "^[!-#%-~]([ -#%-~]*[!-#%-~])?$" $value) }}
-{{- fail (printf "prometheus.headers.%s: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds no more, and the kubelet takes $(NAME) for a variable." $name) }}
+{{- fail (printf "prometheus.headers.%s: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds nothing else, and the kubelet expands $(NAME) as a variable: remove the other characters." $name) }}
 {{- end }}
 {{- if has (lower $name) $names }}
-{{- fail (printf "prometheus.headers.%s: must be named once (got it twice), because the case of a header's name says nothing: remove one." $name) }}
+{{- fail (printf "prometheus.headers.%s: must be set once (got it twice), because names of headers ignore case: remove one." $name) }}
 {{- end }}
 {{- $names = append $names (lower $name) }}
 {{- end }}
 {{- range $name, $from := .Values.prometheus.headersFrom }}
 {{- if not (regexMatch "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$" $name) }}
-{{- fail "prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because nothing else can be sent: write letters, digits and dashes, like X-Api-Key." }}
+{{- fail "prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because HTTP allows no other names: write letters, digits and dashes, like X-Api-Key." }}
 {{- end }}
 {{- if has (lower $name) (list "host" "connection" "content-length" "content-type" "transfer-encoding" "trailer" "te" "upgrade") }}
-{{- fail (printf "prometheus.headersFrom: must be headers that a client may choose (got %s), because HTTP clients write that one themselves: remove it." $name) }}
+{{- fail (printf "prometheus.headersFrom: must be headers that a client may choose (got %s), because HTTP clients set that one themselves: remove it." $name) }}
 {{- end }}
 {{- if has (lower $name) $names }}
-{{- fail (printf "prometheus.headersFrom.%s: must be named once, here or in prometheus.headers (got it twice), because the case of a header's name says nothing: remove one." $name) }}
+{{- fail (printf "prometheus.headersFrom.%s: must be set once, here or in prometheus.headers (got it twice), because names of headers ignore case: remove one." $name) }}
 {{- end }}
 {{- $names = append $names (lower $name) }}
 {{- if and (eq (lower $name) "authorization") (or $.Values.prometheus.auth.bearerToken.existingSecret $.Values.prometheus.auth.basicAuth.existingSecret) }}
-{{- fail (printf "prometheus.headersFrom: must not have %s beside prometheus.auth (got both), because a request carries one of the two: remove one." $name) }}
+{{- fail (printf "prometheus.headersFrom: must not have %s with prometheus.auth (got both), because a request carries only one of the two: remove one." $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Names and keys of Secrets, where somebody may have written the secret itself.
+Names and keys of Secrets, in case the secret itself was written there.
 */}}
 {{- define "holograph.validate.secretNames" -}}
 {{- $prometheus := .Values.prometheus }}
@@ -147,41 +147,41 @@ Names and keys of Secrets, where somebody may have written the secret itself.
 {{- end }}
 {{- range $key, $value := $names }}
 {{- if and $value (or (gt (len $value) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $value))) }}
-{{- fail (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because only a name may stand in the values: create a Secret that holds it, and write its name." $key) }}
+{{- fail (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." $key) }}
 {{- end }}
 {{- end }}
 {{- range $key, $value := $keys }}
 {{- if or (gt (len $value) 253) (not (regexMatch "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$" $value)) }}
-{{- fail (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because only its key may stand in the values: write the key, like token." $key) }}
+{{- fail (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." $key) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Every alert and the status page print it.
+The runbook's address, which every alert and the status page show.
 */}}
 {{- define "holograph.validate.runbook" -}}
 {{- with .Values.alerts.runbook }}
 {{- if or (contains "@" .) (regexMatch "(?i)[?&][^=&]*(key|token|secret|pass|auth|sig|cred|session)[^=&]*=" .) }}
-{{- fail "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write the address alone." }}
+{{- fail "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address." }}
 {{- end }}
 {{- if not (or (regexMatch "^[-A-Za-z0-9._~/]+$" .) (regexMatch (printf "^https?://%s([?]([-A-Za-z0-9._~!&*+,;=:/?]|%%[0-9A-Fa-f]{2})*)?$" (include "holograph.urlPattern" $)) .)) }}
-{{- fail "alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert puts # and its name behind it: write it like https://wiki.example/holograph." }}
+{{- fail "alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph." }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-Prometheus reads each value as a template, and one that it cannot read costs all rules of the file.
+Prometheus reads each value as a template, and refuses all rules of the file if it cannot parse one.
 */}}
 {{- define "holograph.validate.alertLabels" -}}
 {{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace | uniq }}
 {{- range $name, $value := .Values.alerts.labels }}
 {{- if or (hasPrefix "__" $name) (has $name $own) }}
-{{- fail (printf "alerts.labels: must be labels beside those that alerts have, which are %s and those that begin with __ (got %s), because routes, silences and the runbook go by them: write another name." (join ", " $own) $name) }}
+{{- fail (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}
 {{- end }}
 {{- if contains "{{" $value }}
-{{- fail (printf "alerts.labels.%s: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses every rule where it cannot: write the text itself." $name) }}
+{{- fail (printf "alerts.labels.%s: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself." $name) }}
 {{- end }}
 {{- end }}
 {{- range $key, $name := .Values.signals.labels }}
@@ -192,15 +192,15 @@ Prometheus reads each value as a template, and one that it cannot read costs all
 {{- end }}
 
 {{/*
-PEM as it stands in objects: lines as Kubernetes and Go write them.
+PEM with the line breaks that Kubernetes and Go write.
 */}}
 {{- define "holograph.pem" -}}
 {{- . | replace "\r\n" "\n" | trim }}
 {{ end }}
 
 {{/*
-Takes dict "key" where it stands "value" PEM or nothing. Every certificate begins with MI: a sequence of 128 bytes or
-more.
+Takes dict "key" its key "value" PEM or nothing. Every certificate begins with MI in base64, because it is a sequence of
+128 bytes or more.
 */}}
 {{- define "holograph.validate.certificates" -}}
 {{- if and .value (not (regexMatch "^(-----BEGIN CERTIFICATE-----\nMI[A-Za-z0-9+/\n]+={0,2}\n-----END CERTIFICATE-----\n+)+$" (include "holograph.pem" .value))) }}
@@ -212,6 +212,6 @@ more.
 {{- else if contains "-----BEGIN CERTIFICATE-----" .value }}
 {{- $got = "a certificate with something else in or around it" }}
 {{- end }}
-{{- fail (printf "%s: must be certificates in PEM and nothing else (got %s), because whoever verifies with them reads no other text: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----." .key $got) }}
+{{- fail (printf "%s: must be certificates in PEM and nothing else (got %s), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----." .key $got) }}
 {{- end }}
 {{- end }}

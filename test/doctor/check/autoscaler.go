@@ -47,7 +47,7 @@ var ScaledObject = Link{
 			case condition.Type == "Ready" && condition.Status == "True":
 				isReady = true
 			case condition.Type == "Ready":
-				return "", broken("mend what it says; KEDA's operator logs the rest",
+				return "", broken("fix what the message says; KEDA's operator logs the rest",
 					"ScaledObject %s is not Ready: %s: %s", name, condition.Reason, condition.Message)
 			case condition.Type == "Paused" && condition.Status == "True":
 				return "", broken("remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",

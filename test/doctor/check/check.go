@@ -1,5 +1,5 @@
 // Package check looks at each link of the path from a late frame to a new pod,
-// and says of one that is broken why, and how to mend it. It only reads.
+// and says of one that is broken why, and how to fix it. It only reads.
 package check
 
 import (

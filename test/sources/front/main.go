@@ -24,7 +24,7 @@ func main() {
 	upstream := flag.String("upstream", "http://localhost:9090", "URL of the Prometheus behind")
 	certificate := flag.String("cert", "", "file of the certificate to serve with")
 	key := flag.String("key", "", "file of its key")
-	clients := flag.String("client-authority", "", "file of the authority that must have signed a client's certificate; none is asked for if empty")
+	clients := flag.String("client-ca", "", "file of the CA that must have signed a client's certificate; if empty, no client certificate is required")
 	tenant := flag.String("tenant", "", "the tenant whose Prometheus this is")
 	flag.Parse()
 	server, err := serve(*listen, *upstream, *clients, checks{authorization: os.Getenv("AUTHORIZATION"), tenant: *tenant})

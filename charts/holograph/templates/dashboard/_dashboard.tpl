@@ -1,8 +1,8 @@
 {{/*
 The Grafana dashboard. It shows what the rules record, so that it asks for the same numbers as the alerts do.
 
-Rows, from what people feel to what causes it: the objective, the frames, the signals of each pod, the replicas, the
-links between them. Made of dicts and printed as JSON, so that no name can break it.
+Rows, from effect to cause: the objective, the frames, the signals of each pod, the replicas, the
+links between them. Built from dicts and printed as JSON, so that every name is escaped.
 */}}
 {{- define "holograph.dashboard" -}}
 {{- $labels := .Values.signals.labels }}
@@ -21,10 +21,10 @@ links between them. Made of dicts and printed as JSON, so that no name can break
 
 {{- $panels = append $panels (dict "type" "row" "title" (printf "Objective: %v %% of frames within %s, over %s" .Values.slo.objective .Values.frame.budget $window) "y" 0) }}
 {{- $panels = append $panels (dict "type" "stat" "title" (printf "In budget, %s" $window) "x" 0 "y" 1 "w" 5 "h" 4 "unit" "percentunit" "decimals" 2 "thresholds" $good
-  "description" "Share of the frames asked for that were completed within their budget. As far back as Prometheus remembers."
+  "description" "Share of the requested frames that were completed within their budget, as far back as Prometheus has samples."
   "targets" (list (dict "expr" (printf "1 - holograph:frames_over_budget:ratio_rate%s%s" $window $namespaces) "legend" $where))) }}
 {{- $panels = append $panels (dict "type" "gauge" "title" "Error budget left" "x" 5 "y" 1 "w" 5 "h" 4 "unit" "percentunit" "decimals" 1 "min" 0 "max" 1 "thresholds" $left
-  "description" "Of the late frames that the objective allows for, the share that may still come."
+  "description" "The share of the error budget that is left."
   "targets" (list (dict "expr" (printf "holograph:error_budget:remaining%s" $namespaces) "legend" $where))) }}
 {{- $panels = append $panels (dict "type" "stat" "title" "In budget, now" "x" 10 "y" 1 "w" 5 "h" 4 "unit" "percentunit" "decimals" 2 "thresholds" $good
   "targets" (list (dict "expr" (printf "1 - holograph:frames_over_budget:rate%s / (holograph:frames:rate%s > 0)" $namespaces $namespaces) "legend" $where))) }}
@@ -46,16 +46,16 @@ links between them. Made of dicts and printed as JSON, so that no name can break
 {{- end }}
 {{- $burn = append $burn (dict "expr" (printf "holograph:frames_over_budget:ratio_rate%s%s / %s" $window $namespaces (include "holograph.slo.budget" $)) "legend" (printf "over %s, %s" $window $where)) }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Burn rate" "x" 12 "y" 6 "w" 12 "h" 8 "unit" "short" "min" 0 "line" 1
-  "description" (printf "Late frames as multiples of what the objective allows for. At 1 the budget lasts %s exactly." $window)
+  "description" (printf "The share of late frames, divided by the share that the objective allows. At 1 the error budget lasts exactly %s." $window)
   "targets" $burn) }}
 
 {{- $panels = append $panels (dict "type" "row" "title" "Signals, pod by pod" "y" 14) }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Frames over budget per second" "x" 0 "y" 15 "w" 12 "h" 8 "unit" "short" "min" 0 "line" (include "holograph.quantity" .Values.signals.overruns.target | float64)
-  "description" (printf "What the autoscaler is told as %s. The line is its target." .Values.signals.overruns.name)
+  "description" (printf "The autoscaler's metric %s. The line is its target." .Values.signals.overruns.name)
   "targets" (list (dict "expr" (include "holograph.scope.signal" (dict "context" $ "signal" "overruns")) "legend" (printf "{{%s}}" $labels.pod)))) }}
 {{- if .Values.signals.demand.enabled }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Demand" "x" 12 "y" 15 "w" 12 "h" 8 "unit" "percentunit" "min" 0 "line" (include "holograph.quantity" .Values.signals.demand.target | float64)
-  "description" (printf "Work offered to a pod over what it can do, the autoscaler's %s. The line is its target." .Values.signals.demand.name)
+  "description" (printf "Work offered to a pod divided by its capacity, the autoscaler's metric %s. The line is its target." .Values.signals.demand.name)
   "targets" (list (dict "expr" (include "holograph.scope.signal" (dict "context" $ "signal" "demand")) "legend" (printf "{{%s}}" $labels.pod)))) }}
 {{- end }}
 
@@ -69,7 +69,7 @@ links between them. Made of dicts and printed as JSON, so that no name can break
 {{- end }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Replicas" "x" 0 "y" 24 "w" 16 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true "targets" $replicas) }}
 {{- if include "holograph.scope.autoscaled" . }}
-{{- $panels = append $panels (dict "type" "timeseries" "title" "Scalings within an hour" "x" 16 "y" 24 "w" 8 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true
+{{- $panels = append $panels (dict "type" "timeseries" "title" "Scaling events within an hour" "x" 16 "y" 24 "w" 8 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true
   "targets" (list
     (dict "expr" (printf "increase(holograph:hpa_scale_up_events:total%s[1h])" $autoscaler) "legend" "up, {{namespace}}" "color" "orange")
     (dict "expr" (printf "increase(holograph:hpa_scale_down_events:total%s[1h])" $autoscaler) "legend" "down, {{namespace}}" "color" "blue")
@@ -83,7 +83,7 @@ links between them. Made of dicts and printed as JSON, so that no name can break
 {{- $links = append $links (dict "expr" .expr "legend" .name) }}
 {{- end }}
 {{- $panels = append $panels (dict "type" "state-timeline" "title" "From a late frame to a new pod" "x" 0 "y" 33 "w" 24 "h" (add 3 (len $links)) "targets" $links
-  "description" "Each link in the order in which a late frame's news travels. The first that is broken is the one to mend.") }}
+  "description" "The links in order, from the renderers to the replicas. Fix the first broken one: the ones after it depend on it.") }}
 
 {{- $annotations := list }}
 {{- if and $objects (include "holograph.scope.autoscaled" .) }}

@@ -1,5 +1,5 @@
 {{/*
-APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing asks for any.
+APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing uses any.
 */}}
 {{- define "holograph.doctor.apiServices" -}}
 {{- if .Values.keda.enabled }}
@@ -12,8 +12,8 @@ APIServices under which the autoscaler may find its metrics, as a YAML list; [] 
 {{- end }}
 
 {{/*
-The ConfigMap that this release renders the adapter's rules into, as YAML: namespace and name; {} where it renders
-none that the autoscaler's metrics come from.
+The ConfigMap that this release renders the adapter's rules into, as YAML: namespace and name; {} where
+the autoscaler's metrics do not come from such a ConfigMap.
 */}}
 {{- define "holograph.doctor.rules" -}}
 {{- $existing := .Values.prometheusAdapter.existing }}
@@ -29,8 +29,8 @@ none that the autoscaler's metrics come from.
 {{- end }}
 
 {{/*
-What the doctor knows of this release beforehand (test/doctor/description): the names along the path from the renderer to
-the autoscaler, each by the helper that names the object itself.
+The description that the doctor reads (test/doctor/description): the names of all objects from the renderer to the
+autoscaler, each by the helper that the object itself uses.
 */}}
 {{- define "holograph.doctor.path" -}}
 {{- $adapter := .Values.prometheusAdapter }}

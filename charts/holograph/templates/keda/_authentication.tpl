@@ -1,6 +1,6 @@
 {{/*
-How KEDA shows itself to Prometheus, in the words of a TriggerAuthentication: nothing where Prometheus asks for nothing.
-Secrets are named, never copied.
+How KEDA authenticates to Prometheus, as fields of a TriggerAuthentication; empty where nothing is configured. It refers
+to Secrets by name and never copies them.
 */}}
 {{- define "holograph.keda.authentication" -}}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
@@ -40,8 +40,8 @@ configMapTargetRef:
 {{- end }}
 
 {{/*
-The `authModes` that go with it, as KEDA lists them: comma-separated. KEDA looks at the authority only beside one of
-them, so that an authority alone is refused (holograph.validate.keda).
+The `authModes` that go with it, as KEDA lists them: comma-separated. KEDA uses the CA only together
+with one of them, so the chart refuses a CA alone (holograph.validate.keda).
 */}}
 {{- define "holograph.keda.authModes" -}}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
@@ -62,7 +62,7 @@ them, so that an authority alone is refused (holograph.validate.keda).
 {{- end }}
 
 {{/*
-ConfigMap with the name of the header that headersFrom takes from a Secret: KEDA reads the name, too, by reference.
+ConfigMap with the name of the header that headersFrom takes from a Secret: KEDA reads the name by reference, too.
 */}}
 {{- define "holograph.keda.headerName" -}}
 {{- include "holograph.fullname" . }}-prometheus-header

@@ -1,9 +1,8 @@
 {{/*
-What KEDA asks Prometheus for one signal: the adapter's own query, expanded for the pods of this release's
-Deployment and added up. KEDA wants one number, and divides it by the target and so by the pods, as the
-autoscaler does with the mean of a Pods metric. It knows nothing of a pod whose value is missing from a sum, so that one
-that counts and whose value is none is added as one at its target, for which the autoscaler takes it before it removes
-pods. Where no pod has a value there is none to add to. Takes dict "context" $ "key" the signal's key below `signals`.
+KEDA's query for one signal: the adapter's query, expanded for the pods of this release's Deployment and added up. KEDA
+needs one number and divides it by the target, which gives the same number of pods as the mean of a Pods metric. KEDA
+cannot see that a pod's value is missing from a sum. So the query adds a pod that is scraped but has no valid value as
+one at its target, which is what the autoscaler assumes before it removes pods. Without any value there is no result. Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.keda.query" -}}
 {{- $signal := get .context.Values.signals .key }}
@@ -14,7 +13,7 @@ pods. Where no pod has a value there is none to add to. Takes dict "context" $ "
 {{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" $signal.window) }}
 {{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
 {{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
-{{- /* One line: the text of a trigger is a string, in which a line break says nothing. */}}
+{{- /* One line, because the query of a trigger is a string. */}}
 {{- $query | replace "\n" " " }}
 {{- end }}
 
@@ -36,7 +35,7 @@ One prometheus trigger a signal.
     serverAddress: {{ include "holograph.prometheus.url" $ | quote }}
     query: {{ include "holograph.keda.query" (dict "context" $ "key" $key) | quote }}
     threshold: {{ include "holograph.keda.threshold" $signal.target | quote }}
-    # No value is no knowledge. KEDA's default reads it as 0, and lets pods go when Prometheus is what fails.
+    # An empty result is an error. KEDA's default reads it as 0, and removes pods when Prometheus fails.
     ignoreNullValues: "false"
     {{- with $headers }}
     customHeaders: {{ join "," . | quote }}

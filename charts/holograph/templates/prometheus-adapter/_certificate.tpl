@@ -3,17 +3,16 @@ The certificate that the adapter serves with, as YAML:
 
   secretName  Secret that holds it
   generated   whether this chart issued it, and so renders the Secret
-  ca          PEM that the API server verifies it with
+  ca          PEM of the CA with which the API server verifies it
   cert, key   PEM, when generated
-  inputs      what it was issued for, when generated
+  inputs      the inputs for which it was issued, when generated
   notAfter    Unix time in seconds of its end, when generated
 
-A generated certificate is kept in its Secret and found there by the next upgrade, so that an upgrade changes
-nothing. A new one is issued when there is none, when what it was issued for has changed (names, validityDays,
-generation), and when less than a third of its time is left. The authority signs this one certificate and its
-key is then forgotten; a renewal makes a new authority. The caBundle keeps the authority before as well, because
-a running adapter serves the old certificate until it has read the new one. Two authorities at most: the older
-one verifies nothing but a certificate whose key is in the same namespace.
+The next upgrade finds a generated certificate in its Secret and keeps it. It issues a new one if there is none, if the
+inputs have changed (names, validityDays, generation), or if less than a third of its time is left. The CA signs only
+this certificate, and its key is not stored; a renewal makes a new CA. The caBundle also keeps the previous CA, because
+a running adapter serves the old certificate until it has read the new one. It has at most two CAs: the key of the
+only certificate that the older one verifies is in the same namespace.
 
 Call it once: each call may issue another certificate.
 */}}

@@ -1,10 +1,10 @@
 {{/*
-Stops an installation that would take custom.metrics.k8s.io from another adapter: a cluster has one, and whoever
-scales on the other one's metrics would stop scaling.
+Stops an installation that would take custom.metrics.k8s.io from another adapter: a cluster has one, and
+everything that scales on the other adapter's metrics would stop scaling.
 
-Somebody else owns an APIService when neither its Service is this release's adapter nor Helm's annotations name
-this release; the second holds while an upgrade renames the adapter. Where lookups see nothing (`helm template`,
-Argo CD), nothing is found and nothing is refused.
+Another owner has an APIService if neither its Service is this release's adapter nor Helm's annotations name
+this release; the second holds while an upgrade renames the adapter. Without access to the cluster (`helm
+template`, Argo CD) lookups find nothing, and the chart refuses nothing.
 */}}
 {{- define "holograph.prometheusAdapter.refuseOtherOwner" -}}
 {{- $remedy := "or set prometheusAdapter.apiService.ownerCheck to false to take it over" }}
@@ -23,9 +23,9 @@ Argo CD), nothing is found and nothing is refused.
 {{- $owner = printf "%s of the Helm release %s in namespace %s" $owner $release $releaseNamespace }}
 {{- end }}
 {{- if hasPrefix (printf "%s-" $.Chart.Name) (dig "metadata" "labels" "helm.sh/chart" "" $found) }}
-{{- fail (printf "prometheusAdapter.enabled is true, and %s belongs to %s already, which is this chart: set prometheusAdapter.enabled to false and list %s in servedNamespaces of that release, %s." $name $owner (include "holograph.namespace" $) $remedy) }}
+{{- fail (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already, which is another release of this chart: set prometheusAdapter.enabled to false and list %s in servedNamespaces of that release, %s." $name $owner (include "holograph.namespace" $) $remedy) }}
 {{- end }}
-{{- fail (printf "prometheusAdapter.enabled is true, and %s belongs to %s already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to %s, %s." $name $owner $service.namespace $remedy) }}
+{{- fail (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to %s, %s." $name $owner $service.namespace $remedy) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,17 +1,17 @@
 {{/*
-How the Prometheus that is asked is reached, as YAML. Whatever asks it takes everything from here:
+How clients reach Prometheus, as YAML. Every client takes all of its settings from here:
 
   url          its address
   headers      sent with every request: a map, perhaps empty
   headersFrom  headers that are secret: a map of {name, key} of Secrets, perhaps empty
-  ca           PEM of the authority that signed its certificate: {kind, name, key} of a ConfigMap or Secret; absent where
-               the client's own authorities are to do
-  clientSecret Secret of type kubernetes.io/tls to show it; absent without
+  ca           PEM of the CA that signed its certificate: {kind, name, key} of a ConfigMap or Secret; absent where
+               clients use their own CAs
+  clientSecret Secret of type kubernetes.io/tls with the client certificate; absent without
   bearerToken  {name, key} of a Secret; absent without
   basicAuth    Secret with the keys username, password and authorization (the whole header); absent without
 
-No credential is ever in a value, and none in a rendered object but the Secret of the embedded Prometheus' own login:
-only names of Secrets are.
+No credential is in a value, and none is in a rendered object except the Secret with the login of the embedded
+Prometheus. Everything else has only names of Secrets.
 */}}
 {{- define "holograph.prometheus.access" -}}
 {{- $prometheus := .Values.prometheus }}
@@ -24,7 +24,7 @@ only names of Secrets are.
 {{- $_ := set $access "headers" $prometheus.headers }}
 {{- $_ := set $access "headersFrom" $prometheus.headersFrom }}
 {{- if $prometheus.tls.ca }}
-{{- $_ := set $access "ca" (dict "kind" "ConfigMap" "name" (include "holograph.prometheus.authorityName" .) "key" "ca.crt") }}
+{{- $_ := set $access "ca" (dict "kind" "ConfigMap" "name" (include "holograph.prometheus.caName" .) "key" "ca.crt") }}
 {{- else if $prometheus.tls.caSecret.name }}
 {{- $_ := set $access "ca" (dict "kind" "Secret" "name" $prometheus.tls.caSecret.name "key" $prometheus.tls.caSecret.key) }}
 {{- end }}
@@ -44,19 +44,19 @@ only names of Secrets are.
 {{- end }}
 
 {{/*
-URL of the Prometheus that is asked: the embedded one, or the one in prometheus.url.
+URL of Prometheus: the embedded one, or the one in prometheus.url.
 */}}
 {{- define "holograph.prometheus.url" -}}
 {{- (include "holograph.prometheus.access" . | fromYaml).url }}
 {{- end }}
 
-{{- define "holograph.prometheus.authorityName" -}}
-{{- include "holograph.fullname" . }}-prometheus-authority
+{{- define "holograph.prometheus.caName" -}}
+{{- include "holograph.fullname" . }}-prometheus-ca
 {{- end }}
 
 {{/*
-Where a pod that asks Prometheus finds the files: ca.crt, tls.crt, tls.key and token, as far as there are any; where
-it takes a secret from no other place, authorization and the headers of headersFrom, each by its name, too.
+Folder of the files with which a pod reaches Prometheus: those of ca.crt, tls.crt, tls.key and token that are configured.
+For a client that cannot read environment variables, also authorization and each header of headersFrom, by its name.
 */}}
 {{- define "holograph.prometheus.accessPath" -}}
 /etc/prometheus-access
@@ -93,9 +93,9 @@ Those files as `projected.sources` of a volume; empty where there are none.
 {{- end }}
 
 {{/*
-The same as a kubeconfig, the only form in which prometheus-adapter takes authority, client certificate and token
-together; of its flags, --prometheus-token-file reads a token once, line break included, and this one every
-minute. Only the way there is taken from it, not the URL. Empty where there is nothing to say.
+The same as a kubeconfig, the only form in which prometheus-adapter takes a CA, a client certificate and a token
+together. It reads this token every minute; the flag --prometheus-token-file reads one once, with its line break. The
+adapter does not take the URL from it. Empty where nothing is configured.
 */}}
 {{- define "holograph.prometheus.kubeconfig" -}}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}

@@ -1,5 +1,5 @@
 {{/*
-Alerts. Each has a section of its own name in docs/runbook.md, which a test holds to this list.
+Alerts. Each has a section of its name in docs/runbook.md; a test compares the two.
 */}}
 {{- define "holograph.prometheus.rules.alerts" -}}
 {{- $alerts := .Values.alerts }}
@@ -46,19 +46,19 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
       annotations:
         summary: {{ printf "Prometheus has no %s of any renderer in %s." $name (include "holograph.namespace" $) | quote }}
-        description: {{ ternary "How many pods the load needs cannot be told, and nothing scales on it." "The share of frames in budget is not known, and no alert on it can fire." $scales | quote }}
+        description: {{ ternary "The autoscaler has no value for it, and the replicas do not change." "The share of frames in budget is unknown, and no alert on it can fire." $scales | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
     {{- end }}
     {{- with $signals.refused.name }}
     {{- $alert := $alerts.requestsRefused }}
-    # A pod whose counter is no number says nothing, rather than for all.
+    # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so.
     - alert: HolographRequestsRefused
       expr: sum by ({{ $labels.namespace }}, reason) (0 <= rate({{ . }}{ {{- include "holograph.scope.frames" $ -}} }[5m]) < +Inf) > {{ $alert.perSecond }}
       for: {{ $alert.for }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: Renderers in {{ $where }} refuse requests before they are frames.
-        description: {{ printf "{{ $value | humanize }} a second for the reason {{ $labels.reason }}. They count as no frames: the clients that send them get no picture, and nothing scales for them." | quote }}
+        description: {{ printf "{{ $value | humanize }} a second for the reason {{ $labels.reason }}. They do not count as frames: their clients get no picture, and nothing scales for them." | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRequestsRefused") | quote }}
     {{- end }}
     {{- if include "holograph.scope.objects" . }}
@@ -69,9 +69,9 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "kube-state-metrics shows no autoscaler of the renderers in %s." (include "holograph.namespace" $) | quote }}
-        description: It is gone, or nobody sees it. No other alert on the autoscaler can fire.
+        description: It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") | quote }}
-    # Scaled to 0 by hand, an autoscaler rests by intention.
+    # An autoscaler whose Deployment was scaled to 0 by hand is inactive on purpose.
     - alert: HolographAutoscalerInactive
       expr: |-
         holograph:hpa_condition:status{{ trimSuffix "}" $autoscaler }},condition=~"AbleToScale|ScalingActive",status="false"} == 1
@@ -81,9 +81,9 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
         summary: {{ printf "The autoscaler %s does not scale." $who | quote }}
-        description: {{ "Its condition {{ $labels.condition }} is False: the replicas stay as they are, whatever the load." | quote }}
+        description: {{ "Its condition {{ $labels.condition }} is False: the replicas do not change with the load." | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") | quote }}
-    # Where the two limits are one, the maximum is all there is.
+    # With minReplicas equal to maxReplicas the autoscaler is always at its maximum.
     - alert: HolographAutoscalerAtMaximum
       expr: |-
         holograph:hpa_replicas:desired{{ $autoscaler }}
@@ -93,14 +93,14 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "The autoscaler %s has been at its maximum for %s." $who $alerts.autoscalerAtMaximum.for | quote }}
-        description: {{ "It wants {{ $value }} replicas and may not have more, so that more load means late frames." | quote }}
+        description: {{ "It wants {{ $value }} replicas and may not create more, so more load causes late frames." | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") | quote }}
     - alert: HolographAutoscalerFlapping
       expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $alerts.autoscalerFlapping.window }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ printf "The autoscaler %s keeps changing its mind." $who | quote }}
-        description: {{ printf "It reversed {{ $value }} times within %s. Each reversal ends pods that are wanted again shortly after." $alerts.autoscalerFlapping.window | quote }}
+        summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
+        description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $alerts.autoscalerFlapping.window | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") | quote }}
     {{- if .Values.prometheusAdapter.enabled }}
     - alert: HolographAdapterUnavailable
@@ -109,7 +109,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
         summary: {{ printf "No pod of %s in %s is available." (include "holograph.prometheusAdapter.name" .) (include "holograph.namespace" .) | quote }}
-        description: The custom metrics API of the whole cluster has nobody to answer it, and what scales on it stays as it is.
+        description: Nothing serves the custom metrics API of the cluster, and the replicas of all workloads that scale on it do not change.
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") | quote }}
     {{- end }}
     {{- end }}
@@ -123,7 +123,7 @@ Alerts. Each has a section of its own name in docs/runbook.md, which a test hold
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}
-        description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: more replicas are no more capacity." $alerts.replicasMismatch.for | quote }}
+        description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." $alerts.replicasMismatch.for | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") | quote }}
     {{- end }}
 {{- end }}

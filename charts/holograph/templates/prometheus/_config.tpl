@@ -1,19 +1,19 @@
 {{/*
 What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
 "workload", a regular expression of the names of its Deployments, "interval" where it is not the renderers', "pods":
-whether its samples are the pod's own and carry its name, rather than those of other objects, and "limits", in
-Prometheus' own words.
+whether its samples are about the pod itself and have its name, and "limits", as fields of a Prometheus
+scrape job.
 
-A pod is a target only as one of its Deployment's ReplicaSet. Its labels anybody who may create a pod can write; of a pod
-that claims a ReplicaSet too, that ReplicaSet has one too many, and deletes it.
+A pod is a target only as one of its Deployment's ReplicaSet. Anyone who may create a pod can copy the labels.
+If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one.
 
-A scrape is taken whole or not at all, so that what exceeds a limit is `up` 0, with the reason on Prometheus' page
-/targets; it costs no other target anything. Samples are counted after those that nothing may read are dropped, and of
-kube-state-metrics those of other objects: 35 of each autoscaler and Deployment are left. Its page has those of all
-objects in its namespaces and grows with them; kube-state-metrics itself is out of memory before the page is at its limit.
+Prometheus takes a scrape whole or not at all: one that exceeds a limit sets `up` to 0, and Prometheus' page /targets has
+the reason. Other targets are not affected. Prometheus counts samples after relabeling has dropped the unused ones, which
+for kube-state-metrics leaves 35 per autoscaler and Deployment. The page of kube-state-metrics grows with all objects in
+its namespaces; it runs out of memory before the page reaches its limit.
 
-No job has a target_limit: where there is one target too many, Prometheus fails all targets of the job, so that anyone who
-may start pods in a served namespace could blind the autoscalers of all.
+No job has a target_limit: with one target too many, Prometheus fails all targets of the job. Anyone who may create pods
+in a served namespace could then stop the metrics of all releases.
 */}}
 {{- define "holograph.prometheus.targets" -}}
 {{- $limits := .Values.prometheus.scrapeLimits }}
@@ -39,8 +39,8 @@ may start pods in a served namespace could blind the autoscalers of all.
 {{- end }}
 
 {{/*
-Regular expression of the names that a renderer's samples may have: those of signals, and of signals.otherMetrics. What
-kube-state-metrics, Prometheus and its rules say would be believed of a renderer as well.
+Regular expression of the metric names that Prometheus keeps from a renderer: those of signals and signals.otherMetrics.
+Otherwise a renderer could export the series of kube-state-metrics, of Prometheus or of the recording rules.
 */}}
 {{- define "holograph.prometheus.rendererMetrics" -}}
 {{- $signals := .Values.signals }}
@@ -76,7 +76,7 @@ metrics_path: {{ .target.path | quote }}
 {{- range $limit, $value := .target.limits }}
 {{ $limit }}: {{ ternary $value (int64 $value) (kindIs "string" $value) }}
 {{- end }}
-# A sample is of when it was taken, whatever its target says of the time.
+# The time of a sample is the time of its scrape. A timestamp from the target is ignored.
 honor_timestamps: false
 kubernetes_sd_configs:
   - role: pod
@@ -93,7 +93,7 @@ kubernetes_sd_configs:
         {{- toYaml .context.Values.servedNamespaces | nindent 8 }}
     selectors:
       - role: pod
-        # Whatever the releases there are called.
+        # Releases there may have any name.
         label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | quote }}
   {{- end }}
 relabel_configs:
@@ -103,12 +103,12 @@ relabel_configs:
   - source_labels: [__meta_kubernetes_pod_controller_kind, __meta_kubernetes_pod_controller_name]
     regex: {{ include "holograph.scope.replicaSets" .target.workload | printf "ReplicaSet;%s" | quote }}
     action: keep
-  # A pod that is not ready is scraped all the same: its series must exist before it is sent work.
+  # Pods that are not ready are scraped too, because their series must exist before they get load.
   - source_labels: [__meta_kubernetes_pod_phase]
     regex: Running
     action: keep
   {{- if .target.self }}
-  # The login is shown to nobody else, whatever labels a pod may have.
+  # Only Prometheus itself gets the login, even if another pod has its labels.
   - target_label: __address__
     replacement: localhost:9090
   {{- end }}
@@ -141,7 +141,7 @@ Label selector in its text form. Takes the labels.
 
 {{/*
 Scrape timeout that goes with a scrape interval: Prometheus' own 10s, or the interval where that is shorter,
-since Prometheus refuses a timeout longer than the interval.
+because Prometheus refuses a timeout longer than the interval.
 */}}
 {{- define "holograph.prometheus.scrapeTimeout" -}}
 {{- ternary . "10s" (lt (include "holograph.milliseconds" . | int64) 10000) }}
@@ -166,7 +166,7 @@ scrape_configs:
   {{- range include "holograph.prometheus.targets" . | fromJsonArray }}
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" . "served" (eq .component "renderer")) | nindent 4 | trim }}
   {{- end }}
-  # Itself: some thousand samples, none of which a rule reads.
+  # Prometheus itself: about a thousand samples, none of which a rule uses.
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" (dict "component" "prometheus" "container" "prometheus" "pods" true "self" true
       "path" "/metrics"
       "workload" (include "holograph.prometheus.name" .)

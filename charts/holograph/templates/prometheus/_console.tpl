@@ -1,6 +1,6 @@
 {{/*
-The status page, files/console.html. It is a template of Prometheus', so that what the chart has to say stands in it
-as <<name>> and is put in here; what only some releases have stands between <<if name>> and <<end name>>.
+The status page, files/console.html. It is a template of Prometheus, so the chart's own placeholders are written
+<<name>> and replaced here. Parts that only some releases have are between <<if name>> and <<end name>>.
 */}}
 {{- define "holograph.prometheus.console" -}}
 {{- $signals := .Values.signals }}

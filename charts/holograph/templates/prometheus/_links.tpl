@@ -1,7 +1,7 @@
 {{/*
-The links from a late frame to a new pod, as Prometheus sees them: a list as JSON, in the order in which the frame's
-news travels. Each has a name, an expression that is 1 where the link holds and 0 where it is broken, and a series
-whose newest sample says when it was last heard of.
+The links from a late frame to a new pod that Prometheus can check: a list as JSON, in order from the renderers to the
+replicas. Each has a name, an expression that is 1 where the link works and 0 where it is broken, and a series whose
+newest sample gives the time of the last data.
 */}}
 {{- define "holograph.links" -}}
 {{- $labels := .Values.signals.labels }}

@@ -6,22 +6,22 @@ Name of the Secret with the login of the embedded Prometheus.
 {{- end }}
 
 {{/*
-The login that the embedded Prometheus asks for, as YAML:
+The login of the embedded Prometheus, as YAML:
 
-  generated   whether this chart makes it, and so renders the Secret
-  kept        whether an earlier release's was found
-  generation  what a generated one was made for
+  generated   whether this chart generates it, and so renders the Secret
+  kept        whether the Secret of an earlier upgrade was found
+  generation  the value of generation for which it was generated
   data        the Secret's data, when generated: username, password, authorization (the whole header) and web.yaml,
               Prometheus' web configuration with the hash of the password
 
-A generated login is kept in its Secret and found there by the next upgrade. A new one is made when there is none that
-is whole, and when prometheus.auth.basicAuth.generation has changed.
+The next upgrade finds a generated login in its Secret and keeps it. It generates a new one if the Secret does not have
+all keys, or if prometheus.auth.basicAuth.generation has changed.
 
-The cost of the hash is 10, the only one that Helm's bcrypt has. Prometheus hashes a name that it does not know at the
-same cost, so that the time of a refusal does not tell which names it knows; what it has checked once it remembers.
+The cost of the hash is 10, the only one that Helm's bcrypt has. For an unknown name Prometheus computes a hash of the
+same cost, so the time of a refusal does not reveal which names exist. Prometheus caches successful checks.
 
-Each making gives another login, so that the first one of a rendering is kept for the next who asks: in .Release, which
-all templates share and Helm stores nowhere.
+Each call would generate another login. So the first call of a rendering stores its result in .Release, which all
+templates share and Helm does not save.
 */}}
 {{- define "holograph.prometheus.login" -}}
 {{- $values := .Values.prometheus.auth.basicAuth }}
@@ -53,7 +53,8 @@ all templates share and Helm stores nowhere.
 {{- end }}
 
 {{/*
-Where the embedded Prometheus finds its login, and how it, and what asks it from its own pod, shows it.
+Paths of the login in the embedded Prometheus' pod: of the web configuration, and of the client configuration for
+queries from the same pod.
 */}}
 {{- define "holograph.prometheus.loginPath" -}}
 /etc/prometheus-login

@@ -12,21 +12,21 @@ All rules, in groups: for the embedded Prometheus' rule file and for a Prometheu
 {{- end }}
 
 {{/*
-Recording rules: what the autoscalers did, one series each.
+Recording rules: the actions of the autoscalers.
 
 Scaling events are counted by comparing the desired replicas of now with those that this group recorded
 at its evaluation before. Prometheus evaluates a group's rules in order, so the counters stand first and
 holograph:hpa_replicas:desired, which they are compared with, is overwritten after them. Each change is thus
-seen by exactly one evaluation, whatever the phase between scrapes and evaluations, and is counted once.
+seen by exactly one evaluation, independent of the phase between scrapes and evaluations, and counts once.
 
-  - First sample: a counter starts at 0 with the autoscaler's first sample, so that increase() sees event one.
+  - First sample: a counter starts at 0 with the autoscaler's first sample, so that increase() sees the first event.
   - 0 desired replicas is an autoscaler that has not decided yet (or whose Deployment was scaled to 0 by hand):
     leaving or reaching it is no event.
   - Gaps, restarts: last_over_time reaches back over failed scrapes and over a restart of Prometheus, past the
-    staleness markers that either leaves, so counters go on from where they were; a change that happened in the
-    gap is counted, as one.
-  - Deleted and created anew: the new autoscaler's first replicas are no change of the old one's. The creation
-    time, recorded likewise, must be the same on both sides of a change.
+    staleness markers that either leaves, so counters continue from their last value. A change during the gap
+    counts as one event.
+  - Deleted and created again: the first replicas of the new autoscaler are not a change of the old one's. The creation
+    time, which is recorded too, must be the same before and after a change.
 
 The direction of the last event is 1 or -1, and no sample before the first one; its changes are the reversals.
 
@@ -93,14 +93,13 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
 {{/*
 Recording rules: the frames of a namespace, and what share of them was over budget.
 
-Rates are taken per scraped series and then added up, as the signals are, so that pods may come and go. Shares over
-longer times are made of these rates, not of the counters: the counters of a month are those of every pod that ever
-ran. Both rates are averaged before one is divided by the other, so that each frame weighs the same.
-A time without frames has no share, rather than one of 0 or NaN.
+Rates are taken per scraped series and then added up, like the signals, so that pods may be added and removed. Shares over
+longer times use these rates and not the counters, because a month has the counters of every pod that ran in it. Both
+rates are averaged before the division, so that each frame has the same weight. A time without frames has no share.
 
-A pod whose counter of late frames says none that can be true has a part in neither rate, since its frames would make the
-late ones of the others look fewer; nor has one whose frames cannot be told. No pod has more late frames than frames, so that a counter
-of late frames that jumps spends no error budget beyond its pod's own frames.
+A pod whose counter of late frames has no plausible value is left out of both rates, because its frames would lower the
+share of late frames of the others. The same applies to a pod without a plausible counter of frames. A pod counts at most
+as many late frames as frames, so a jump of the counter spends no more error budget than the pod's own frames.
 */}}
 {{- define "holograph.prometheus.rules.frames" -}}
 {{- $namespace := .Values.signals.labels.namespace }}
@@ -140,7 +139,7 @@ of late frames that jumps spends no error budget beyond its pod's own frames.
         avg_over_time(holograph:frames_over_budget:rate{{ $of }}[{{ . }}])
         / (avg_over_time(holograph:frames:rate{{ $of }}[{{ . }}]) > 0)
     {{- end }}
-    # 1 is an untouched budget, 0 a spent one; below 0 the objective is missed.
+    # 1 is a full budget, 0 a spent one. Below 0 the objective is missed.
     - record: holograph:error_budget:remaining
       expr: 1 - holograph:frames_over_budget:ratio_rate{{ .Values.slo.window }}{{ $of }} / {{ include "holograph.slo.budget" . }}
 {{- end }}

@@ -1,8 +1,7 @@
 {{/*
-Whose series rules, dashboard and console speak of: this release's, and those of the releases in servedNamespaces.
-A Prometheus of many has other series of the same names, and another release's rules beside these, so that each
-selector says whose it is. Every object of a release is named after it; those of other releases are known by their
-ending alone.
+Selectors of the series that rules, dashboard and console use: those of this release and of the releases in
+servedNamespaces. A shared Prometheus has other series of the same names, so each selector names its release. The names
+of this release's objects are known; objects of other releases are matched by the end of their names.
 */}}
 
 {{/*
@@ -14,16 +13,16 @@ Matcher of the namespaces. Takes dict "context" $ "label" name of the label that
 {{- end }}
 
 {{/*
-Regular expression of the ReplicaSets of a Deployment: its name, and the number of its template in Kubernetes' alphabet
-of names, which has no vowels and nothing that looks like one. Takes the Deployment's name.
+Regular expression of the ReplicaSets of a Deployment: its name, and the hash of its template in the alphabet that
+Kubernetes uses for generated names, which has no vowels. Takes the Deployment's name.
 */}}
 {{- define "holograph.scope.replicaSets" -}}
 {{ . }}-[bcdfghjklmnpqrstvwxz2456789]{1,10}
 {{- end }}
 
 {{/*
-Regular expression of the pods of a Deployment. Kubernetes cuts what stands before a pod's own five characters at 58,
-so that a long name loses the dash and a part of the number. Takes the Deployment's name.
+Regular expression of the pods of a Deployment. Kubernetes truncates the part before a pod's own five characters to
+58 characters, so a long name loses the dash and a part of the hash. Takes the Deployment's name.
 */}}
 {{- define "holograph.scope.podNames" -}}
 {{ include "holograph.scope.replicaSets" . }}-?[bcdfghjklmnpqrstvwxz2456789]{5}
@@ -52,7 +51,7 @@ Matchers of the renderer's samples.
 {{- end }}
 
 {{/*
-A query of the adapter's for all renderers at once, by namespace and pod, in one line.
+A query of the adapter for all renderers at once, by namespace and pod, in one line.
 Takes dict "context" $ "query" text, and "series" the name of its first one.
 */}}
 {{- define "holograph.scope.query" -}}
@@ -75,7 +74,7 @@ A signal of each pod. Takes dict "context" $ "signal" its key below `signals`.
 {{- end }}
 
 {{/*
-Matchers of what kube-state-metrics says of the renderer. Its labels are its own, whatever signals.labels says.
+Matchers of kube-state-metrics' series of the renderer. Its labels do not depend on signals.labels.
 Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
 */}}
 {{- define "holograph.scope.renderer" -}}
@@ -86,7 +85,7 @@ Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
 
 {{/*
 Whether Prometheus has kube-state-metrics' series: the embedded one has those of the bundled kube-state-metrics, and
-a cluster's own is taken to have the cluster's own.
+your own Prometheus is assumed to have those of the cluster's kube-state-metrics.
 */}}
 {{- define "holograph.scope.objects" -}}
 {{- if or .Values.kubeStateMetrics.enabled (not .Values.prometheus.enabled) }}true{{ end }}

@@ -1,9 +1,9 @@
 {{/*
-The number of renderer pods that the manifest must hold, and nothing where it must hold none: what an autoscaler
-decided is not Helm's to write.
+The number of renderer pods that the manifest must hold, or nothing where an autoscaler sets
+the number.
 
 A field that leaves the manifest is reset by Helm, not left alone: Helm 3 patches it with null, and server-side
-apply removes what no one else has set. Kubernetes then puts in its default, one replica. So a release that is
+apply removes what no other manager has set. Kubernetes then uses its default, one replica. So a release that is
 switched to autoscaling keeps `replicas`, with the number that runs, for as long as Helm could still reset it.
 That ends under server-side apply once the autoscaler has set the number itself, and never under Helm 3.
 */}}
@@ -30,15 +30,15 @@ That ends under server-side apply once the autoscaler has set the number itself,
 {{- end }}
 
 {{/*
-Annotation of a Deployment whose manifest holds `replicas`, for the next upgrade to know it by.
+Annotation of a Deployment whose manifest has `replicas`. The next upgrade reads it.
 */}}
 {{- define "holograph.renderer.replicasAnnotation" -}}
 holograph/replicas-in-manifest
 {{- end }}
 
 {{/*
-The part of the pod's grace period that is left to the renderer when it is told to end: Kubernetes counts the
-preStop hook in. How long a hook other than a sleep takes is not known.
+The part of the pod's grace period that is left when the renderer gets the signal to end: the period includes the
+preStop hook. How long a hook other than a sleep takes is not known.
 */}}
 {{- define "holograph.renderer.gracePeriod" -}}
 {{- $sleep := dig "preStop" "sleep" "seconds" 0 (default dict .Values.renderer.lifecycle) | int -}}
