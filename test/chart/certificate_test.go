@@ -40,7 +40,7 @@ func serving(t *testing.T, rendered *chart.Rendered, now time.Time) servingCerti
 	var result servingCertificate
 	for _, object := range rendered.Objects {
 		if object.Kind() == "Secret" && object["type"] == string(corev1.SecretTypeTLS) {
-			require.Nil(t, result.secret, "two Secrets")
+			require.Nil(t, result.secret, "Secrets with a certificate: more than one")
 			result.secret = object
 		}
 	}
@@ -96,7 +96,7 @@ func TestCertificate(t *testing.T) {
 	renewed := func(after servingCertificate, why string) {
 		t.Helper()
 		assert.NotEqual(t, first.certificate.Raw, after.certificate.Raw, why)
-		assert.NotEqual(t, first.checksum, after.checksum, "the adapter is restarted")
+		assert.NotEqual(t, first.checksum, after.checksum, "checksum after a new certificate, which restarts the adapter")
 		assert.True(t, strings.HasSuffix(strings.TrimSpace(string(after.bundle)), strings.TrimSpace(string(first.bundle))),
 			"until then its old certificate is verified still")
 	}
@@ -108,8 +108,8 @@ func TestCertificate(t *testing.T) {
 	}
 
 	second := upgrade(first.secret)
-	assert.Equal(t, first.secret, second.secret, "an upgrade changes nothing")
-	assert.Equal(t, first.checksum, second.checksum, "an upgrade restarts nothing")
+	assert.Equal(t, first.secret, second.secret, "Secret after an upgrade")
+	assert.Equal(t, first.checksum, second.checksum, "checksum after an upgrade, which must not restart the adapter")
 
 	third := upgrade(first.secret, chart.Set("prometheusAdapter.certificate.generation", 2))
 	renewed(third, "another generation was asked for")
@@ -117,11 +117,11 @@ func TestCertificate(t *testing.T) {
 	assert.Equal(t, 2, certificates(fourth.bundle), "the bundle keeps only the previous CA")
 
 	renewed(upgrade(endingAt(first.secret, now.AddDate(0, 0, 1215))), "less than a third of 3650 days is left")
-	assert.Equal(t, first.certificate.Raw, upgrade(endingAt(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "more than a third is left")
+	assert.Equal(t, first.certificate.Raw, upgrade(endingAt(first.secret, now.AddDate(0, 0, 1218))).certificate.Raw, "certificate with more than a third of its time left, want it kept")
 	renewed(upgrade(first.secret, chart.Set("prometheusAdapter.certificate.validityDays", 90)), "another validity was asked for")
 
 	torn := chart.Object(chart.Merge(first.secret, chart.Values{"data": map[string]any{"tls.key": ""}}))
-	assert.NotEqual(t, first.certificate.Raw, upgrade(torn).certificate.Raw, "a Secret without its key is of no use")
+	assert.NotEqual(t, first.certificate.Raw, upgrade(torn).certificate.Raw, "certificate after the Secret lost its key, want a new one")
 }
 
 func TestOwnCertificate(t *testing.T) {
@@ -130,7 +130,7 @@ func TestOwnCertificate(t *testing.T) {
 	rendered := chart.Render(t, chart.Values{"prometheusAdapter": map[string]any{"certificate": map[string]any{
 		"existingSecret": "mine", "caBundle": ca,
 	}}})
-	assert.Empty(t, certificates(t, rendered), "none is generated")
+	assert.Empty(t, certificates(t, rendered), "generated certificates, want none with existingSecret")
 	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, ca, string(service.Spec.CABundle))
 		assert.False(t, service.Spec.InsecureSkipTLSVerify)

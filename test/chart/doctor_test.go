@@ -164,7 +164,7 @@ func TestHelmTest(t *testing.T) {
 						delete(files, file)
 					}
 				}
-				assert.Empty(t, files, "files that are mounted and that the description does not name")
+				assert.Empty(t, files, "mounted files that are not in the description")
 				assert.Contains(t, container.Args, "--release=holograph")
 				assert.Contains(t, container.Args, "--namespace=holograph")
 				assert.Contains(t, container.Args, "--path="+container.VolumeMounts[0].MountPath+"/"+description.File)

@@ -84,7 +84,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 					case slices.Contains(recorded, metric), objects.MatchString(metric):
 						labels = append(labels, objectLabels...)
 					default:
-						assert.Fail(t, "nobody brings this series", "%s in %s: %s", metric, expression.Where, expression.Text)
+						assert.Fail(t, "nothing exports this series", "%s in %s: %s", metric, expression.Where, expression.Text)
 					}
 				}
 				for _, label := range promtool.Labels(tree) {
@@ -95,7 +95,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 				tree, err := promtool.Parse(alert.Expr)
 				require.NoError(t, err)
 				for _, match := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(alert.Annotations["summary"]+alert.Annotations["description"], -1) {
-					assert.Contains(t, promtool.Labels(tree), match[1], "%s speaks of a label that its expression does not have", alert.Alert)
+					assert.Contains(t, promtool.Labels(tree), match[1], "an annotation of %s uses a label that its expression does not have", alert.Alert)
 				}
 			}
 		})
@@ -150,7 +150,7 @@ func TestOperands(t *testing.T) {
 			got = append(got, operand.String())
 			again, err := promtool.Parse(operand.String())
 			if assert.NoError(t, err) {
-				assert.Equal(t, operand.String(), again.String(), "written again")
+				assert.Equal(t, operand.String(), again.String(), "expression after it was printed and parsed again")
 			}
 		}
 		assert.Equal(t, want, got, expression)
@@ -184,26 +184,26 @@ func TestDashboard(t *testing.T) {
 	again, _ := read(chart.Options{Values: []chart.Values{on, chart.Set("slo.objective", 99)}})
 	other, _ := read(chart.Options{Values: []chart.Values{on}, Namespace: "elsewhere"})
 	assert.Regexp(t, `^[A-Za-z0-9_-]{1,40}$`, first.UID)
-	assert.Equal(t, first.UID, again.UID, "links to a dashboard survive an upgrade")
-	assert.NotEqual(t, first.UID, other.UID, "two releases have two dashboards")
+	assert.Equal(t, first.UID, again.UID, "uid of a dashboard after an upgrade, which links use")
+	assert.NotEqual(t, first.UID, other.UID, "uid of two releases' dashboards")
 	require.Len(t, first.Templating.List, 1)
 	assert.Equal(t, "datasource", first.Templating.List[0].Type)
-	assert.Equal(t, strings.Count(text, `"type": "prometheus"`), strings.Count(text, `"uid": "${datasource}"`), "whose Prometheus, the variable says")
+	assert.Equal(t, strings.Count(text, `"type": "prometheus"`), strings.Count(text, `"uid": "${datasource}"`), "panels whose data source is the variable")
 
 	taken := map[[2]int]string{}
 	ids := map[int]bool{}
 	for _, panel := range first.Panels {
 		assert.False(t, ids[panel.ID], "two panels have the id %d", panel.ID)
 		ids[panel.ID] = true
-		assert.LessOrEqual(t, panel.GridPos.X+panel.GridPos.W, 24, "%s hangs over the edge", panel.Title)
+		assert.LessOrEqual(t, panel.GridPos.X+panel.GridPos.W, 24, "right edge of %s", panel.Title)
 		for x := panel.GridPos.X; x < panel.GridPos.X+panel.GridPos.W; x++ {
 			for y := panel.GridPos.Y; y < panel.GridPos.Y+panel.GridPos.H; y++ {
-				assert.Empty(t, taken[[2]int{x, y}], "%s lies on another panel", panel.Title)
+				assert.Empty(t, taken[[2]int{x, y}], "%s overlaps another panel", panel.Title)
 				taken[[2]int{x, y}] = panel.Title
 			}
 		}
 		if panel.Type != "row" {
-			assert.NotEmpty(t, panel.Targets, "%s shows nothing", panel.Title)
+			assert.NotEmpty(t, panel.Targets, "%s has no query", panel.Title)
 		}
 		for _, target := range panel.Targets {
 			assert.NotEmpty(t, target.LegendFormat, "a line of %s has no name", panel.Title)

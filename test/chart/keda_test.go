@@ -71,7 +71,7 @@ func TestScaledObject(t *testing.T) {
 	assert.EqualValues(t, *autoscaler.Spec.MinReplicas, object.Spec.MinReplicaCount)
 	assert.EqualValues(t, autoscaler.Spec.MaxReplicas, object.Spec.MaxReplicaCount)
 	assert.Equal(t, autoscaler.Spec.Behavior, object.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior)
-	assert.Equal(t, autoscaler.Name, object.Spec.Advanced.HorizontalPodAutoscalerConfig.Name, "the autoscaler that runs is taken over")
+	assert.Equal(t, autoscaler.Name, object.Spec.Advanced.HorizontalPodAutoscalerConfig.Name, "name of KEDA's autoscaler: that of the running one, so that KEDA takes it over")
 	assert.Equal(t, "true", object.Metadata.Annotations["scaledobject.keda.sh/transfer-hpa-ownership"])
 
 	series := []string{"holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total"}
@@ -80,7 +80,7 @@ func TestScaledObject(t *testing.T) {
 		assert.Equal(t, "prometheus", trigger.Type)
 		assert.Equal(t, "AverageValue", trigger.MetricType)
 		assert.Equal(t, autoscaler.Spec.Metrics[i].Pods.Target.AverageValue.AsApproximateFloat64(), parseNumber(t, trigger.Metadata["threshold"]))
-		assert.Equal(t, "false", trigger.Metadata["ignoreNullValues"], "no value is not 0")
+		assert.Equal(t, "false", trigger.Metadata["ignoreNullValues"], "ignoreNullValues: an empty result must not be read as 0")
 		assert.Equal(t, "http://holograph-prometheus.holograph.svc:9090", trigger.Metadata["serverAddress"])
 		// Two names make the rule's matcher a regular expression, as the trigger's is.
 		want := rules[i].Query(t, series[i], "holograph", "PODS", "")
@@ -89,7 +89,7 @@ func TestScaledObject(t *testing.T) {
 			"the query of %s is %s, want the sum of %s and a term for pods without a value", trigger.Name, trigger.Metadata["query"], want)
 	}
 
-	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "KEDA makes it")
+	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "HorizontalPodAutoscalers of the chart, want none because KEDA creates it")
 	assert.NotContains(t, components(rendered), "prometheus-adapter")
 	assert.Contains(t, rendered.Notes, "get scaledobject holograph-renderer")
 	assert.NotContains(t, rendered.Notes, "custom.metrics.k8s.io")
@@ -106,7 +106,7 @@ func TestKEDAQueries(t *testing.T) {
 		case "demand":
 			return triggers[1].Metadata["query"]
 		}
-		require.FailNow(t, "no such placeholder", "${%s}", name)
+		require.FailNow(t, "unknown placeholder", "${%s}", name)
 		return ""
 	})
 }
@@ -183,7 +183,7 @@ var refusalsOfKEDA = map[string]refusal{
 	"a secret header beside a token": {
 		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
 		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
-	"a fallback out of reach": {
+	"a fallback above the maximum": {
 		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
 		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them.`},
 }
@@ -209,7 +209,7 @@ metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+o
 	require.Error(t, err)
 	assert.Equal(t, refusalsOfTakeBack["the autoscaler is KEDA's"].message, failurePlace.ReplaceAllString(err.Error(), ""))
 	_, err = chart.Template(chart.Options{Cluster: kedas, Values: []chart.Values{named(t, "KEDA")}})
-	assert.NoError(t, err, "KEDA stays")
+	assert.NoError(t, err, "upgrade that keeps KEDA, want it accepted")
 	for _, other := range []string{"", "{apiVersion: v1, kind: ConfigMap, name: team, uid: b}"} {
 		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})
 		assert.NoError(t, err, "owner %q", other)

@@ -131,9 +131,9 @@ func TestLoginIsKept(t *testing.T) {
 				delete(object["data"].(map[string]any), key)
 			}
 		}
-		mended := chart.RenderWith(t, chart.Options{Cluster: broken.Objects})
-		assert.Len(t, login(t, mended), len(before), "a Secret that was found without %s", key)
-		assert.NotEqual(t, login(t, broken)["password"], login(t, mended)["password"], "a Secret that was found without %s", key)
+		fixed := chart.RenderWith(t, chart.Options{Cluster: broken.Objects})
+		assert.Len(t, login(t, fixed), len(before), "login after an upgrade found a Secret without %s, want a new and complete one", key)
+		assert.NotEqual(t, login(t, broken)["password"], login(t, fixed)["password"], "login after an upgrade found a Secret without %s, want a new and complete one", key)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestLoginOfYourOwn(t *testing.T) {
 		assert.Nil(t, login(t, rendered), mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
-		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bown-login\b`)), "%s: places that name the Secret, but its own", mode)
+		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bown-login\b`)), "%s: number of references to the Secret", mode)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 	}
 	path := rendered.ConfigMap(t, "doctor").Data["doctor.yaml"]
 	assert.Contains(t, path, `authorizationFile: "/etc/prometheus-access/authorization"`)
-	assert.Contains(t, path, `name: "`+loginSecret+`"`, "for whoever looks from a laptop")
+	assert.Contains(t, path, `name: "`+loginSecret+`"`, "the Secret that the doctor reads from a laptop")
 
 	keda := chart.Render(t, named(t, "KEDA"))
 	for _, trigger := range renderedScaledObject(t, keda).Spec.Triggers {
@@ -219,7 +219,7 @@ func TestPrometheusScrapesItselfAtHome(t *testing.T) {
 				address = rule.Replacement
 			}
 		}
-		assert.Equal(t, "localhost:9090", address, "where the login goes")
+		assert.Equal(t, "localhost:9090", address, "address of the job with the login")
 	}
 	assert.Equal(t, 1, shown, "jobs with the login")
 }
@@ -270,7 +270,7 @@ func TestPrometheusRequiresItsLogin(t *testing.T) {
 	t.Parallel()
 	server, secrets, folder := guardedPrometheus(t)
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
-	strangers := map[string]string{
+	wrongLogins := map[string]string{
 		"without a login":    "",
 		"another password":   basic(secrets["username"] + ":wrong"),
 		"no password":        basic(secrets["username"] + ":"),
@@ -288,11 +288,11 @@ func TestPrometheusRequiresItsLogin(t *testing.T) {
 		"/api/v1/status/config", "/api/v1/status/flags", "/api/v1/status/tsdb", "/api/v1/read", "/api/v1/write", "/api/v1/otlp/v1/metrics",
 		"/api/v1/admin/tsdb/snapshot", "/api/v1/notifications/live", "/api/v1/format_query?query=up",
 	} {
-		for who, header := range strangers {
+		for login, header := range wrongLogins {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodHead} {
 				response := statusOf(t, method, server.URL+path, header)
-				assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s %s %s", method, path, who)
-				if who != "without a login" && who != "another password" {
+				assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s %s %s", method, path, login)
+				if login != "without a login" && login != "another password" {
 					break
 				}
 			}
@@ -301,7 +301,7 @@ func TestPrometheusRequiresItsLogin(t *testing.T) {
 	for _, path := range []string{"/-/healthy", "/-/ready", "/metrics", "/api/v1/query?query=up", "/consoles/holograph.html"} {
 		response := statusOf(t, http.MethodGet, server.URL+path, secrets["authorization"])
 		assert.Equal(t, http.StatusOK, response.StatusCode, path)
-		assert.Empty(t, response.Header.Get("Access-Control-Allow-Origin"), "%s may be read by a page of another site", path)
+		assert.Empty(t, response.Header.Get("Access-Control-Allow-Origin"), "%s may be read by a page of another origin, want no CORS header", path)
 	}
 	page, err := server.Get(t.Context(), "/consoles/holograph.html")
 	require.NoError(t, err)
@@ -313,11 +313,11 @@ func TestPrometheusRequiresItsLogin(t *testing.T) {
 	api, err := inside.PrometheusAt(server.URL, kube.Access{AuthorizationFile: filepath.Join(folder, "authorization")})
 	require.NoError(t, err)
 	_, err = kube.Vector(t.Context(), api, "vector(1)")
-	assert.NoError(t, err, "the doctor asks as its pod does")
+	assert.NoError(t, err, "query of the doctor with the file of its pod")
 
 	for _, check := range []string{"ready", "healthy"} {
 		assert.NoError(t, promtool.Run(t.Context(), folder, "check", check, "--url="+server.URL, "--http.config.file=client.yaml"))
-		assert.Error(t, promtool.Run(t.Context(), folder, "check", check, "--url="+server.URL), "the check without the login says nothing")
+		assert.Error(t, promtool.Run(t.Context(), folder, "check", check, "--url="+server.URL), "the check passes without the login, want a refusal")
 	}
 
 	// A new login is taken up in place, and the one before no longer opens.
@@ -327,8 +327,8 @@ func TestPrometheusRequiresItsLogin(t *testing.T) {
 	assert.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, server.URL+"/metrics", next["authorization"]).StatusCode)
 }
 
-// TestConnectionLimitKeepsTheAdapter: silent connections use up --web.max-connections. The adapter's connection, open before them, is still
-// answered, and the silent ones are closed after the read timeout.
+// TestConnectionLimitKeepsTheAdapter: idle connections use up --web.max-connections. The adapter's connection, which was
+// opened before them, still works, and Prometheus closes the idle ones after the read timeout.
 func TestConnectionLimitKeepsTheAdapter(t *testing.T) {
 	t.Parallel()
 	server, secrets, _ := guardedPrometheus(t, "--web.read-timeout=30s", "--web.read-timeout=3s")
@@ -347,28 +347,29 @@ func TestConnectionLimitKeepsTheAdapter(t *testing.T) {
 		return reused
 	}
 	ask()
-	crowd := make([]net.Conn, 200)
-	for i := range crowd {
+	idle := make([]net.Conn, 200)
+	for i := range idle {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 		require.NoError(t, err)
 		defer conn.Close()
-		crowd[i] = conn
+		idle[i] = conn
 	}
-	assert.True(t, ask(), "the adapter was answered on a new connection, want the one that it had: else a crowd holds it up")
-	for _, conn := range crowd[:50] {
+	assert.True(t, ask(), "the adapter's query used a new connection, want the open one: idle connections would block a new one")
+	for _, conn := range idle[:50] {
 		_, err := conn.Read(make([]byte, 1))
-		assert.ErrorIs(t, err, io.EOF, "a connection that says nothing is closed by Prometheus")
+		assert.ErrorIs(t, err, io.EOF, "an idle connection is open, want it closed by Prometheus")
 	}
 }
 
-// TestMistakesAreBounded: a query that needs more memory than the pod has is refused; the longest query of the chart is not.
-func TestMistakesAreBounded(t *testing.T) {
+// TestLargeQueriesAreRefused: Prometheus refuses a query that needs more memory than the pod has, and answers the largest
+// query of the chart.
+func TestLargeQueriesAreRefused(t *testing.T) {
 	t.Parallel()
 	server, _, _ := guardedPrometheus(t)
 	api := server.API(t)
 	_, _, err := api.Query(t.Context(), "sum_over_time(vector(1)[30d:200ms])", time.Now())
 	assert.ErrorContains(t, err, "too many samples")
-	// As many samples as 30 days have at an interval of 15 s.
+	// 30 days have this number of samples at an interval of 15 s.
 	value, _, err := api.Query(t.Context(), "count_over_time(vector(1)[30d:15s])", time.Now())
 	require.NoError(t, err)
 	assert.Contains(t, value.String(), "172800")

@@ -27,7 +27,7 @@ func TestNamespaceOverride(t *testing.T) {
 		assert.Contains(t, []string{"studio", "kube-system", ""}, object.Namespace(), "%v", object)
 		assert.NotContains(t, fmt.Sprint(map[string]any(object)), "elsewhere", "%v", object)
 	}
-	assert.Equal(t, 1, strings.Count(rendered.Notes, "elsewhere"), "Helm itself finds the release where it was installed:\n%s", rendered.Notes)
+	assert.Equal(t, 1, strings.Count(rendered.Notes, "elsewhere"), "uses of the release's namespace in the notes, which only the helm command needs:\n%s", rendered.Notes)
 	assert.Contains(t, rendered.Notes, "helm test holograph --namespace elsewhere")
 }
 
@@ -36,7 +36,7 @@ func TestOwnLabelsWinOverCommonOnes(t *testing.T) {
 	rendered := chart.Render(t, chart.Parse(t, "commonLabels: {app.kubernetes.io/component: mine, team: graphics}"))
 	deployment := rendered.Deployment(t, chart.Renderer)
 	for _, set := range []map[string]string{deployment.Labels, deployment.Spec.Template.Labels} {
-		assert.Equal(t, "renderer", set["app.kubernetes.io/component"], "a selector would lose its pods")
+		assert.Equal(t, "renderer", set["app.kubernetes.io/component"], "component of a selector, which common labels must not change")
 		assert.Equal(t, "graphics", set["team"])
 	}
 }

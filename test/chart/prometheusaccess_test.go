@@ -58,7 +58,7 @@ func TestPrometheusWithToken(t *testing.T) {
 		user.TokenFile:               "Secret login token",
 	}, files)
 	assert.False(t, cluster.InsecureSkipTLSVerify)
-	assert.Equal(t, "https://prometheus.example/team", cluster.Server, "the adapter sends no token on the way to anything but https")
+	assert.Equal(t, "https://prometheus.example/team", cluster.Server, "server of the kubeconfig: the adapter sends a token only over https")
 
 	container := rendered.Container(t, chart.PrometheusAdapter)
 	for _, argument := range []string{

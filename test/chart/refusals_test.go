@@ -14,30 +14,29 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// refusal is one set of values that would install and then not work, and the sentence that refuses it.
+// refusal is a set of values that the chart refuses, and the message.
 type refusal struct{ values, message string }
 
-// allRefusals are the cases of every part of the chart; a part with a file of its own joins here.
+// allRefusals are the cases of all parts of the chart.
 var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfTexts}
 
-// refusalsInClusters are those for what a cluster holds already, or for what Helm was told beside the values; each has
-// a test of its own.
+// refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
 
 var refusals = map[string]refusal{
 	"duration": {
 		`signals: {overruns: {window: 2 minutes}}`,
 		`signals.overruns.window: must be a duration above zero (got 2 minutes): write it like 15s, 2m or 1m30s.`},
-	"duration of nothing": {
+	"duration of zero": {
 		`prometheus: {scrapeInterval: 0s}`,
 		`prometheus.scrapeInterval: must be a duration above zero (got 0s): write it like 15s, 2m or 1m30s.`},
-	"duration that others are divided by": {
+	"alert over a duration of zero": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 0h, short: 5m}]}}`,
 		`alerts.errorBudgetBurn.fast[0].long: must be a duration above zero (got 0h): write it like 15s, 2m or 1m30s.`},
-	"duration of the wrong order": {
+	"duration with units in the wrong order": {
 		`prometheusAdapter: {maxAge: 30s1m}`,
 		`prometheusAdapter.maxAge: must be a duration above zero (got 30s1m): write it like 15s, 2m or 1m30s.`},
-	"no budget": {
+	"frame budget of zero": {
 		`frame: {budget: 0ms}`,
 		`frame.budget: must be above zero (got 0ms), because every frame would be late: write the time that one frame may take, like 33ms.`},
 	"metric that PromQL takes for a number": {
@@ -49,7 +48,7 @@ var refusals = map[string]refusal{
 	"label that is dropped": {
 		`signals: {labels: {pod: instance}}`,
 		`signals.labels.pod: must not be in signals.scrapeLabels (got instance), because the queries drop those before they tell pods apart: remove it from one of them.`},
-	"target of nothing": {
+	"target of zero": {
 		`signals: {overruns: {target: "0.0"}}`,
 		`signals.overruns.target: must be a quantity of at least 1m (got 0.0), because the custom metrics API carries no smaller value: write late frames per second and pod, like "0.1".`},
 	"target that no pod can reach": {
@@ -61,13 +60,13 @@ var refusals = map[string]refusal{
 	"window too short": {
 		`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
 		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, or scrape more often.`},
-	"demand window of nothing": {
+	"demand window that is not a duration": {
 		`signals: {demand: {window: a minute}}`,
 		`signals.demand.window: must be a duration above zero (got a minute): write it like 15s, 2m or 1m30s.`},
 	"demand window too short": {
 		`signals: {demand: {window: 59s}}`,
 		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, or scrape more often.`},
-	"demand target of nothing": {
+	"demand target that is not a quantity": {
 		`signals: {demand: {target: three quarters}}`,
 		`signals.demand.target: must be a quantity of at least 1m (got three quarters), because the custom metrics API carries no smaller value: write the part of a pod's capacity to use, like "0.75".`},
 	"demand target in percent": {
@@ -76,16 +75,16 @@ var refusals = map[string]refusal{
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
 		`signals.demand.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand.`},
-	"capacity that is the offer": {
+	"one metric for capacity and offered work": {
 		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
 		`signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got holograph_offered_cpu_seconds_total for both), because demand is one divided by the other: write the gauge of what the pod can do.`},
-	"renderers that speak for kube-state-metrics": {
+	"renderers with names of kube-state-metrics": {
 		`signals: {otherMetrics: [holograph, kube_deployment]}`,
 		`signals.otherMetrics: must not have kube, scrape or ALERTS (got kube_deployment), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it.`},
-	"all frames late": {
+	"one counter for frames and late frames": {
 		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
 		`signals.frames.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because every frame would count as late: write the counter of all frames.`},
-	"all requests refused": {
+	"one counter for frames and refused requests": {
 		`signals: {refused: {name: holograph_frames_total}}`,
 		`signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got holograph_frames_total), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none.`},
 	"scrapes too far apart": {
@@ -106,19 +105,19 @@ var refusals = map[string]refusal{
 	"no disruption budget": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: null}}`,
 		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got neither), because Kubernetes accepts exactly one: write a number for one and null for the other.`},
-	"no eviction": {
+	"disruption budget that allows no eviction": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: 0%}}`,
 		`renderer.podDisruptionBudget.maxUnavailable: must be 1 or more (got 0%), because no pod could be evicted and no node drained: write 1 or more.`},
-	"all must stay": {
+	"disruption budget that keeps all pods": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 2}}`,
 		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 2 of the 2 pods of autoscaling.minReplicas), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
-	"all must stay, in percent": {
+	"disruption budget that keeps all pods, in percent": {
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
 		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 67% of the 3 pods of renderer.replicaCount), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
 	"own namespace served": {
 		`servedNamespaces: [film, holograph]`,
 		`servedNamespaces: must not have holograph, because it is this release's own namespace, which is always served: remove it.`},
-	"served by nothing": {
+	"served namespaces without a component to serve them": {
 		`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
 		`servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got film, games), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: [].`},
 	"token for the embedded Prometheus": {
@@ -139,7 +138,7 @@ var refusals = map[string]refusal{
 	"two adapters": {
 		`prometheusAdapter: {existing: {namespace: monitoring}}`,
 		`prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got monitoring), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false.`},
-	"rules for no adapter": {
+	"rules without an adapter": {
 		`prometheusAdapter: {enabled: false, existing: {extraRules: [{seriesQuery: up}]}}`,
 		`prometheusAdapter.existing.extraRules: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter.`},
 	"scraped twice": {
@@ -157,25 +156,25 @@ var refusals = map[string]refusal{
 	"relisting too often": {
 		`prometheusAdapter: {relistInterval: 10s}`,
 		`prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got 10s, with an interval of 15s), because there is nothing new to find between two scrapes: write 15s or more.`},
-	"forgotten between relists": {
+	"maximum age shorter than a relist": {
 		`prometheusAdapter: {relistInterval: 2m1s}`,
 		`prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got 2m, with an interval of 2m1s), because the adapter does not start otherwise: write 2m1s or more.`},
-	"forgotten after one lost scrape": {
+	"maximum age shorter than two scrapes": {
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
 		`prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got 29s, with an interval of 15s), because one lost scrape would make the metric disappear: write 30s or more.`},
 	"certificate without a CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
 		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it.`},
-	"dashboard of nothing": {
+	"dashboard without recording rules": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, dashboard: {enabled: true}}`,
 		`dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false.`},
-	"alert that outlasts its cause": {
+	"alert with a short window that is not shorter": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 60m}]}}`,
 		`alerts.errorBudgetBurn.fast[0].short: must be shorter than long (got 60m, with 1h), because the alert would still fire after its cause has ended: write a twelfth of long, as 5m is of 1h.`},
-	"alert over more than the objective": {
+	"alert over more than the window of the objective": {
 		`slo: {window: 1d}`,
 		`alerts.errorBudgetBurn.slow[0].long: must be at most slo.window (got 3d, with a window of 1d), because the error budget is that of the window: write a shorter time.`},
-	"alert over more than is kept": {
+	"alert over more than the retention": {
 		`prometheus: {retention: {time: 1d}}`,
 		`alerts.errorBudgetBurn.slow[0].long: must be at most prometheus.retention.time (got 3d, with a retention of 1d), because Prometheus has no older samples: raise the retention, or write a shorter time.`},
 	"alert that cannot fire": {
@@ -189,7 +188,7 @@ var refusals = map[string]refusal{
 		`prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
 }
 
-// refusalsOfOldKubernetes are told that the cluster is the oldest Kubernetes that the chart takes.
+// refusalsOfOldKubernetes are rendered for the oldest Kubernetes that the chart supports.
 var refusalsOfOldKubernetes = map[string]refusal{
 	"device claims before Kubernetes 1.34": {
 		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
@@ -199,7 +198,7 @@ var refusalsOfOldKubernetes = map[string]refusal{
 		`autoscaling.behavior.scaleDown.tolerance: must not be set before Kubernetes 1.35 (got 0.2), because this cluster is v1.30.14, which does not have the field: remove it.`},
 }
 
-// TestRefusals holds one case for each message of the chart's own checks.
+// TestRefusals checks one case for each message of the chart's own checks.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, cases := range allRefusals {
@@ -211,17 +210,17 @@ func TestRefusals(t *testing.T) {
 					options.KubeVersion = chart.Oldest.Version(t)
 				}
 				_, err := chart.Template(options)
-				require.Error(t, err, "rendered, and should say: %s", test.message)
+				require.Error(t, err, "the values are rendered, want the refusal: %s", test.message)
 				assert.Equal(t, test.message, failurePlace.ReplaceAllString(err.Error(), ""))
 			})
 		}
 	}
 }
 
-// failurePlace is where Helm says that a template failed, which begins its message.
+// failurePlace is the beginning of Helm's message, with the place of the failure.
 var failurePlace = regexp.MustCompile(`(?s)^.*execution error at \(holograph/templates/[^)]*\): `)
 
-// TestEveryRefusalHasACase reads the sentences out of the templates and finds a case for each.
+// TestEveryRefusalHasACase reads the messages from the templates and finds a case for each.
 func TestEveryRefusalHasACase(t *testing.T) {
 	t.Parallel()
 	verb := regexp.MustCompile(`%[a-z]`)
@@ -234,21 +233,21 @@ func TestEveryRefusalHasACase(t *testing.T) {
 		}
 		template := comment.ReplaceAllString(string(text), "")
 		found := sentence.FindAllStringSubmatch(template, -1)
-		assert.Len(t, found, len(call.FindAllString(template, -1)), "%s fails with something else than a sentence", name)
+		assert.Len(t, found, len(call.FindAllString(template, -1)), "%s has a call of fail whose message is not a literal text", name)
 		for _, match := range found {
 			format, err := strconv.Unquote(match[1])
 			require.NoError(t, err)
 			pattern := regexp.MustCompile("^" + verb.ReplaceAllString(regexp.QuoteMeta(format), ".*") + "$")
-			shown := func(cases map[string]refusal) bool {
+			hasCase := func(cases map[string]refusal) bool {
 				return slices.ContainsFunc(slices.Collect(maps.Values(cases)), func(r refusal) bool { return pattern.MatchString(r.message) })
 			}
-			assert.True(t, slices.ContainsFunc(allRefusals, shown) || slices.ContainsFunc(refusalsInClusters, shown), "%s: no case shows: %s", name, format)
+			assert.True(t, slices.ContainsFunc(allRefusals, hasCase) || slices.ContainsFunc(refusalsInClusters, hasCase), "%s: no case of TestRefusals has the message: %s", name, format)
 		}
 	}
 }
 
-// TestCoherentEdges are the values just inside what TestRefusals refuses.
-func TestCoherentEdges(t *testing.T) {
+// TestBoundaryValuesAreAccepted: the chart accepts values just inside the bounds of TestRefusals.
+func TestBoundaryValuesAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{
 		`{signals: {overruns: {window: 1m32s}, demand: {window: 1m32s}}, prometheus: {scrapeInterval: 23s}}`,
@@ -268,6 +267,6 @@ func TestCoherentEdges(t *testing.T) {
 		`{prometheus: {enabled: false, url: http://prometheus.example, retention: {time: 1h}}}`,
 	} {
 		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
-		assert.NoError(t, err, values)
+		assert.NoError(t, err, "%s are refused, want them accepted", values)
 	}
 }

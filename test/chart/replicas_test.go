@@ -53,7 +53,7 @@ metadata: {name: holograph-renderer, namespace: holograph, managedFields: [`+tes
 			}
 			require.NotNil(t, deployment.Spec.Replicas)
 			assert.EqualValues(t, test.want, *deployment.Spec.Replicas)
-			assert.Contains(t, deployment.Annotations, "holograph/replicas-in-manifest", "the next upgrade must know")
+			assert.Contains(t, deployment.Annotations, "holograph/replicas-in-manifest", "annotations of the Deployment, which the next upgrade reads")
 		})
 	}
 }

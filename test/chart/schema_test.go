@@ -18,8 +18,8 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// withoutDefault are the keys of the schema that values.yaml does not have: what parent charts, newer clusters
-// and special devices bring.
+// withoutDefault are the keys of the schema that values.yaml does not have: keys for parent charts, newer clusters and
+// devices.
 var withoutDefault = []string{
 	"enabled",
 	"autoscaling.behavior.scaleUp.tolerance",
@@ -27,16 +27,16 @@ var withoutDefault = []string{
 	"renderer.resources.claims",
 }
 
-// kubernetesOwn are keys whose values are Kubernetes' own types: values.yaml holds a default, and what else the
-// type has is documented by Kubernetes.
-var kubernetesOwn = []string{
+// kubernetesTypes are keys whose values are types of Kubernetes. values.yaml has a default for them, and Kubernetes
+// documents their other fields.
+var kubernetesTypes = []string{
 	"renderer.podSecurityContext", "renderer.securityContext", "renderer.lifecycle", "renderer.updateStrategy",
 	"renderer.startupProbe", "renderer.readinessProbe", "renderer.livenessProbe",
 }
 
-// TestSchemaKnowsEveryValue walks values.yaml and the schema side by side: what one has, the other has, closed to
-// unknown keys, and described in the words of the comment in values.yaml, which -update copies.
-func TestSchemaKnowsEveryValue(t *testing.T) {
+// TestSchemaMatchesValues compares values.yaml with the schema: both have the same keys, the schema refuses unknown ones,
+// and its descriptions are the comments of values.yaml, which -update copies.
+func TestSchemaMatchesValues(t *testing.T) {
 	t.Parallel()
 	var values, schema yaml.Node
 	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
@@ -52,8 +52,8 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 				setText(node, "description", comment)
 			}
 			description := nodeAt(node, "description")
-			require.NotNil(t, description, "%s: the schema does not describe it: run `go test ./test/chart -run Schema -update`", path)
-			assert.Equal(t, comment, description.Value, "%s: if the comment in values.yaml is meant, run `go test ./test/chart -run Schema -update`", path)
+			require.NotNil(t, description, "%s has no description in the schema: run `go test ./test/chart -run Schema -update`", path)
+			assert.Equal(t, comment, description.Value, "description of %s in the schema, want the comment in values.yaml: run `go test ./test/chart -run Schema -update`", path)
 		}
 		if all := nodeAt(node, "allOf"); all != nil {
 			if reference := nodeAt(all.Content[0], "$ref"); reference != nil {
@@ -62,15 +62,15 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 			}
 		}
 		properties := nodeAt(node, "properties")
-		if properties == nil || value.Kind != yaml.MappingNode || len(value.Content) == 0 || slices.Contains(kubernetesOwn, path) {
+		if properties == nil || value.Kind != yaml.MappingNode || len(value.Content) == 0 || slices.Contains(kubernetesTypes, path) {
 			return
 		}
 		closed := nodeAt(node, "additionalProperties")
-		assert.True(t, path == "global" || closed != nil && closed.Value == "false", "%s: the schema takes unknown keys", path)
+		assert.True(t, path == "global" || closed != nil && closed.Value == "false", "the schema of %s accepts unknown keys, want additionalProperties: false", path)
 		for i := 0; i < len(properties.Content); i += 2 {
 			at := strings.TrimPrefix(path+"."+properties.Content[i].Value, ".")
 			found := nodeAt(value, properties.Content[i].Value) != nil
-			assert.NotEqual(t, slices.Contains(withoutDefault, at), found, "%s is a key of the schema that values.yaml lacks: add it there or to withoutDefault; or it stands in both values.yaml and withoutDefault: remove it from there", at)
+			assert.NotEqual(t, slices.Contains(withoutDefault, at), found, "%s must be either in values.yaml or in withoutDefault: add it to one, or remove it from the other", at)
 		}
 		for i := 0; i < len(value.Content); i += 2 {
 			key := value.Content[i]
@@ -92,10 +92,10 @@ func TestSchemaKnowsEveryValue(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(directory, "values.schema.json"), text.Bytes(), 0o644))
 		return
 	}
-	assert.Equal(t, text.String(), string(chart.File(t, "values.schema.json")), "the schema is laid out otherwise: run `go test ./test/chart -run Schema -update`")
+	assert.Equal(t, text.String(), string(chart.File(t, "values.schema.json")), "the layout of the schema differs: run `go test ./test/chart -run Schema -update`")
 }
 
-// documentation is what a comment says after `# --`, up to another marker.
+// documentation returns the text of a comment after `# --`, up to another marker.
 func documentation(comment string) string {
 	_, text, found := strings.Cut(comment, "# -- ")
 	if !found {
@@ -166,7 +166,7 @@ func writeJSON(out *bytes.Buffer, node *yaml.Node, indent string) {
 	}
 }
 
-// TestDefaultsFitTheSchema judges values.yaml by itself, before Helm merges anything into it.
+// TestDefaultsFitTheSchema validates values.yaml by itself, without values that Helm merges into it.
 func TestDefaultsFitTheSchema(t *testing.T) {
 	t.Parallel()
 	values, err := chartutil.ReadValues(chart.File(t, "values.yaml"))
@@ -174,9 +174,9 @@ func TestDefaultsFitTheSchema(t *testing.T) {
 	assert.NoError(t, chartutil.ValidateAgainstSingleSchema(values, chart.File(t, "values.schema.json")))
 }
 
-// TestNullIsRefusedOrMeant takes each value away, as `null` in a values file does: the schema misses it, or what is
-// rendered without it is whole.
-func TestNullIsRefusedOrMeant(t *testing.T) {
+// TestNullIsRefusedOrRendersValidObjects removes each value, as `null` in a values file does: the chart refuses that, or
+// renders valid objects without the value.
+func TestNullIsRefusedOrRendersValidObjects(t *testing.T) {
 	t.Parallel()
 	var values map[string]any
 	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.yaml"), &values))
@@ -205,7 +205,7 @@ func TestNullIsRefusedOrMeant(t *testing.T) {
 	walk("", values)
 }
 
-// TestSchemaRefuses holds one wrong value for each kind of pattern; the message names the key.
+// TestSchemaRefuses checks one wrong value for each kind of pattern. The message must name the key.
 func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
 	schemaRefuses(t, map[string]any{
@@ -257,12 +257,13 @@ func schemaRefuses(t *testing.T, wrong map[string]any) {
 			place := "/" + strings.ReplaceAll(path, ".", "/")
 			parent, key := place[:strings.LastIndex(place, "/")], path[strings.LastIndex(path, ".")+1:]
 			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
-			assert.True(t, named, "the message does not name %s:\n%s", path, err)
+			assert.True(t, named, "the refusal does not name %s:\n%s", path, err)
 		})
 	}
 }
 
-func TestSubchartKeysAreTaken(t *testing.T) {
+// TestSubchartKeysAreAccepted: a parent chart may set enabled and its own keys under global.
+func TestSubchartKeysAreAccepted(t *testing.T) {
 	t.Parallel()
 	chart.Render(t, chart.Parse(t, "{enabled: true, global: {imageRegistry: mirror.example, other: chart}}"))
 }

@@ -67,7 +67,7 @@ func kept(t *testing.T, steps any, labels map[string]string) bool {
 }
 
 // TestNobodySpeaksForAnother: each scrape job and PodMonitor takes of its targets what they are asked for, and nothing
-// that rules, alerts or the status page believe of somebody else.
+// that rules, alerts or the status page would attribute to something else.
 func TestNobodySpeaksForAnother(t *testing.T) {
 	t.Parallel()
 	frames := []string{"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"}
@@ -137,7 +137,7 @@ func TestScrapesAreBounded(t *testing.T) {
 		for _, limit := range []string{"sample_limit", "body_size_limit"} {
 			assert.NotEmpty(t, job[limit], "%s of the scrape job %s", limit, name)
 		}
-		assert.NotContains(t, job, "target_limit", "one target too many would end all of %s", name)
+		assert.NotContains(t, job, "target_limit", "scrape job %s: with one target too many, Prometheus would fail all of them", name)
 		assert.NotContains(t, job, "honor_labels", "the scrape job %s", name)
 		assert.Equal(t, false, job["honor_timestamps"], "the scrape job %s", name)
 	}
@@ -192,7 +192,7 @@ func TestPodsAreTheDeployments(t *testing.T) {
 			pattern := regexp.MustCompile("^(?:" + found[1] + ")$")
 			for hash := 1; hash <= 10; hash++ {
 				pod := podOf(random, name+"-renderer", hash)
-				assert.True(t, pattern.MatchString(pod), "%s count %s: it is the renderer's", where, pod)
+				assert.True(t, pattern.MatchString(pod), "%s do not count %s, want it counted as a pod of the renderer", where, pod)
 			}
 			for _, other := range []string{"-renderer-canary-5d4b7c9f68-2vxqz", "-renderer-0", "-renderer-canary-2vxqz", "-renderer-5d4b7c9f68-2vxqz-debug",
 				"-renderer", "-renderer-5d4b7c9f68", "-renderer-5d4b7c9f68-2vxq", "-renderer-aaaaaaaaaa-2vxqz", "-renderers-5d4b7c9f68-2vxqz"} {
@@ -200,7 +200,7 @@ func TestPodsAreTheDeployments(t *testing.T) {
 					// A pod without a ReplicaSet may be called so, and a long name's pods are.
 					continue
 				}
-				assert.False(t, pattern.MatchString(name+other), "%s count %s: it is another workload's", where, name+other)
+				assert.False(t, pattern.MatchString(name+other), "%s count %s, want it left out as a pod of another workload", where, name+other)
 			}
 		}
 	}
@@ -315,7 +315,7 @@ holograph_frames_total 5 1
 		}
 	}
 	slices.Sort(names)
-	assert.Equal(t, []string{"holograph_frames_over_budget_total", "holograph_frames_total", "up"}, slices.Compact(names), "nothing forged is on record")
+	assert.Equal(t, []string{"holograph_frames_over_budget_total", "holograph_frames_total", "up"}, slices.Compact(names), "names of the samples, without those that the pods forged")
 	honestly := ask(`holograph_frames_over_budget_total{pod="honest"}`)
 	require.Len(t, honestly, 1)
 	assert.EqualValues(t, 7, honestly[0].Value)

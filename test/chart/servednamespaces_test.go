@@ -51,10 +51,10 @@ func TestServedNamespaces(t *testing.T) {
 
 	renderers := discovery(t, rendered, "renderer")
 	require.Len(t, renderers, 2)
-	assert.Equal(t, discovery(t, alone, "renderer"), renderers[:1], "its own renderers are found as before")
+	assert.Equal(t, discovery(t, alone, "renderer"), renderers[:1], "discovery of the release's own renderers, which must not change")
 	assert.Equal(t, []string{"film", "games"}, renderers[1].Namespaces.Names)
 	require.Len(t, renderers[1].Selectors, 1)
-	assert.Equal(t, "app.kubernetes.io/component=renderer,app.kubernetes.io/name=holograph", renderers[1].Selectors[0].Label, "whatever the releases are called")
+	assert.Equal(t, "app.kubernetes.io/component=renderer,app.kubernetes.io/name=holograph", renderers[1].Selectors[0].Label, "selector of the served renderers, which must match releases of any name")
 	for _, job := range []string{"kube-state-metrics", "prometheus"} {
 		assert.Equal(t, discovery(t, alone, job), discovery(t, rendered, job), "%s runs in the release's namespace only", job)
 	}
@@ -69,7 +69,7 @@ func TestServedNamespaces(t *testing.T) {
 			assert.Equal(t, own, granted[namespace+"/holograph:holograph-"+string(component)], "%s in %s", component, namespace)
 		}
 	}
-	assert.Len(t, granted, 10, "of three components in three namespaces each, and the doctor's")
+	assert.Len(t, granted, 10, "Roles: of three components in three namespaces each, and of the doctor")
 	assert.Equal(t, len(chart.Of[*rbacv1.ClusterRole](t, alone)), len(chart.Of[*rbacv1.ClusterRole](t, rendered)))
 	assert.Equal(t, len(chart.Of[*rbacv1.ClusterRoleBinding](t, alone)), len(chart.Of[*rbacv1.ClusterRoleBinding](t, rendered)))
 }
@@ -84,7 +84,7 @@ func roles(t *testing.T, rendered *chart.Rendered) map[string]string {
 	granted := map[string]string{}
 	for _, role := range chart.Of[*rbacv1.Role](t, rendered) {
 		key := role.Namespace + "/" + role.Name
-		require.Contains(t, bound, key, "a Role that nobody has")
+		require.Contains(t, bound, key, "Roles without a RoleBinding")
 		granted[key] = fmt.Sprint(role.Rules, bound[key])
 	}
 	return granted

@@ -23,7 +23,7 @@ func TestDemand(t *testing.T) {
 	assert.Equal(t, "holograph_demand", demand.Pods.Metric.Name)
 	assert.Nil(t, demand.Pods.Metric.Selector)
 	assert.Equal(t, autoscalingv2.AverageValueMetricType, demand.Pods.Target.Type)
-	assert.Equal(t, "750m", demand.Pods.Target.AverageValue.String(), "three quarters of a pod")
+	assert.Equal(t, "750m", demand.Pods.Target.AverageValue.String(), "target of demand")
 
 	rules := rendered.AdapterConfig(t).Rules
 	require.Len(t, rules, 2)
@@ -43,7 +43,7 @@ func TestDemand(t *testing.T) {
 	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {
 		assert.Contains(t, rendered.Notes, "/pods/*/"+name+"\"")
 	}
-	assert.NotContains(t, rendered.Notes, "reversals", "there is no price to name")
+	assert.NotContains(t, rendered.Notes, "reversals", "notes with the default signals, which need no warning")
 }
 
 // TestDemandOff renders for a renderer that only counts frames over budget: nothing asks for what it does not
@@ -60,5 +60,5 @@ func TestDemandOff(t *testing.T) {
 	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle instead of 1.31")
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
-	assert.NotContains(t, fixed.Notes, "reversals", "nothing scales, so nothing costs")
+	assert.NotContains(t, fixed.Notes, "reversals", "notes without autoscaling, which need no warning")
 }

@@ -20,7 +20,7 @@ func TestSpecification(t *testing.T) {
 	assert.Equal(t, autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "holograph-renderer"}, autoscaler.Spec.ScaleTargetRef)
 	assert.EqualValues(t, 2, *autoscaler.Spec.MinReplicas)
 	assert.EqualValues(t, 10, autoscaler.Spec.MaxReplicas)
-	assert.Nil(t, autoscaler.Spec.Behavior, "the request has no behavior block, and an empty one means something else")
+	assert.Nil(t, autoscaler.Spec.Behavior, "behavior: the specification has none, which differs from an empty one")
 	require.Len(t, autoscaler.Spec.Metrics, 1)
 	metric := autoscaler.Spec.Metrics[0]
 	require.Equal(t, autoscalingv2.PodsMetricSourceType, metric.Type)
@@ -31,7 +31,7 @@ func TestSpecification(t *testing.T) {
 
 	deployment := rendered.Deployment(t, chart.Renderer)
 	assert.Equal(t, "holograph-renderer", deployment.Name)
-	assert.Nil(t, deployment.Spec.Replicas, "an upgrade would reset what the autoscaler decided")
+	assert.Nil(t, deployment.Spec.Replicas, "replicas, which must not be in the manifest: an upgrade would reset them")
 
 	config := rendered.AdapterConfig(t)
 	require.Len(t, config.Rules, 1)
@@ -40,7 +40,7 @@ func TestSpecification(t *testing.T) {
 	assert.Empty(t, rule.SeriesFilters)
 	assert.Equal(t, "^holograph_frames_over_budget_total$", rule.Name.Matches)
 	assert.Equal(t, "holograph_frames_over_budget_total", rule.Name.As)
-	assert.Len(t, rule.Resources.Overrides, 2, "namespace and pod, nothing else")
+	assert.Len(t, rule.Resources.Overrides, 2, "overrides: namespace and pod only")
 	assert.Equal(t, "namespace", rule.Label("namespace"))
 	assert.Equal(t, "pod", rule.Label("pod"))
 	assert.Equal(t,

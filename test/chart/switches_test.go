@@ -35,10 +35,10 @@ func TestSwitches(t *testing.T) {
 	external := chart.Render(t, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
 	assert.Contains(t, external.Container(t, chart.PrometheusAdapter).Args, "--prometheus-url=http://prometheus.example")
 
-	blind := chart.Render(t, chart.Parse(t, "kubeStateMetrics: {enabled: false}"))
-	assert.NotContains(t, blind.RulesFile(t), "kube_", "rules about what nobody scrapes")
-	assert.NotContains(t, blind.RulesFile(t), "holograph:hpa_", "rules about what nobody records")
-	assert.NotContains(t, blind.PrometheusFiles(t)["prometheus.yaml"], "kube-state-metrics")
+	unscraped := chart.Render(t, chart.Parse(t, "kubeStateMetrics: {enabled: false}"))
+	assert.NotContains(t, unscraped.RulesFile(t), "kube_", "rules on series that nothing scrapes")
+	assert.NotContains(t, unscraped.RulesFile(t), "holograph:hpa_", "rules on series that nothing records")
+	assert.NotContains(t, unscraped.PrometheusFiles(t)["prometheus.yaml"], "kube-state-metrics")
 }
 
 // components lists the components that a rendering has objects of.

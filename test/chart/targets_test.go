@@ -48,7 +48,7 @@ func TestScrapeTargets(t *testing.T) {
 			"__meta_kubernetes_pod_container_port_name": "http",
 		}
 		kept, relabelled := relabelTarget(t, job, pod)
-		require.True(t, kept, "the job %s drops its own pod, ready or not: the series of a pod must exist before it is sent work", name)
+		require.True(t, kept, "the job %s drops its own pod, want it scraped even if it is not ready: its series must exist before it gets load", name)
 		own := map[string]string{}
 		maps.Copy(own, relabelled)
 		maps.DeleteFunc(own, func(label, _ string) bool { return label != model.AddressLabel && label[0] == '_' })
@@ -59,7 +59,7 @@ func TestScrapeTargets(t *testing.T) {
 		case "prometheus":
 			want["__address__"] = "localhost:9090"
 		}
-		assert.Equal(t, want, own, "the address and the labels of a target of the job %s: kube-state-metrics speaks of other pods than its own, and Prometheus shows its login to nobody else", name)
+		assert.Equal(t, want, own, "the address and the labels of a target of the job %s: samples of kube-state-metrics are about other pods, and only Prometheus itself gets its login", name)
 
 		for label, other := range map[string]string{
 			"__meta_kubernetes_pod_phase":               "Pending",
@@ -105,7 +105,7 @@ func TestScrapeJobs(t *testing.T) {
 		assert.Equal(t, interval, job["scrape_timeout"], "scrape_timeout of the job %s", name)
 		assert.Equal(t, "/metrics", job["metrics_path"], "metrics_path of the job %s", name)
 		found := discovery(t, rendered, name)
-		require.Len(t, found, 1, "places where the job %s looks for pods", name)
+		require.Len(t, found, 1, "service discoveries of the job %s", name)
 		assert.Equal(t, []string{"holograph"}, found[0].Namespaces.Names, "namespaces of the job %s", name)
 		require.Len(t, found[0].Selectors, 1)
 		assert.Equal(t, "app.kubernetes.io/component="+name+",app.kubernetes.io/instance=holograph,app.kubernetes.io/name=holograph", found[0].Selectors[0].Label,

@@ -24,16 +24,16 @@ import (
 	"holograph/test/renderer/config"
 )
 
-// caCertificate has the form of a certificate.
+// caCertificate has the form of a PEM certificate.
 const caCertificate = `-----BEGIN CERTIFICATE-----
 MIIBXzCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAAMB4XDTI2MDEwMTAwMDAwMFoX
 -----END CERTIFICATE-----
 `
 
-// ownPrometheus begins values for a Prometheus of one's own; what is written behind it stands below `prometheus`.
+// ownPrometheus is the beginning of values under `prometheus` for a Prometheus of one's own.
 const ownPrometheus = `enabled: false, url: "https://prometheus.example"`
 
-// refusalsOfTexts are the cases of texts that a reader would take for something else, or that show a secret.
+// refusalsOfTexts are the cases of texts that a program would misread, or that show a secret.
 var refusalsOfTexts = map[string]refusal{
 	"line separator": {
 		`renderer: {podAnnotations: {a: "x\n\u2028      paused: true"}}`,
@@ -127,7 +127,7 @@ var refusalsOfTexts = map[string]refusal{
 		`networkPolicy.queriers: must name KEDA's operator (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}.`},
 }
 
-// refusalsOfNamespaces are the cases of namespaces that Helm takes with --namespace and no cluster has.
+// refusalsOfNamespaces are the cases of namespaces that Helm accepts with --namespace and a cluster does not.
 var refusalsOfNamespaces = map[string]refusal{
 	"two arguments": {"a,b",
 		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a,b"), because it is part of names and addresses.`},
@@ -135,8 +135,8 @@ var refusalsOfNamespaces = map[string]refusal{
 		`--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got "a\n---\nb: c"), because it is part of names and addresses.`},
 }
 
-// TestNamespaces: helm template takes any text for a namespace.
-func TestNamespaces(t *testing.T) {
+// TestInvalidNamespacesAreRefused: helm template accepts any text as a namespace, so the chart checks it.
+func TestInvalidNamespacesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range refusalsOfNamespaces {
 		_, err := chart.Template(chart.Options{Namespace: test.values})
@@ -146,9 +146,9 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestTextsCannotLeaveTheirPlace puts into each value what would end its place in YAML. The chart refuses it with a
-// sentence, or renders the objects that it renders for a harmless text.
-func TestTextsCannotLeaveTheirPlace(t *testing.T) {
+// TestTextsCannotInjectYAML writes texts with line breaks and YAML into each value. The chart refuses them with a message,
+// or renders no object and no field from them.
+func TestTextsCannotInjectYAML(t *testing.T) {
 	t.Parallel()
 	breaks := []string{"\n", "\r", "\r\n", "\u0085", "\u2028", "\u2029", "\n\r", "\n\u2028", "\n\u2029", "\n\u0085"}
 	object := []string{"apiVersion: rbac.authorization.k8s.io/v1", "kind: ClusterRoleBinding", "metadata: {name: taken}",
@@ -186,18 +186,18 @@ func TestTextsCannotLeaveTheirPlace(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			for _, end := range breaks {
-				// What stands at another indentation than the text, beside it and below it.
+				// A document of its own, and fields at several indentations.
 				for _, lines := range [][]string{object, {"---", "a: b"}, {"  paused: true"}, {"    paused: true", "\"", "'", "}"}} {
 					text := end + strings.Join(lines, end) + end
 					rendered, err := chart.Template(chart.Options{Values: []chart.Values{values(text)}, SkipSchema: true})
 					if err != nil {
-						require.Regexp(t, `execution error at \(holograph/templates/[^)]*\): [^\n]*[.]$`, err.Error(), "%q", text)
+						require.Regexp(t, `execution error at \(holograph/templates/[^)]*\): [^\n]*[.]$`, err.Error(), "the error for the text %q is not a refusal", text)
 						continue
 					}
 					for _, object := range rendered.Objects {
-						require.NotEqual(t, "taken", object.Name(), "%q", text)
+						require.NotEqual(t, "taken", object.Name(), "the text %q creates an object, want none", text)
 						spec, _ := object["spec"].(map[string]any)
-						require.NotContains(t, spec, "paused", "%q", text)
+						require.NotContains(t, spec, "paused", "the text %q sets a field of the spec, want none", text)
 					}
 				}
 			}
@@ -205,7 +205,8 @@ func TestTextsCannotLeaveTheirPlace(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsShown writes a secret wherever somebody may write one: neither the refusal nor what is rendered shows it.
+// TestNoSecretIsShown writes a secret into values where a user may write one by mistake: the chart refuses it, and the
+// refusal does not show it.
 func TestNoSecretIsShown(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"
@@ -237,16 +238,16 @@ func TestNoSecretIsShown(t *testing.T) {
 		for _, other := range []chart.Values{{}, named(t, "KEDA")} {
 			rendered, err := chart.Template(chart.Options{Values: []chart.Values{other, chart.Parse(t, "prometheus: {enabled: false, "+strings.TrimPrefix(values, "enabled: false, ")+"}")}})
 			if err != nil {
-				assert.NotContains(t, err.Error(), secret, values)
+				assert.NotContains(t, err.Error(), secret, "the refusal of %s shows the secret", values)
 				continue
 			}
-			assert.Fail(t, "not refused", "%s:\n%s", values, rendered.Manifest)
+			assert.Fail(t, "the values are rendered, want a refusal", "%s:\n%s", values, rendered.Manifest)
 		}
 	}
 }
 
-// TestURLs gives each address that the chart takes to the parser of those who read it.
-func TestURLs(t *testing.T) {
+// TestPrometheusURLsParse: every URL that the chart accepts is one that its clients can parse, and reaches them unchanged.
+func TestPrometheusURLsParse(t *testing.T) {
 	t.Parallel()
 	render := func(address string) (*chart.Rendered, error) {
 		return chart.Template(chart.Options{Values: []chart.Values{chart.Set("prometheus.enabled", false), chart.Set("prometheus.url", address)}})
@@ -256,12 +257,12 @@ func TestURLs(t *testing.T) {
 		"http://[::1]:9090", "http://[2001:db8::8:800:200c:417a]/a", "http://[::]", "http://[1:2:3:4:5:6:7:8]", "http://a_b.example.:65535", "https://a/~team:x,y;z=1!&*+",
 	} {
 		rendered, err := render(address)
-		if !assert.NoError(t, err, address) {
+		if !assert.NoError(t, err, "%q is refused, want it accepted", address) {
 			continue
 		}
 		parsed, err := url.Parse(address)
 		require.NoError(t, err)
-		assert.NotEmpty(t, parsed.Hostname())
+		assert.NotEmpty(t, parsed.Hostname(), "host of %q", address)
 		_, err = http.NewRequest(http.MethodGet, address, nil)
 		assert.NoError(t, err)
 		assert.Contains(t, rendered.Container(t, chart.PrometheusAdapter).Args, "--prometheus-url="+address)
@@ -273,30 +274,30 @@ func TestURLs(t *testing.T) {
 		"http://a/$(PROMETHEUS_AUTHORIZATION)", "http://a/{{ .Values }}", "http://a\n", "http://a\r\nb: c", "http://a\u2028", "http://a\\b", "http://a\x00", "http://a?", "http://a#", "http://a@b", "http://a/<b>", "http://é", " http://a", "http://a: b",
 	} {
 		_, err := render(address)
-		if assert.Error(t, err, "%q", address) {
-			assert.Regexp(t, failurePlace, err.Error(), "%q is refused without a sentence", address)
+		if assert.Error(t, err, "%q is accepted, want a refusal", address) {
+			assert.Regexp(t, failurePlace, err.Error(), "the error for %q is not a refusal of the chart", address)
 		}
 	}
 }
 
-// TestHeaders sends each header that the chart takes, as those who read it do.
-func TestHeaders(t *testing.T) {
+// TestHeadersCanBeSent: every header that the chart accepts can be sent over HTTP and arrives unchanged.
+func TestHeadersCanBeSent(t *testing.T) {
 	t.Parallel()
-	var seen http.Header
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() }))
+	var received http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received = r.Header.Clone() }))
 	defer server.Close()
-	for value, taken := range map[string]bool{
+	for value, accepted := range map[string]bool{
 		"a": true, "a|b": true, "a b": true, "!#%&'()*+,-./:;<=>?@[]^_`{|}~\"\\": true,
 		"": false, " a": false, "a ": false, "\t": false, "a\rb": false, "a\nb": false, "a\x00": false, "a\u2028b": false, "é": false, "$(A)": false, "a\tb": false, "\x7f": false,
 	} {
 		rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, "prometheus: {"+ownPrometheus+"}"), chart.Set("prometheus.headers", map[string]any{"X-Scope-OrgID": value})}})
-		if !taken {
-			if assert.Error(t, err, "%q", value) {
+		if !accepted {
+			if assert.Error(t, err, "%q is accepted, want a refusal", value) {
 				assert.Regexp(t, failurePlace, err.Error())
 			}
 			continue
 		}
-		require.NoError(t, err, "%q", value)
+		require.NoError(t, err, "%q is refused, want it accepted", value)
 		assert.Contains(t, rendered.Container(t, chart.PrometheusAdapter).Args, "--prometheus-header=X-Scope-OrgID="+value)
 		request, err := http.NewRequest(http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
@@ -305,11 +306,11 @@ func TestHeaders(t *testing.T) {
 		require.NoError(t, err, "%q", value)
 		_, _ = io.Copy(io.Discard, response.Body)
 		response.Body.Close()
-		assert.Equal(t, value, seen.Get("X-Scope-OrgID"))
+		assert.Equal(t, value, received.Get("X-Scope-OrgID"), "header that the server received")
 	}
 }
 
-// TestHeadersFromSecrets: whatever asks Prometheus takes a secret header from its Secret, and nothing rendered holds it.
+// TestHeadersFromSecrets: each client of Prometheus takes a secret header from its Secret.
 func TestHeadersFromSecrets(t *testing.T) {
 	t.Parallel()
 	values := chart.Parse(t, `prometheus: {`+ownPrometheus+`, headersFrom: {X-Api-Key: {name: "1e3", key: "0x1"}}}`)
@@ -335,7 +336,7 @@ func TestHeadersFromSecrets(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, []string{file + " 1e3 0x1"}, mounted)
+	assert.Equal(t, []string{file + " 1e3 0x1"}, mounted, "files of the header in the doctor's pod")
 
 	scaled := chart.Render(t, named(t, "KEDA"), values)
 	for _, trigger := range renderedScaledObject(t, scaled).Spec.Triggers {
@@ -348,7 +349,7 @@ func TestHeadersFromSecrets(t *testing.T) {
 			names = append(names, object.Data["header"])
 		}
 	}
-	assert.Equal(t, []string{"X-Api-Key"}, names)
+	assert.Equal(t, []string{"X-Api-Key"}, names, "headers in ConfigMaps for KEDA")
 	for _, object := range scaled.Objects {
 		if object.Kind() != "TriggerAuthentication" {
 			continue
@@ -362,15 +363,15 @@ configMapTargetRef: [{parameter: customAuthHeader, name: holograph-prometheus-he
 	}
 }
 
-// TestCertificatesAreRead: what the chart takes for PEM, crypto/x509 reads, in whatever line breaks it was written.
-func TestCertificatesAreRead(t *testing.T) {
+// TestCertificatesParse: crypto/x509 parses every PEM that the chart accepts, with every form of line breaks.
+func TestCertificatesParse(t *testing.T) {
 	t.Parallel()
-	var real string
+	var valid string
 	for _, secret := range certificates(t, chart.Render(t)) {
-		real = string(secret.Data["ca.crt"])
+		valid = string(secret.Data["ca.crt"])
 	}
-	require.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(real)))
-	for _, text := range []string{real, strings.TrimSpace(real), strings.ReplaceAll(real, "\n", "\r\n"), real + real, real + "\n" + real, "\n" + real} {
+	require.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(valid)))
+	for _, text := range []string{valid, strings.TrimSpace(valid), strings.ReplaceAll(valid, "\n", "\r\n"), valid + valid, valid + "\n" + valid, "\n" + valid} {
 		values := chart.Parse(t, `prometheus: {`+ownPrometheus+`}`)
 		rendered := chart.Render(t, values, chart.Set("prometheus.tls.ca", text), chart.Set("prometheusAdapter.certificate", map[string]any{"existingSecret": "mine", "caBundle": text}))
 		want := strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")) + "\n"
@@ -384,17 +385,18 @@ func TestCertificatesAreRead(t *testing.T) {
 			assert.Equal(t, want, string(service.Spec.CABundle))
 		}
 	}
-	for _, text := range []string{"# root\n" + real, real + "text", strings.ReplaceAll(real, "\n", "\r"), strings.ReplaceAll(real, "\n", "\n "), strings.ReplaceAll(real, "\n", "\u2028"),
-		strings.TrimSuffix(strings.TrimSpace(real), "-"), real[:200], "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n"} {
+	for _, text := range []string{"# root\n" + valid, valid + "text", strings.ReplaceAll(valid, "\n", "\r"), strings.ReplaceAll(valid, "\n", "\n "), strings.ReplaceAll(valid, "\n", "\u2028"),
+		strings.TrimSuffix(strings.TrimSpace(valid), "-"), valid[:200], "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nTWluZQ==\n-----END CERTIFICATE-----\n"} {
 		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, `prometheus: {`+ownPrometheus+`}`), chart.Set("prometheus.tls.ca", text)}})
-		if assert.Error(t, err, "%q", text) {
+		if assert.Error(t, err, "%q is accepted, want a refusal", text) {
 			assert.Regexp(t, failurePlace, err.Error())
 		}
 	}
 }
 
-// TestRendererStarts gives the reference renderer the environment and the arguments that the chart renders.
-func TestRendererStarts(t *testing.T) {
+// TestRendererAcceptsItsConfiguration: the reference renderer parses the environment and the arguments that the chart
+// renders, and its drain fits into the grace period.
+func TestRendererAcceptsItsConfiguration(t *testing.T) {
 	t.Parallel()
 	all := renderings(t)
 	all["with another port"] = chart.Set("renderer.port", 9000)
@@ -408,24 +410,25 @@ func TestRendererStarts(t *testing.T) {
 			for _, variable := range container.Env {
 				variables[variable.Name] = variable.Value
 			}
-			read, err := config.Parse(container.Args, func(name string) (string, bool) { value, found := variables[name]; return value, found }, 1, io.Discard)
+			parsed, err := config.Parse(container.Args, func(name string) (string, bool) { value, found := variables[name]; return value, found }, 1, io.Discard)
 			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprintf(":%d", container.Ports[0].ContainerPort), read.ListenAddress)
+			assert.Equal(t, fmt.Sprintf(":%d", container.Ports[0].ContainerPort), parsed.ListenAddress)
 
 			pod := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec
-			needed := read.DrainDelay + read.FrameBudget
+			needed := parsed.DrainDelay + parsed.FrameBudget
 			if container.Lifecycle != nil && container.Lifecycle.PreStop != nil && container.Lifecycle.PreStop.Sleep != nil {
 				needed += time.Duration(container.Lifecycle.PreStop.Sleep.Seconds) * time.Second
 			}
-			assert.LessOrEqual(t, needed, time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second)
+			assert.LessOrEqual(t, needed, time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second, "preStop sleep, drain and frame budget together, which must fit into the grace period")
 		})
 	}
 }
 
-// TestDrainFitsIntoTheGracePeriod: whatever names the drain delay, the grace period covers it, as the renderer reads it.
+// TestDrainFitsIntoTheGracePeriod: the chart refuses a grace period that is shorter than the drain, wherever the drain
+// delay is set.
 func TestDrainFitsIntoTheGracePeriod(t *testing.T) {
 	t.Parallel()
-	for values, taken := range map[string]bool{
+	for values, accepted := range map[string]bool{
 		`terminationGracePeriodSeconds: 11`:                                           true,
 		`terminationGracePeriodSeconds: 6`:                                            false,
 		`env: [{name: HOLOGRAPH_DRAIN_DELAY, value: 24.9s}]`:                          true,
@@ -445,16 +448,16 @@ func TestDrainFitsIntoTheGracePeriod(t *testing.T) {
 		parsed := map[string]any{}
 		require.NoError(t, yaml.Unmarshal([]byte(values), &parsed))
 		_, err := chart.Template(chart.Options{Values: []chart.Values{{"renderer": parsed}}})
-		if taken {
-			assert.NoError(t, err, values)
-		} else if assert.Error(t, err, values) {
+		if accepted {
+			assert.NoError(t, err, "%s are refused, want them accepted", values)
+		} else if assert.Error(t, err, "%s are accepted, want a refusal", values) {
 			assert.Regexp(t, failurePlace, err.Error())
 		}
 	}
 }
 
-// TestNumbersAndBooleansStayNames: YAML takes some names for numbers, booleans or null, and none of them here.
-func TestNumbersAndBooleansStayNames(t *testing.T) {
+// TestNamesLikeNumbersAreQuoted: names that YAML could read as numbers, booleans or null remain strings.
+func TestNamesLikeNumbersAreQuoted(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"true", "null", "0x1", "1e3", "1", "y", "0o7", "1.5", "no"} {
 		label := name
@@ -471,17 +474,17 @@ prometheus: {`+ownPrometheus+`, tls: {caSecret: {name: %[2]q, key: %[2]q}, clien
 	}
 }
 
-// TestTemplatesQuote reads the templates of objects: what an action prints there is a text in quotes, JSON, a number,
-// or YAML that toYaml or another template wrote. Templates of queries and pages are left out: they print names and
-// durations into texts of their own, which those who read them judge (promtool, and rulefmt in test/sim/schema).
-func TestTemplatesQuote(t *testing.T) {
+// TestTemplatesQuoteValues reads the templates of objects: each action prints a quoted text, JSON, a number, or YAML from
+// toYaml or another template. Templates of queries and pages are left out, because promtool and rulefmt (test/sim/schema)
+// check them.
+func TestTemplatesQuoteValues(t *testing.T) {
 	t.Parallel()
 	last := regexp.MustCompile(`(^|\| *|\()(quote|toJson|toYaml|int|include "holograph[.][A-Za-z.]+")[^|]*(\| *(trim|n?indent [0-9]+) *)*$`)
 	// Templates that print a name, an address or a number, and no YAML.
 	scalars := regexp.MustCompile(`include "holograph[.](fullname|name|namespace|chart|container|image|pem|[A-Za-z]+[.](name|url|existingName|caName|accessPath|volumeSize|selector|scrapeTimeout|headerVariable|headerName|checksum|serviceAccountName))"`)
 	control := regexp.MustCompile(`^(if|else|end|range|with|define|template|block|break|continue|fail)\b|^\$[A-Za-z_]* *:?=|^\$[A-Za-z_]+, *\$[A-Za-z_]+ *:=|^/\*`)
 	action := regexp.MustCompile(`(?s)\{\{-?\s*(.*?)\s*-?\}\}`)
-	read := 0
+	actions := 0
 	for name, text := range chart.Files(t) {
 		if !strings.HasPrefix(name, "templates/") || !strings.HasSuffix(name, ".yaml") || strings.HasPrefix(name, "templates/validate/") || strings.HasSuffix(name, "extraobjects.yaml") {
 			continue
@@ -491,7 +494,7 @@ func TestTemplatesQuote(t *testing.T) {
 			if control.MatchString(printed) {
 				continue
 			}
-			read++
+			actions++
 			if printed == "." || strings.HasPrefix(printed, ". | nindent") || strings.HasPrefix(printed, ". | trim | nindent") {
 				// Inside `with include ... | ...`: a block that another template wrote.
 				before, _, _ := strings.Cut(string(text), match[0])
@@ -499,16 +502,16 @@ func TestTemplatesQuote(t *testing.T) {
 				assert.Regexp(t, `^\{\{- with (include "holograph[.](scheduling)"|\$accessSources)`, with, "%s: %s", name, match[0])
 				continue
 			}
-			assert.Regexp(t, last, printed, "%s prints a value that YAML may take for something else: end it in `| quote`", name)
+			assert.Regexp(t, last, printed, "%s prints a value that YAML may misread: end it with `| quote`", name)
 			if !strings.Contains(printed, "quote") && !strings.Contains(printed, "toYaml") {
-				assert.NotRegexp(t, scalars, lastCommand(printed), "%s prints a name that YAML may take for something else: end it in `| quote`", name)
+				assert.NotRegexp(t, scalars, lastCommand(printed), "%s prints a name that YAML may misread: end it with `| quote`", name)
 			}
 		}
 	}
-	assert.Greater(t, read, 200, "the templates print more than that")
+	assert.Greater(t, actions, 200, "actions that print something: the templates have more")
 }
 
-// lastCommand returns the part of a pipeline that makes what is printed, without what only lays it out.
+// lastCommand returns the command of a pipeline that prints the value, without trim and indentation.
 func lastCommand(pipeline string) string {
 	parts := strings.Split(pipeline, "|")
 	for len(parts) > 1 && regexp.MustCompile(`^\s*(trim|n?indent [0-9]+)\s*$`).MatchString(parts[len(parts)-1]) {
