@@ -48,7 +48,7 @@ func PathOf(archive string) string {
 
 // Write writes the image's bill to the cache's entry at path.
 func Write(path string, img Image) error {
-	bill, err := bill(img)
+	bill, err := newBill(img)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Write(path string, img Image) error {
 	})
 }
 
-func bill(img Image) (*cyclonedx.BOM, error) {
+func newBill(img Image) (*cyclonedx.BOM, error) {
 	bill := cyclonedx.NewBOM()
 	repository, tag := img.Ref, ""
 	if colon := strings.LastIndex(img.Ref, ":"); colon > strings.LastIndex(img.Ref, "/") {

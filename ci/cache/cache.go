@@ -26,7 +26,7 @@ const tag, tagText = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc5
 
 // Path returns a path inside the cache, which need not exist.
 func Path(elem ...string) (string, error) {
-	root, err := root()
+	root, err := location()
 	if err != nil {
 		return "", err
 	}
@@ -37,8 +37,8 @@ func Path(elem ...string) (string, error) {
 	return filepath.Join(append([]string{root}, elem...)...), adopt(root)
 }
 
-// root is where the cache stands, or will.
-func root() (string, error) {
+// location returns the cache's folder, which need not exist.
+func location() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory: %w; set HOME or XDG_CACHE_HOME", err)
@@ -60,7 +60,7 @@ func adopt(root string) error {
 	}
 	for _, entry := range entries {
 		if !slices.Contains(kinds, entry.Name()) || !entry.IsDir() {
-			return fmt.Errorf("%s holds %s, so it is not this project's cache; move it away, or set XDG_CACHE_HOME to another folder", root, entry.Name())
+			return fmt.Errorf("%s contains %s, so it is not this project's cache: move it, or set XDG_CACHE_HOME to another folder", root, entry.Name())
 		}
 	}
 	return os.WriteFile(path, []byte(tagText), 0o644)
@@ -94,7 +94,7 @@ func FileKey(paths ...string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:keyLength], nil
 }
 
-// Has reports whether an entry stands at path.
+// Has reports whether there is an entry at path.
 func Has(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -111,9 +111,9 @@ func Publish(path string, fill func(temporary string) error) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	// In a link's folder everything old would be taken for what a killed run left.
+	// If the folder were a link, removeAbandoned would remove old files of the folder that it points to.
 	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no folder of its own; remove it", folder)
+		return fmt.Errorf("%s is not a folder, want one: remove it", folder)
 	}
 	removeAbandoned(folder)
 	work, err := os.MkdirTemp(folder, filepath.Base(path)+"-")
@@ -151,7 +151,7 @@ func removeAbandoned(folder string) {
 // Clean removes the cache's entries and, where nothing else is in it, the cache. What
 // is not of the cache's making stays, and is named on out.
 func Clean(out io.Writer) error {
-	path, err := root()
+	path, err := location()
 	if err != nil || !Has(path) {
 		return err
 	}

@@ -85,7 +85,7 @@ func TestAFolderThatIsNotTheCacheIsLeft(t *testing.T) {
 			before, err := os.ReadDir(root)
 			require.NoError(t, err)
 			_, err = Path("images")
-			assert.ErrorContains(t, err, "so it is not this project's cache; move it away, or set XDG_CACHE_HOME to another folder")
+			assert.ErrorContains(t, err, "so it is not this project's cache: move it, or set XDG_CACHE_HOME to another folder")
 			assert.ErrorContains(t, Clean(io.Discard), "so it is not this project's cache")
 			after, err := os.ReadDir(root)
 			require.NoError(t, err)
@@ -155,6 +155,6 @@ func TestTheFolderOfTemporaryFilesIsNoLink(t *testing.T) {
 	entry, err := Path("images", "one")
 	require.NoError(t, err)
 	assert.ErrorContains(t, Publish(entry, func(temporary string) error { return os.WriteFile(temporary, nil, 0o644) }),
-		folder+" is no folder of its own; remove it")
+		folder+" is not a folder, want one: remove it")
 	assert.DirExists(t, precious)
 }

@@ -14,13 +14,13 @@ import (
 )
 
 // OwnFolder makes the folder at path where it is missing, and returns where it truly is:
-// it may be a link to a larger disk. It refuses what another user owns or everybody
+// it may be a link to a larger disk. It refuses a folder that another user owns or that everyone
 // may write to.
 func OwnFolder(path string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
-	// Only this user's, whatever the umask says.
+	// Only for this user, independent of the umask.
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
@@ -33,14 +33,14 @@ func OwnFolder(path string) (string, error) {
 		return "", err
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is no folder", path)
+		return "", fmt.Errorf("%s is not a folder", path)
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return "", fmt.Errorf("%s belongs to %s, and this runs as %s, whose files it would then hold: run as its owner, or with the environment of your own (sudo --set-home)",
+		return "", fmt.Errorf("%s belongs to %s, and this command runs as %s, whose files it would then contain: run it as the owner, or with your own environment (sudo --set-home)",
 			path, name(int(stat.Uid)), name(os.Geteuid()))
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return "", fmt.Errorf("%s may be written to by everybody, and programs are run out of it; run: chmod o-w %s", path, path)
+		return "", fmt.Errorf("%s must not be writable by everyone, because programs are run from it; run: chmod o-w %s", path, path)
 	}
 	return resolved, nil
 }

@@ -14,7 +14,7 @@ import (
 
 func TestOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cache", "holograph")
-	// Even with a umask that gives everybody everything.
+	// Even with a umask that gives everyone all permissions.
 	umask := syscall.Umask(0)
 	defer syscall.Umask(umask)
 	got, err := OwnFolder(path)
@@ -34,13 +34,13 @@ func TestOwn(t *testing.T) {
 		assert.Equal(t, path, got)
 		require.NoError(t, os.Chmod(path, 0o777))
 		_, err = OwnFolder(link)
-		assert.EqualError(t, err, fmt.Sprintf("%s may be written to by everybody, and programs are run out of it; run: chmod o-w %[1]s", link))
+		assert.EqualError(t, err, fmt.Sprintf("%s must not be writable by everyone, because programs are run from it; run: chmod o-w %[1]s", link))
 	})
 	t.Run("a file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "holograph")
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
 		_, err := OwnFolder(file)
-		assert.EqualError(t, err, file+" is no folder")
+		assert.EqualError(t, err, file+" is not a folder")
 	})
 	t.Run("another user's", func(t *testing.T) {
 		if os.Geteuid() != 0 {
@@ -50,8 +50,8 @@ func TestOwn(t *testing.T) {
 		require.NoError(t, os.Mkdir(theirs, 0o755))
 		require.NoError(t, os.Chown(theirs, 4711, -1))
 		_, err := OwnFolder(theirs)
-		assert.EqualError(t, err, theirs+" belongs to user 4711, and this runs as root, whose files it would then hold: "+
-			"run as its owner, or with the environment of your own (sudo --set-home)")
+		assert.EqualError(t, err, theirs+" belongs to user 4711, and this command runs as root, whose files it would then contain: "+
+			"run it as the owner, or with your own environment (sudo --set-home)")
 	})
 }
 

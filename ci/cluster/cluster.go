@@ -144,13 +144,13 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	var left []error
-	var strangers []string
+	var foreign []string
 	removed := 0
 	for _, found := range clusters {
 		if found.id != o.id {
-			// Of others' clusters only those are of interest that seem to be the project's.
+			// List another owner's cluster only if it seems to be the project's.
 			if found.checkout != "" || strings.HasPrefix(found.name, Shown) {
-				strangers = append(strangers, o.stranger(found, e))
+				foreign = append(foreign, o.describeForeign(found, e))
 			}
 			continue
 		}
@@ -164,8 +164,8 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 	if removed == 0 && len(left) == 0 {
 		fmt.Fprintln(out, "There is no cluster to remove.")
 	}
-	for _, stranger := range strangers {
-		fmt.Fprintln(out, "Left alone:", stranger)
+	for _, description := range foreign {
+		fmt.Fprintln(out, "Not removed:", description)
 	}
 	if removed == len(clusters) {
 		left = append(left, host.Undo(out))
@@ -175,7 +175,7 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 
 // drop removes one of the owner's clusters.
 func (o owner) drop(ctx context.Context, out io.Writer, e host.Engine, name string) error {
-	// After `make clean-cache` it takes a while to have kind again.
+	// After `make clean-cache`, kind must be built again.
 	if built, err := program.Kind.Built(); err == nil && !built {
 		fmt.Fprintln(out, "Building kind, which removes clusters.")
 	}
@@ -191,7 +191,7 @@ func (o owner) drop(ctx context.Context, out io.Writer, e host.Engine, name stri
 func (o owner) use(ctx context.Context, e host.Engine, name string) (*Cluster, error) {
 	release, err := state.TryLock("cluster-" + name)
 	if busy := (*state.Busy)(nil); errors.As(err, &busy) {
-		return nil, fmt.Errorf("the cluster %s is %w; wait for its end, or end it", name, busy)
+		return nil, fmt.Errorf("the cluster %s is %w: wait until it ends, or end it", name, busy)
 	}
 	if err != nil {
 		return nil, err
@@ -252,7 +252,7 @@ func (c *Cluster) exists(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if found := clusters[at]; found.id != c.owner.id {
-		return false, fmt.Errorf("there is a cluster that is not this checkout's and is left alone: %s", c.owner.stranger(found, c.engine))
+		return false, fmt.Errorf("a cluster of this name exists that does not belong to this checkout: %s", c.owner.describeForeign(found, c.engine))
 	}
 	return true, nil
 }
@@ -275,7 +275,7 @@ func (c *Cluster) create(ctx context.Context, out io.Writer, img node.Image) err
 	if err != nil {
 		return err
 	}
-	// A cluster that somebody removed by hand leaves its marks, and this one holds no image yet.
+	// A cluster that was removed by hand leaves its marks, and the new one has no image yet.
 	if err := os.RemoveAll(filepath.Dir(c.Kubeconfig)); err != nil {
 		return err
 	}

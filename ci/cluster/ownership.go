@@ -128,7 +128,7 @@ func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 		Mounts []struct{ Destination string }
 	}
 	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) != 1 {
-		return existing{}, fmt.Errorf("%s container inspect %s answers what is no container: %w", e.Name, id, err)
+		return existing{}, fmt.Errorf("%s container inspect %s did not print one container: %w", e.Name, id, err)
 	}
 	node := existing{name: found[0].Config.Labels[kindLabel], containers: []string{strings.TrimPrefix(found[0].Name, "/")}}
 	for _, mount := range found[0].Mounts {
@@ -143,14 +143,14 @@ func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 	return node, nil
 }
 
-// stranger says whose another owner's cluster is and how that owner removes it.
-func (o owner) stranger(c existing, e host.Engine) string {
+// describeForeign says who owns another owner's cluster and how that owner removes it.
+func (o owner) describeForeign(c existing, e host.Engine) string {
 	whose := "has no mark of this project"
 	switch {
 	case c.checkout == o.checkout:
-		whose = "was made from this folder by another user, or by one whose state folder is gone"
+		whose = "was made from this folder by another user, or with a state folder that was deleted"
 	case c.checkout != "":
 		whose = "was made from the checkout " + c.checkout
 	}
-	return fmt.Sprintf("%s, which %s; who owns it removes it with: %s rm --force --volumes %s", c.name, whose, e.Name, strings.Join(c.containers, " "))
+	return fmt.Sprintf("%s, which %s; its owner removes it with: %s rm --force --volumes %s", c.name, whose, e.Name, strings.Join(c.containers, " "))
 }

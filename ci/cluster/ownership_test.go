@@ -36,19 +36,19 @@ func TestDownRemovesWhatThisCheckoutMade(t *testing.T) {
 	up, _ := m.start(mine, Shown, true)
 	kept, _ := m.start(mine, Tests+"-faults", true)
 	theirs, _ := m.start(other, Shown, true)
-	strangers := []string{"holograph", "holograph-test", "holograph-testing-prod-mirror", "holograph-tests-of-another-team", "kind"}
-	for _, name := range strangers {
+	foreign := []string{"holograph", "holograph-test", "holograph-testing-prod-mirror", "holograph-tests-of-another-team", "kind"}
+	for _, name := range foreign {
 		m.add(name)
 	}
 
 	said := m.down(mine)
 
-	assert.ElementsMatch(t, append(strangers, theirs.Name), m.clusters(), "what make down leaves")
+	assert.ElementsMatch(t, append(foreign, theirs.Name), m.clusters(), "what make down leaves")
 	assert.Contains(t, said, "Removed: "+up.Name+"\nRemoved: "+kept.Name)
-	assert.Contains(t, said, "Left alone: "+theirs.Name+", which was made from the checkout "+other.checkout+
-		"; who owns it removes it with: podman rm --force --volumes "+theirs.Name+"-control-plane")
-	assert.Contains(t, said, "Left alone: holograph-tests-of-another-team, which has no mark of this project;")
-	assert.NotContains(t, said, "Left alone: kind", "a cluster that is no business of this project")
+	assert.Contains(t, said, "Not removed: "+theirs.Name+", which was made from the checkout "+other.checkout+
+		"; its owner removes it with: podman rm --force --volumes "+theirs.Name+"-control-plane")
+	assert.Contains(t, said, "Not removed: holograph-tests-of-another-team, which has no mark of this project;")
+	assert.NotContains(t, said, "Not removed: kind", "a cluster that does not belong to this project")
 	assert.NoFileExists(t, up.Kubeconfig)
 	assert.FileExists(t, theirs.Kubeconfig)
 }
@@ -78,11 +78,11 @@ func TestUsersAreApart(t *testing.T) {
 	c, _ := m.start(theirs, Shown, true)
 	said := m.down(mine)
 	assert.Equal(t, []string{c.Name}, m.clusters())
-	assert.Contains(t, said, "Left alone: "+c.Name+", which was made from this folder by another user, or by one whose state folder is gone;")
+	assert.Contains(t, said, "Not removed: "+c.Name+", which was made from this folder by another user, or with a state folder that was deleted;")
 }
 
 // A cluster with the name that this checkout needs, and of another owner, is refused and stays.
-func TestAStrangerOfTheSameNameIsRefused(t *testing.T) {
+func TestAForeignClusterOfTheSameNameIsRefused(t *testing.T) {
 	m := newMachine(t)
 	mine, other := m.checkout(), m.checkout()
 	name := mine.name(Shown)
@@ -99,8 +99,8 @@ func TestAStrangerOfTheSameNameIsRefused(t *testing.T) {
 			m.add(name, test.mounts...)
 			for _, reuse := range []bool{true, false} {
 				_, err := mine.start(t.Context(), os.Stderr, Shown, reuse, nil)
-				assert.ErrorContains(t, err, "there is a cluster that is not this checkout's and is left alone: "+name+", "+test.says+
-					" who owns it removes it with: podman rm --force --volumes "+name+"-control-plane")
+				assert.ErrorContains(t, err, "a cluster of this name exists that does not belong to this checkout: "+name+", "+test.says+
+					" its owner removes it with: podman rm --force --volumes "+name+"-control-plane")
 			}
 			m.down(mine)
 			assert.Equal(t, []string{name}, m.clusters())

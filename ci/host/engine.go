@@ -68,10 +68,10 @@ func DetectEngine(ctx context.Context) (Engine, error) {
 		answer, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
 		version, err := e.Command("info", "--format", format).Output(answer)
 		cancel()
-		// A Docker daemon that is not there refuses at once, and one that hangs is as good as none.
-		// podman has no daemon: it waits for another podman's lock, and to install it again is no help.
+		// A missing Docker daemon refuses at once, and one that hangs counts as missing.
+		// podman has no daemon: it waits for another podman's lock, and installing it again does not help.
 		if name == "podman" && errors.Is(err, errNoAnswer) {
-			return Engine{}, fmt.Errorf("podman is installed, and does not answer within %s: another podman may be at work; try again later: %w", answerTimeout, err)
+			return Engine{}, fmt.Errorf("podman is installed, but does not answer within %s: another podman may be running; try again later: %w", answerTimeout, err)
 		}
 		if err == nil {
 			e.CgroupV1 = strings.TrimPrefix(strings.TrimSpace(version), "v") == "1"

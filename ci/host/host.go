@@ -50,7 +50,7 @@ type missing struct {
 	what string
 	// packages are the Debian packages that bring it; none where none does.
 	packages []string
-	// remedy is what to do where packages are no answer.
+	// remedy is what to do if packages do not help.
 	remedy string
 }
 
@@ -145,7 +145,7 @@ func check(ctx context.Context, needs Needs) ([]missing, error) {
 	return lacks, nil
 }
 
-// browsers are the names that Chromium goes by.
+// browsers are the names of Chromium's command.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome"}
 
 var noBrowser = missing{what: "Chromium (a story looks at the status page)", packages: []string{"chromium"}}
@@ -224,8 +224,8 @@ func install(ctx context.Context, packages []string) error {
 	return nil
 }
 
-// Sudo returns a sentence for who runs this with sudo, else "". What is made then is
-// root's: without sudo it is not found again.
+// Sudo returns a sentence for users of sudo, else "". What they make belongs to root,
+// and is not found without sudo.
 func Sudo() string {
 	who := os.Getenv("SUDO_USER")
 	if os.Geteuid() != 0 || who == "" || who == "root" {
@@ -251,7 +251,7 @@ func ProvideModules(out io.Writer) error {
 		return fmt.Errorf("kind mounts %s, which is missing; run: sudo mkdir %[1]s", modules)
 	}
 	fmt.Fprintf(out, "As root, making the empty folder %s, which kind mounts into its nodes; `make down` removes it.\n", modules)
-	// Noted first: a folder that is noted and not there is no harm.
+	// Noted first, because a note without a folder does no harm.
 	if err := state.Note(made, modules); err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func Undo(out io.Writer) error {
 		return err
 	}
 	for _, path := range folders {
-		// No more than a folder, and no more than an empty one.
+		// Remove only a folder, and only an empty one.
 		switch err := syscall.Rmdir(path); {
 		case err == nil:
 			fmt.Fprintf(out, "Removed the folder %s, which was made for kind.\n", path)

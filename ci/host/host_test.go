@@ -145,7 +145,7 @@ func TestSudoIsSaid(t *testing.T) {
 	assert.Equal(t, "This runs as root (sudo of alice): the cache, the clusters and the engine's images are root's own. Without sudo alice does not find them, so go on with sudo.", Sudo())
 }
 
-// To install podman again would be no help.
+// Installing podman again would not help.
 func TestAnEngineThatIsBusyIsNotTakenForMissing(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv(providerVariable, "podman")
@@ -156,7 +156,7 @@ func TestAnEngineThatIsBusyIsNotTakenForMissing(t *testing.T) {
 	defer func() { answerTimeout = had }()
 	answerTimeout = 50 * time.Millisecond
 	_, err := DetectEngine(t.Context())
-	assert.ErrorContains(t, err, "podman is installed, and does not answer within 50ms")
+	assert.ErrorContains(t, err, "podman is installed, but does not answer within 50ms")
 	assert.NotErrorIs(t, err, ErrNoEngine)
 
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "podman"), []byte("#!/bin/sh\nexit 1\n"), 0o755))

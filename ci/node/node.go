@@ -317,7 +317,7 @@ func assemble(ctx context.Context, folder string) error {
 	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		return err
 	}
-	if err := link(rootfs, filepath.Join(folder, "rootfs.tar")); err != nil {
+	if err := linkOrCopy(rootfs, filepath.Join(folder, "rootfs.tar")); err != nil {
 		return err
 	}
 	files := filepath.Join(folder, "files")
@@ -392,7 +392,7 @@ func placeBinaries(ctx context.Context, files string) error {
 			if err != nil {
 				return err
 			}
-			if err := link(binary, filepath.Join(files, place.dir, name)); err != nil {
+			if err := linkOrCopy(binary, filepath.Join(files, place.dir, name)); err != nil {
 				return err
 			}
 		}
@@ -456,9 +456,9 @@ func packImages(ctx context.Context, folder, rootfs string) error {
 	return nil
 }
 
-// link makes a second name of a cached file, or a copy where the file system
-// has no such thing.
-func link(from, to string) error {
+// linkOrCopy makes a hard link to a cached file, or a copy if the file system
+// has no hard links.
+func linkOrCopy(from, to string) error {
 	if err := os.Link(from, to); err == nil {
 		return nil
 	}

@@ -249,8 +249,8 @@ func (p Program) Sources() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	once, _ := listed.LoadOrStore(p.Own, sync.OnceValues(func() ([]string, error) { return sources(root, p.Own) }))
-	return once.(func() ([]string, error))()
+	list, _ := listed.LoadOrStore(p.Own, sync.OnceValues(func() ([]string, error) { return sources(root, p.Own) }))
+	return list.(func() ([]string, error))()
 }
 
 // sources returns the files of the main module at root that built is compiled from.

@@ -135,8 +135,8 @@ func TestTagsAndModuleVersions(t *testing.T) {
 	assert.Equal(t, "latest", Prometheus.ModuleVersion("latest"))
 }
 
-// The simulator says what a release does on the clusters that the stories run, and the parser what the chart's
-// Prometheus takes. Other versions would say something else.
+// The simulator and the parser must have the versions of the clusters and of the chart's Prometheus. Other versions
+// would give other results.
 func TestTestsHaveTheVersionsThatRun(t *testing.T) {
 	required, err := repo.Required("test/sim")
 	require.NoError(t, err)

@@ -34,8 +34,8 @@ func Path(elem ...string) (string, error) {
 	return filepath.Join(append([]string{root}, elem...)...), nil
 }
 
-// Key returns what tells this user's work from that of everybody else who uses the
-// same container engine: a random word that the first call writes down.
+// Key returns a random word that distinguishes this user from others who use the
+// same container engine. The first call stores it.
 func Key() (string, error) {
 	path, err := Path("key")
 	if err != nil {
@@ -63,7 +63,7 @@ func Key() (string, error) {
 		return "", err
 	}
 	if len(key) == 0 {
-		return "", fmt.Errorf("%s is empty; remove it: the clusters that it knew are then nobody's", path)
+		return "", fmt.Errorf("%s is empty: remove it; the clusters that were made with it then have no owner", path)
 	}
 	return string(key), nil
 }

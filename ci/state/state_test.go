@@ -16,15 +16,15 @@ import (
 
 func TestLockIsHeldByOne(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	release, err := Lock(t.Context(), "stock", func() { t.Error("nobody else holds it") })
+	release, err := Lock(t.Context(), "images", func() { t.Error("Lock waits for a lock that no process holds") })
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancelCause(t.Context())
-	_, err = Lock(ctx, "stock", func() { cancel(errors.New("told to wait")) })
-	assert.EqualError(t, err, fmt.Sprintf("stock is in use by process %d (state.test): told to wait", os.Getpid()))
+	_, err = Lock(ctx, "images", func() { cancel(errors.New("told to wait")) })
+	assert.EqualError(t, err, fmt.Sprintf("images is in use by process %d (state.test): told to wait", os.Getpid()))
 
 	release()
-	again, err := Lock(t.Context(), "stock", func() { t.Error("it was released") })
+	again, err := Lock(t.Context(), "images", func() { t.Error("Lock waits for a lock that was released") })
 	require.NoError(t, err)
 	again()
 }

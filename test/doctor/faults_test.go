@@ -26,7 +26,7 @@ import (
 // fault is one thing that is wrong, and what the doctor must say about it.
 type fault struct {
 	values string
-	// wrong puts the fault into a healthy cluster.
+	// wrong adds the fault to a healthy cluster.
 	wrong         func(t *testing.T, c *cluster)
 	link          string
 	cause, remedy string
@@ -203,7 +203,7 @@ var faults = map[string]fault{
 		wrong: func(_ *testing.T, c *cluster) { c.samples = nil },
 		link:  "targets",
 		cause: "Prometheus does not scrape pod holograph-renderer-0, which is none of its targets",
-		remedy: "run " + upgrade + "; where that changes nothing, see what it says of its discovery: " +
+		remedy: "run " + upgrade + "; if that changes nothing, see what it says of its discovery: " +
 			"kubectl --namespace holograph logs deployment/holograph-prometheus",
 	},
 	"no target of another Prometheus": {
@@ -314,7 +314,7 @@ var faults = map[string]fault{
 			c.configMap("holograph-prometheus-adapter").Data["config.yaml"] = "rules"
 		},
 		link: "adapter-rule",
-		cause: "ConfigMap holograph/holograph-prometheus-adapter: config.yaml is no YAML: error unmarshaling JSON: while decoding JSON: " +
+		cause: "ConfigMap holograph/holograph-prometheus-adapter: config.yaml is not YAML: error unmarshaling JSON: while decoding JSON: " +
 			"json: cannot unmarshal string into Go value of type struct { Rules []map[string]interface {} \"json:\\\"rules\\\"\" }",
 		remedy: "run " + upgrade,
 	},
@@ -332,7 +332,7 @@ var faults = map[string]fault{
 		link: "adapter-pods",
 		cause: "the adapter's pod holograph-prometheus-adapter-0 started with another configuration than this release's, " +
 			"and it reads its rules only when it starts",
-		remedy: "wait for its rollout, or see what holds it up: kubectl --namespace holograph rollout status deployment holograph-prometheus-adapter",
+		remedy: "wait for its rollout, or see what delays it: kubectl --namespace holograph rollout status deployment holograph-prometheus-adapter",
 	},
 	"no APIService": {
 		wrong:  func(_ *testing.T, c *cluster) { c.apiServices = nil },
@@ -402,14 +402,14 @@ var faults = map[string]fault{
 		wrong: func(_ *testing.T, c *cluster) { delete(c.values, "holograph_demand") },
 		link:  "discovery",
 		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_demand; it lists pods/holograph_frames_over_budget_total",
-		remedy: "wait for the adapter's next look, every 30s; where that changes nothing, read its log: " +
+		remedy: "wait for the adapter's next relist, every 30s; if that changes nothing, read its log: " +
 			"kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
 	},
 	"not listed by the only version": {
 		wrong: func(_ *testing.T, c *cluster) { c.versions, c.values = []string{"v1beta1"}, nil },
 		link:  "discovery",
 		cause: "custom.metrics.k8s.io/v1beta1 does not list pods/holograph_frames_over_budget_total; it lists nothing at all",
-		remedy: "wait for the adapter's next look, every 30s; where that changes nothing, read its log: " +
+		remedy: "wait for the adapter's next relist, every 30s; if that changes nothing, read its log: " +
 			"kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
 	},
 	"rule put back without a restart": {
@@ -446,7 +446,7 @@ var faults = map[string]fault{
 		wrong: func(_ *testing.T, c *cluster) { delete(c.values["holograph_demand"], "holograph-renderer-0") },
 		link:  "values",
 		cause: "there is no value of holograph_demand for pod holograph-renderer-0, and one for 1 others",
-		remedy: "wait for two scrapes of the pod, which a rate takes; where that changes nothing, " +
+		remedy: "wait for two scrapes of the pod, which a rate takes; if that changes nothing, " +
 			"see that holograph_cpu_capacity_cores is above 0 and no more than a number can say",
 	},
 	"adapter that cannot ask": {
@@ -491,7 +491,7 @@ var faults = map[string]fault{
 		wrong: hpaCondition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "no metrics returned"),
 		link:  "autoscaler",
 		cause: "HPA holograph-renderer: ScalingActive is False: FailedGetPodsMetric: no metrics returned",
-		remedy: "the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, " +
+		remedy: "the links before this one hold, so wait for its next decision, 15 s later by default; if that changes nothing, " +
 			"see kubectl --namespace holograph describe hpa holograph-renderer",
 	},
 	"HPA that nobody looked at": {
@@ -500,7 +500,7 @@ var faults = map[string]fault{
 		},
 		link:   "autoscaler",
 		cause:  "HPA holograph-renderer has no condition ScalingActive yet",
-		remedy: "wait for its first look, or see that the controller manager runs",
+		remedy: "wait for its first decision, or check that the controller manager runs",
 	},
 	"HPA that lacks one metric": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -509,7 +509,7 @@ var faults = map[string]fault{
 		},
 		link:   "autoscaler",
 		cause:  "HPA holograph-renderer has no current value of holograph_demand",
-		remedy: "wait for its next look; where that changes nothing, see kubectl --namespace holograph describe hpa holograph-renderer",
+		remedy: "wait for its next decision; if that changes nothing, see kubectl --namespace holograph describe hpa holograph-renderer",
 	},
 	"pinned at the maximum": {
 		wrong:  hpaCondition(autoscalingv2.ScalingLimited, corev1.ConditionTrue, "TooManyReplicas", "the desired replica count is more than the maximum replica count"),
@@ -817,7 +817,7 @@ var kedaFaults = map[string]fault{
 		wrong:  func(_ *testing.T, c *cluster) { c.scaledObject["status"] = nil },
 		link:   "scaled-object",
 		cause:  "ScaledObject holograph-renderer has no condition Ready yet",
-		remedy: "see that KEDA's operator runs and watches namespace holograph",
+		remedy: "check that KEDA's operator runs and watches namespace holograph",
 	},
 	"not Ready": {
 		wrong:  scaledObject("Ready", "False", "ScaledObjectCheckFailed", "Failed to ensure HPA is correctly created for ScaledObject"),
@@ -835,7 +835,7 @@ var kedaFaults = map[string]fault{
 		wrong:  scaledObject("Fallback", "True", "FallbackExists", "At least one trigger is falling back on this scaled object"),
 		link:   "scaled-object",
 		cause:  "ScaledObject holograph-renderer holds its fallback replicas, because a trigger fails: At least one trigger is falling back on this scaled object",
-		remedy: "see that KEDA's operator reaches Prometheus; its log says what it got",
+		remedy: "check that KEDA's operator reaches Prometheus; its log says what it got",
 	},
 	"external metrics not registered": {
 		wrong:  func(_ *testing.T, c *cluster) { c.apiServices = nil },
@@ -859,7 +859,7 @@ var kedaFaults = map[string]fault{
 		wrong: hpaCondition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetExternalMetric", "no metrics returned"),
 		link:  "autoscaler",
 		cause: "HPA holograph-renderer: ScalingActive is False: FailedGetExternalMetric: no metrics returned",
-		remedy: "the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, " +
+		remedy: "the links before this one hold, so wait for its next decision, 15 s later by default; if that changes nothing, " +
 			"see kubectl --namespace holograph describe hpa holograph-renderer",
 	},
 }
@@ -884,7 +884,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A link without a fault in the table would be tested by nothing.
+// Each link must have a fault in the table, otherwise no test covers it.
 func TestEveryLinkHasAFault(t *testing.T) {
 	t.Parallel()
 	covered := map[string]bool{}

@@ -44,7 +44,7 @@ var AdapterRule = Link{
 				Remedy: "see whether it holds the release's rules, and what makes it so large"}
 		}
 		if err := yaml.Unmarshal([]byte(text), &config); err != nil {
-			return "", broken("run "+s.upgrade(), "ConfigMap %s/%s: %s is no YAML: %v", at.Namespace, at.Name, at.Key, err)
+			return "", broken("run "+s.upgrade(), "ConfigMap %s/%s: %s is not YAML: %v", at.Namespace, at.Name, at.Key, err)
 		}
 		for _, want := range s.Adapter.Rules {
 			name := ruleName(want)
@@ -128,7 +128,7 @@ var AdapterPods = Link{
 		}
 		for _, pod := range pods {
 			if ready(pod) && pod.Annotations[checksum] != s.Adapter.Checksum {
-				return "", broken("wait for its rollout, or see what holds it up: "+s.kubectl("rollout status deployment %s", s.Adapter.Deployment),
+				return "", broken("wait for its rollout, or see what delays it: "+s.kubectl("rollout status deployment %s", s.Adapter.Deployment),
 					"the adapter's pod %s started with another configuration than this release's, and it reads its rules only when it starts", pod.Name)
 			}
 		}

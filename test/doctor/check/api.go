@@ -161,7 +161,7 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 	if len(outdated) > 0 {
 		return s.restartAdapter(outdated[0])
 	}
-	return broken(fmt.Sprintf("wait for the adapter's next look, every %s; where that changes nothing, read its log: %s",
+	return broken(fmt.Sprintf("wait for the adapter's next relist, every %s; if that changes nothing, read its log: %s",
 		s.Adapter.RelistInterval, s.kubectl("logs deployment/%s", s.Adapter.Deployment)),
 		"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
 }
@@ -224,7 +224,7 @@ func (s subject) noValueRemedy(metric string) string {
 	remedy := "wait for two scrapes of the pod, which a rate takes"
 	for _, signal := range s.Signals {
 		if signal.Metric == metric && len(signal.Series) > 1 {
-			remedy += fmt.Sprintf("; where that changes nothing, see that %s is above 0 and no more than a number can say", signal.Series[1].Name)
+			remedy += fmt.Sprintf("; if that changes nothing, see that %s is above 0 and no more than a number can say", signal.Series[1].Name)
 		}
 	}
 	return remedy

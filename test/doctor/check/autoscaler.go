@@ -53,18 +53,18 @@ var ScaledObject = Link{
 				return "", broken("remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",
 					"ScaledObject %s is paused: %s", name, condition.Message)
 			case condition.Type == "Fallback" && condition.Status == "True":
-				return "", broken("see that KEDA's operator reaches Prometheus; its log says what it got",
+				return "", broken("check that KEDA's operator reaches Prometheus; its log says what it got",
 					"ScaledObject %s holds its fallback replicas, because a trigger fails: %s", name, condition.Message)
 			}
 		}
 		if !isReady {
-			return "", broken("see that KEDA's operator runs and watches namespace "+s.Namespace, "ScaledObject %s has no condition Ready yet", name)
+			return "", broken("check that KEDA's operator runs and watches namespace "+s.Namespace, "ScaledObject %s has no condition Ready yet", name)
 		}
 		return fmt.Sprintf("Ready, with HPA %s", object.Status.HPAName), nil
 	},
 }
 
-// hpa returns the HorizontalPodAutoscaler, whoever made it.
+// hpa returns the HorizontalPodAutoscaler of the chart or of KEDA.
 func (s subject) hpa(ctx context.Context) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	name := s.Path.Autoscaler.HorizontalPodAutoscaler
 	hpa, err := s.AutoscalingV2().HorizontalPodAutoscalers(s.Namespace).Get(ctx, name, metav1.GetOptions{})
@@ -94,7 +94,7 @@ var Autoscaler = Link{
 		for _, metric := range hpa.Spec.Metrics {
 			asked = append(asked, metricName(metric))
 		}
-		// What KEDA's are called is KEDA's business.
+		// KEDA chooses the names of its metrics.
 		if s.Path.Autoscaler.ScaledObject == "" {
 			for _, metric := range s.wantedMetrics() {
 				if !slices.Contains(asked, metric) {
@@ -109,14 +109,14 @@ var Autoscaler = Link{
 			case condition.Type == autoscalingv2.AbleToScale && failed:
 				return "", broken(describe, "HPA %s: AbleToScale is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
 			case condition.Type == autoscalingv2.ScalingActive && failed:
-				return "", broken("the links before this one hold, so wait for its next look, 15 s later by default; where that changes nothing, "+describe,
+				return "", broken("the links before this one hold, so wait for its next decision, 15 s later by default; if that changes nothing, "+describe,
 					"HPA %s: ScalingActive is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
 			case condition.Type == autoscalingv2.ScalingActive:
 				active = true
 			}
 		}
 		if !active {
-			return "", broken("wait for its first look, or see that the controller manager runs", "HPA %s has no condition ScalingActive yet", hpa.Name)
+			return "", broken("wait for its first decision, or check that the controller manager runs", "HPA %s has no condition ScalingActive yet", hpa.Name)
 		}
 		current := map[string]string{}
 		for _, status := range hpa.Status.CurrentMetrics {
@@ -135,7 +135,7 @@ var Autoscaler = Link{
 			}
 			value, has := current[name]
 			if !has {
-				return "", broken("wait for its next look; where that changes nothing, "+describe, "HPA %s has no current value of %s", hpa.Name, name)
+				return "", broken("wait for its next decision; if that changes nothing, "+describe, "HPA %s has no current value of %s", hpa.Name, name)
 			}
 			read = append(read, fmt.Sprintf("%s %s of %s", name, value, target(hpa.Spec.Metrics[i])))
 		}

@@ -34,7 +34,7 @@ func (l Link) On(p description.Path) bool { return l.on == nil || l.on(p) }
 
 // Check returns what was found of a link that holds. The error of one that does
 // not is a *Broken, that of one that could not be looked at an *Unseen. All of it
-// can be shown to anybody.
+// may be shown to anyone.
 func (l Link) Check(ctx context.Context, c *kube.Client, p description.Path) (finding string, err error) {
 	finding, err = l.look(ctx, subject{c, p})
 	var broken *Broken
@@ -69,8 +69,8 @@ type Unseen struct {
 // Error returns the cause.
 func (u *Unseen) Error() string { return u.Cause }
 
-// All returns every link, in the order in which a frame's news travels. The first
-// one that is broken is where to begin: those behind it have nothing to carry.
+// All returns every link, in order from the renderers to the replicas. Fix the first
+// broken one: the links after it depend on it.
 func All() []Link {
 	return []Link{
 		RendererPods, RendererMetrics, Prometheus, Targets, Series,

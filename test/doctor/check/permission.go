@@ -13,7 +13,7 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// denial is how Kubernetes says no.
+// denial matches the message with which Kubernetes refuses a request.
 var denial = regexp.MustCompile(`User "([^"]+)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 
 // Unread says of a read of the cluster's objects that failed why, and what to do. The
@@ -33,7 +33,7 @@ const (
 // OutOfTime says that the doctor's own time is over.
 func OutOfTime(err error) *Unseen {
 	return &Unseen{Cause: "there was no time left to look: " + plain(err).Error(),
-		Remedy: "ask again; where that changes nothing, see what answers so slowly"}
+		Remedy: "ask again; if that changes nothing, see what answers so slowly"}
 }
 
 // blind returns what keeps the doctor itself from looking, whatever it looks at; nil
@@ -52,7 +52,7 @@ func blind(err error) *Unseen {
 		if missing := forbidden(err.Error()); missing != nil {
 			return &Unseen{Cause: missing.Cause, Remedy: missing.Remedy}
 		}
-		return &Unseen{Cause: notSeen + err.Error(), Remedy: "let whoever runs the doctor read it (Role, RoleBinding, admission)"}
+		return &Unseen{Cause: notSeen + err.Error(), Remedy: "let the user of the doctor read it (Role, RoleBinding, admission)"}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // staleScrapes is how many scrapes a sample may be old. One lost scrape ends a
-// series, so that an older sample than this is no matter of luck.
+// series, so that an older sample is not caused by one lost scrape.
 const staleScrapes = 3
 
 func hasPrometheus(p description.Path) bool { return p.Prometheus != nil }
@@ -172,7 +172,7 @@ func describes(labels model.Metric, pod corev1.Pod) bool {
 
 func (s subject) noTarget(pod corev1.Pod) error {
 	if deployment := s.Path.Prometheus.Deployment; deployment != "" {
-		return broken(fmt.Sprintf("run %s; where that changes nothing, see what it says of its discovery: %s", s.upgrade(), s.kubectl("logs deployment/%s", deployment)),
+		return broken(fmt.Sprintf("run %s; if that changes nothing, see what it says of its discovery: %s", s.upgrade(), s.kubectl("logs deployment/%s", deployment)),
 			"Prometheus does not scrape pod %s, which is none of its targets", pod.Name)
 	}
 	return broken("let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",

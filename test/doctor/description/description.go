@@ -70,7 +70,7 @@ type Renderer struct {
 // Prometheus is the Prometheus that is asked.
 type Prometheus struct {
 	URL string `json:"url"`
-	// Access is what it wants to see of whoever asks.
+	// Access has the credentials that its clients must send.
 	kube.Access `json:",inline"`
 	// Deployment is the embedded one's; empty for another Prometheus.
 	Deployment     string `json:"deployment,omitempty"`

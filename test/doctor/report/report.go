@@ -19,7 +19,7 @@ import (
 type Status string
 
 // The statuses. A link behind the first that is not OK is not checked: where that is
-// broken it has nothing to carry, so whatever it shows is a consequence.
+// broken it gets no data, so its state is a consequence.
 const (
 	OK         Status = "ok"
 	Broken     Status = "broken"
