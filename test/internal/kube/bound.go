@@ -77,17 +77,20 @@ func (u *Unreachable) Unwrap() error { return u.Err }
 // APIServer is who answers on behalf of a cluster.
 const APIServer = "the API server"
 
-// bounded reads an answer whole before anybody else does, within the bounds, and
-// follows no redirect to another server: whatever adds the credentials adds them
+// bounded reads a whole answer before its caller does, within the bounds, and
+// follows no redirect to another server, because the credentials would be sent
 // there too.
 type bounded struct {
 	http.RoundTripper
 	// server is who answers, or passes on what others do.
 	server string
-	// retried says that whoever sends the request waits itself, where a server asks
+	// retried says that the sender of a request waits itself, where a server asks
 	// for it and the request's time allows.
 	retried bool
 }
+
+// WrappedRoundTripper returns what sends the requests, through which client-go cancels one that times out.
+func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.RoundTripper }
 
 // bound returns the configuration with the answers of a server bounded.
 func bound(config *rest.Config, server string, retried bool) *rest.Config {
@@ -279,6 +282,9 @@ func (j jsonOnly) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	return response, nil
 }
+
+// WrappedRoundTripper returns what sends the requests, through which client-go cancels one that times out.
+func (j jsonOnly) WrappedRoundTripper() http.RoundTripper { return j.RoundTripper }
 
 // errRedirect is the error of a redirect that leaves what was asked.
 var errRedirect = errors.New("it redirects to what is not its own, which is not asked")

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 )
 
@@ -164,7 +165,7 @@ func TestRefusalsAreCut(t *testing.T) {
 		}
 	}, func(t *testing.T, who string, err error) {
 		if strings.HasPrefix(who, "pod ") {
-			return // Whoever reads it looks at the status.
+			return // The reader of a metric looks at the status.
 		}
 		require.Error(t, err)
 		assert.Less(t, len(err.Error()), 2*maxRefusal)
@@ -301,6 +302,22 @@ func TestJSONIsAskedFor(t *testing.T) {
 			assert.NotContains(t, err.Error(), "protobuf")
 		}
 	})
+}
+
+// A call that times out cancels its request. client-go looks for the transport that can do so below each round tripper,
+// and logs "unable to cancel request" at one that hides it.
+func TestRequestsCanBeCanceled(t *testing.T) {
+	client, err := New(&rest.Config{Host: "http://127.0.0.1:1"})
+	require.NoError(t, err)
+	transport := client.CoreV1().RESTClient().(*rest.RESTClient).Client.Transport
+	for {
+		if _, found := transport.(*http.Transport); found {
+			return
+		}
+		wrapper, wraps := transport.(utilnet.RoundTripperWrapper)
+		require.True(t, wraps, "%T has no WrappedRoundTripper, want one: it hides the transport that cancels requests", transport)
+		transport = wrapper.WrappedRoundTripper()
+	}
 }
 
 // An answer that is not JSON is not decoded by the media type that it claims.
