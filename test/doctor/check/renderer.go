@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -171,27 +170,12 @@ var RendererMetrics = Link{
 
 // exports tells which of the names a pod exports samples of.
 func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string, names []string) (map[string]bool, error) {
-	base, client, err := c.ReachPod(pod, port)
+	status, body, err := c.GetFromPod(ctx, pod, port, path)
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	// The format that is read below.
-	request.Header.Set("Accept", "text/plain;version=0.0.4")
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))))
-	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
 	}
 	exported := map[string]bool{}
 	for line := range bytes.Lines(body) {

@@ -57,18 +57,7 @@ func queried(ctx context.Context, c *Client, address string) error {
 }
 
 func fetched(ctx context.Context, c *Client) error {
-	base, client, err := c.ReachPod(corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "film", Name: "renderer-0"}}, 8080)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err == nil {
-		_, err = io.ReadAll(response.Body)
-	}
+	_, _, err := c.GetFromPod(ctx, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "film", Name: "renderer-0"}}, 8080, "/metrics")
 	return err
 }
 

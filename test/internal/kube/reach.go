@@ -3,6 +3,7 @@ package kube
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,27 @@ func (c *Client) ReachPod(pod corev1.Pod, port int) (string, *http.Client, error
 			&http.Client{Transport: bounded{direct, who, false}, Timeout: callTimeout}, nil
 	}
 	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", pod.Namespace, pod.Name, port))
+}
+
+// GetFromPod returns what a pod answers to a GET of a path, query included, on one of its ports: the HTTP status and the
+// body. Metrics are asked for in the text format.
+func (c *Client) GetFromPod(ctx context.Context, pod corev1.Pod, port int, path string) (status int, body []byte, err error) {
+	base, client, err := c.ReachPod(pod, port)
+	if err != nil {
+		return 0, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Accept", "text/plain;version=0.0.4")
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(response.Body)
+	return response.StatusCode, body, err
 }
 
 // Access is what a server requires of its clients, and the CA by which they verify the server.

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"holograph/test/internal/kube"
@@ -22,8 +23,8 @@ const costFrames = 40
 // budgetVariable is how the chart tells the renderer its frame budget.
 const budgetVariable = "HOLOGRAPH_FRAME_BUDGET"
 
-// askTimeout bounds one answer of a renderer pod.
-const askTimeout = 10 * time.Second
+// rendererPort is the port of a renderer pod.
+const rendererPort = 8080
 
 // Pod is the capacity of one renderer pod.
 type Pod struct {
@@ -73,18 +74,20 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	if len(pods) == 0 {
 		return 0, errors.New("there is no renderer pod to measure")
 	}
-	pod := pods[0].Name
+	pod := pods[0]
 	before, err := processCPU(ctx, r, pod)
 	if err != nil {
 		return 0, err
 	}
 	for rendered := 0; rendered < costFrames; {
-		_, err := podGet(ctx, r, pod, "frame", "scheduled", strconv.FormatInt(time.Now().UnixMicro(), 10))
+		status, _, err := r.GetFromPod(ctx, pod, rendererPort, fmt.Sprintf("/frame?scheduled=%d", time.Now().UnixMicro()))
 		switch {
-		case err == nil:
-			rendered++
-		case !apierrors.IsServiceUnavailable(err):
+		case err != nil && !apierrors.IsServiceUnavailable(err):
 			return 0, err
+		case err == nil && status == http.StatusOK:
+			rendered++
+		case err == nil && status != http.StatusServiceUnavailable:
+			return 0, fmt.Errorf("the status of GET /frame of %s is %d, want %d", pod.Name, status, http.StatusOK)
 		}
 	}
 	after, err := processCPU(ctx, r, pod)
@@ -92,17 +95,20 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 		return 0, err
 	}
 	if after <= before {
-		return 0, fmt.Errorf("the CPU time of %s did not grow over %d frames", pod, costFrames)
+		return 0, fmt.Errorf("the CPU time of %s did not grow over %d frames", pod.Name, costFrames)
 	}
 	return (after - before) / costFrames, nil
 }
 
 // processCPU reads the CPU time of the pod's process, in seconds, from its metrics.
-func processCPU(ctx context.Context, r kube.Release, pod string) (float64, error) {
+func processCPU(ctx context.Context, r kube.Release, pod corev1.Pod) (float64, error) {
 	const name = "process_cpu_seconds_total"
-	raw, err := podGet(ctx, r, pod, "metrics")
+	status, raw, err := r.GetFromPod(ctx, pod, rendererPort, "/metrics")
 	if err != nil {
 		return 0, err
+	}
+	if status != http.StatusOK {
+		return 0, fmt.Errorf("the status of GET /metrics of %s is %d, want %d", pod.Name, status, http.StatusOK)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(raw))
@@ -111,24 +117,7 @@ func processCPU(ctx context.Context, r kube.Release, pod string) (float64, error
 	}
 	family := families[name]
 	if family == nil || len(family.Metric) != 1 {
-		return 0, fmt.Errorf("%s does not export %s", pod, name)
+		return 0, fmt.Errorf("%s does not export %s", pod.Name, name)
 	}
 	return family.Metric[0].GetCounter().GetValue(), nil
-}
-
-// podGet sends a GET request to a renderer pod, through the API server's proxy.
-func podGet(ctx context.Context, r kube.Release, pod, path string, query ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	// client-go would send a timeout of its own to the pod as a parameter, which the renderer refuses.
-	request := r.CoreV1().RESTClient().Get().Timeout(0).Namespace(r.Namespace).
-		Resource("pods").Name(pod + ":8080").SubResource("proxy").Suffix(path)
-	for i := 0; i+1 < len(query); i += 2 {
-		request = request.Param(query[i], query[i+1])
-	}
-	raw, err := request.DoRaw(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("GET /%s of %s: %w", path, pod, err)
-	}
-	return raw, nil
 }
