@@ -16,6 +16,7 @@ import (
 	"holograph/test/doctor/description"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/kube"
+	"holograph/test/internal/podsecurity"
 )
 
 // pathOf returns the description that a rendering gives the doctor.
@@ -149,7 +150,7 @@ func TestHelmTest(t *testing.T) {
 				assert.Equal(t, "before-hook-creation", pod.Annotations["helm.sh/hook-delete-policy"], "when Helm deletes the pod: helm test --logs reads the log of one that has ended")
 				assert.Equal(t, "hook-succeeded,hook-failed", pod.Annotations["helm.sh/hook-output-log-policy"], "when Helm prints the pod's log")
 				assert.Equal(t, corev1.RestartPolicyNever, pod.Spec.RestartPolicy)
-				assertRestricted(t, pod.Name, &pod.ObjectMeta, &pod.Spec)
+				podsecurity.AssertRestricted(t, pod.Name, &pod.ObjectMeta, &pod.Spec)
 				require.Len(t, pod.Spec.Containers, 1)
 				container := pod.Spec.Containers[0]
 				assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem)

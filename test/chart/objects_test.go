@@ -2,7 +2,6 @@ package chart_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,26 +10,11 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	podsecurity "k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
 
 	"holograph/test/internal/chart"
+	"holograph/test/internal/podsecurity"
 )
-
-// podSecurity judges pods as Kubernetes' Pod Security admission does.
-var podSecurity = sync.OnceValues(func() (policy.Evaluator, error) { return policy.NewEvaluator(policy.DefaultChecks(), nil) })
-
-// assertRestricted fails where a pod violates the restricted Pod Security Standard.
-func assertRestricted(t *testing.T, name string, metadata *metav1.ObjectMeta, spec *corev1.PodSpec) {
-	t.Helper()
-	evaluator, err := podSecurity()
-	require.NoError(t, err)
-	restricted := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
-	verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, metadata, spec))
-	assert.True(t, verdict.Allowed, "%s violates the restricted Pod Security Standard: %s", name, verdict.ForbiddenDetail())
-}
 
 func TestEveryObjectIsOneThatKubernetesTakes(t *testing.T) {
 	t.Parallel()
@@ -52,7 +36,7 @@ func TestEveryObjectIsOneThatKubernetesTakes(t *testing.T) {
 					pod.Spec.InitContainers = nil
 					pod.Spec.Containers = pod.Spec.Containers[:1]
 				}
-				assertRestricted(t, deployment.Name, &pod.ObjectMeta, &pod.Spec)
+				podsecurity.AssertRestricted(t, deployment.Name, &pod.ObjectMeta, &pod.Spec)
 				for _, container := range pod.Spec.Containers {
 					assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem, "%s can write to its root file system", container.Name)
 					assert.NotEmpty(t, container.Resources.Requests, "%s requests nothing", container.Name)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
+
+	"holograph/test/internal/podsecurity"
 )
 
 func TestJob(t *testing.T) {
@@ -50,14 +50,7 @@ func TestJob(t *testing.T) {
 func TestJobMeetsTheRestrictedPodSecurityStandard(t *testing.T) {
 	job, err := Job("frames", "spike", "http://holograph-renderer:8080", spike)
 	require.NoError(t, err)
-	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	require.NoError(t, err)
-	results := checks.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()},
-		&job.Spec.Template.ObjectMeta, &job.Spec.Template.Spec)
-	require.NotEmpty(t, results)
-	for _, result := range results {
-		assert.True(t, result.Allowed, "%s: %s", result.ForbiddenReason, result.ForbiddenDetail)
-	}
+	podsecurity.AssertRestricted(t, "the load's pod", &job.Spec.Template.ObjectMeta, &job.Spec.Template.Spec)
 	assert.True(t, *job.Spec.Template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem)
 	assert.False(t, *job.Spec.Template.Spec.AutomountServiceAccountToken)
 }
