@@ -1,4 +1,4 @@
-package timeline
+package plot
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ func niceStep(span float64, parts int) float64 {
 	return 10 * power
 }
 
-// niceTicks are the ticks from 0 to the first that is at least top, at most parts steps apart from it.
-func niceTicks(top float64, parts int) []float64 {
+// Ticks are the ticks from 0 to the first that is at least top, at most parts steps apart from it.
+func Ticks(top float64, parts int) []float64 {
 	step := niceStep(top, parts)
 	n := int(math.Ceil(top/step - 1e-9))
 	ticks := make([]float64, n+1)
@@ -31,8 +31,8 @@ func niceTicks(top float64, parts int) []float64 {
 	return ticks
 }
 
-// wholeTicks are niceTicks at whole numbers, for replicas.
-func wholeTicks(top float64, parts int) []float64 {
+// WholeTicks are [Ticks] at whole numbers, for replicas.
+func WholeTicks(top float64, parts int) []float64 {
 	step := math.Max(1, niceStep(top, parts))
 	var ticks []float64
 	for v := 0.0; ; v += step {
@@ -66,8 +66,8 @@ func timeTicks(span time.Duration, parts int) []time.Duration {
 	return ticks
 }
 
-// clock writes a time since the start as minutes:seconds, from an hour on as hours:minutes:seconds.
-func clock(d time.Duration) string {
+// Clock writes a time since the start as minutes:seconds, from an hour on as hours:minutes:seconds.
+func Clock(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	if s < 3600 {
 		return fmt.Sprintf("%d:%02d", s/60, s%60)
@@ -75,7 +75,7 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// number writes a tick's value without the noise of binary fractions.
-func number(v float64) string {
+// Number writes a tick's value without the noise of binary fractions.
+func Number(v float64) string {
 	return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64)
 }
