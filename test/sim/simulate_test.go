@@ -62,7 +62,7 @@ func TestCompareGolden(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, err, io.EOF, "the picture is well-formed")
-	for _, text := range []string{"as-specified", "default", "oracle", "load", "Frames late or refused"} {
+	for _, text := range []string{"as-specified", "default", "oracle", "load", "Late or refused"} {
 		assert.Contains(t, string(picture), text)
 	}
 	for _, name := range []string{"as-specified", "default"} {
