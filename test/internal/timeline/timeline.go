@@ -149,19 +149,19 @@ func (t *Timeline) LongestGap() time.Duration {
 	return 3 * distances[len(distances)/2]
 }
 
-// OverrunsCeasedAt is the time of the first reading between from and to after which there were at most
-// limit overruns per second for as long as quiet. Such is the overruns' end only if overruns were read
-// before, and if no gap in the quiet is longer than [Timeline.LongestGap]. The error says what was read
-// instead.
+// OverrunsCeasedAt is the time of the first reading between from and to after which at most the share
+// limit (0 to 1) of the frames asked for were overruns for as long as quiet. Such is the overruns' end only if
+// overruns were read before, and if no gap in the quiet is longer than [Timeline.LongestGap]. The error says
+// what was read instead.
 func (t *Timeline) OverrunsCeasedAt(from, to time.Time, limit float64, quiet time.Duration) (time.Time, error) {
 	var overrun, ceased, last time.Time
 	var gap time.Duration
 	for _, p := range t.points {
-		if p.At.Before(from) || p.At.After(to) || !p.OverrunsPerSecond.known {
+		if p.At.Before(from) || p.At.After(to) || !p.OverrunsPerSecond.known || !p.OfferedFramesPerSecond.known {
 			continue
 		}
 		switch {
-		case p.OverrunsPerSecond.value > limit:
+		case p.OverrunsPerSecond.value > limit*p.OfferedFramesPerSecond.value:
 			overrun, ceased, gap = p.At, time.Time{}, 0
 		case ceased.IsZero():
 			ceased = p.At
@@ -186,11 +186,11 @@ func (t *Timeline) OverrunsCeasedAt(from, to time.Time, limit float64, quiet tim
 	case last.IsZero():
 		return time.Time{}, fmt.Errorf("the overruns are not known in all of the %v", window)
 	case overrun.IsZero():
-		return time.Time{}, fmt.Errorf("there were never more than %v overruns per second in the %v, so none could cease", limit, window)
+		return time.Time{}, fmt.Errorf("overruns were never more than %v of the frames in the %v, so none could cease", limit, window)
 	case gap > t.LongestGap():
 		return time.Time{}, fmt.Errorf("the overruns seem to have ceased after %v of %v, but then they are not known for %v", since(ceased), window, gap.Round(time.Millisecond))
 	}
-	return time.Time{}, fmt.Errorf("there were still more than %v overruns per second after %v of %v; wanted are %v without", limit, since(overrun), window, quiet)
+	return time.Time{}, fmt.Errorf("overruns were still more than %v of the frames after %v of %v; wanted are %v without", limit, since(overrun), window, quiet)
 }
 
 // InBudgetShareBetween is the share of the frames between from and to that were in budget, from 0 to 1:

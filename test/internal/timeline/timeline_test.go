@@ -179,21 +179,21 @@ func TestOverrunsCeasedAt(t *testing.T) {
 		"a short gap in the quiet":     {overruns: readings(0, 5, 0, missing, missing, 0, 0), to: 6, want: at(2)},
 		"a gap hides the very end":     {overruns: readings(0, 5, missing, 0, 0, 0), to: 5, want: at(3)},
 		"after the window":             {overruns: readings(0, 5, 0, 0, 0, 9, 9), to: 4, want: at(2)},
-		"still on":                     {overruns: readings(0, 5, 5, 5, 5), to: 4, wantErr: "there were still more than 0.1 overruns per second after 4s of 4s; wanted are 2s without"},
-		"too late":                     {overruns: readings(0, 5, 5, 5, 0), to: 4, wantErr: "there were still more than 0.1 overruns per second after 3s of 4s"},
-		"never any":                    {overruns: readings(0, 0, 0, 0), to: 3, wantErr: "there were never more than 0.1 overruns per second in the 3s, so none could cease"},
-		"only before the window":       {overruns: readings(9, 0, 0, 0), from: 1, to: 3, wantErr: "there were never more than 0.1 overruns per second in the 2s"},
+		"still on":                     {overruns: readings(0, 5, 5, 5, 5), to: 4, wantErr: "overruns were still more than 0.01 of the frames after 4s of 4s; wanted are 2s without"},
+		"too late":                     {overruns: readings(0, 5, 5, 5, 0), to: 4, wantErr: "overruns were still more than 0.01 of the frames after 3s of 4s"},
+		"never any":                    {overruns: readings(0, 0, 0, 0), to: 3, wantErr: "overruns were never more than 0.01 of the frames in the 3s, so none could cease"},
+		"only before the window":       {overruns: readings(9, 0, 0, 0), from: 1, to: 3, wantErr: "overruns were never more than 0.01 of the frames in the 2s"},
 		"nothing known":                {overruns: readings(missing, missing, missing), to: 2, wantErr: "the overruns are not known in all of the 2s"},
 		"a long gap in the quiet":      {overruns: readings(5, 0, missing, missing, missing, 0, 0), to: 6, wantErr: "the overruns seem to have ceased after 1s of 6s, but then they are not known for 4s"},
 		"a long gap until the quiet":   {overruns: readings(5, missing, missing, missing, 0, 0, 0), to: 6, wantErr: "the overruns seem to have ceased after 4s of 6s, but then they are not known for 4s"},
 		"a long gap after the quiet":   {overruns: readings(5, 0, 0, missing, missing, missing, missing), to: 6, wantErr: "the overruns seem to have ceased after 1s of 6s, but then they are not known for 4s"},
-		"gone for good while overrun":  {overruns: readings(0, 5, missing, missing, missing, missing), to: 5, wantErr: "there were still more than 0.1 overruns per second after 1s of 5s"},
+		"gone for good while overrun":  {overruns: readings(0, 5, missing, missing, missing, missing), to: 5, wantErr: "overruns were still more than 0.01 of the frames after 1s of 5s"},
 		"a gap ended by more overruns": {overruns: readings(5, 0, missing, missing, missing, missing, 5, 0, 0, 0), to: 9, want: at(7)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			timeline := sampled(test.overruns, func(p *Point, r Reading) { p.OverrunsPerSecond = r })
-			ceased, err := timeline.OverrunsCeasedAt(at(test.from), at(test.to), 0.1, 2*time.Second)
+			timeline := sampled(test.overruns, func(p *Point, r Reading) { p.OfferedFramesPerSecond, p.OverrunsPerSecond = Read(10), r })
+			ceased, err := timeline.OverrunsCeasedAt(at(test.from), at(test.to), 0.01, 2*time.Second)
 			if test.wantErr != "" {
 				require.ErrorContains(t, err, test.wantErr)
 				return
@@ -241,7 +241,7 @@ func TestInBudgetShareBetween(t *testing.T) {
 // The story as a scaling test asks it.
 func TestStory(t *testing.T) {
 	timeline := story()
-	ceased, err := timeline.OverrunsCeasedAt(at(20), at(200), 0.1, time.Minute)
+	ceased, err := timeline.OverrunsCeasedAt(at(20), at(200), 0.01, time.Minute)
 	require.NoError(t, err)
 	assert.Equal(t, at(60), ceased)
 	assert.Equal(t, Read(2), timeline.ReadyReplicasAt(at(20)))

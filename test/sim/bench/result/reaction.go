@@ -2,7 +2,9 @@ package result
 
 import (
 	"math"
+	"time"
 
+	"holograph/test/internal/timeline"
 	"holograph/test/sim/sim"
 )
 
@@ -79,21 +81,23 @@ func (r Run) React(f Fleet) Reaction {
 	return reaction
 }
 
-// calm is the first second, from the time on, of [sim.Calm] seconds of the peak without an overrun.
+// calm is when overruns had ceased, from the time on and while the peak lasted, for [sim.Calm] seconds; NaN if they did not.
 func (r Run) calm(f Fleet, from float64) float64 {
-	calm := 0
+	var start time.Time
+	var line timeline.Timeline
 	for i, row := range r.Timeline(f) {
-		if float64(i+1) <= from || float64(i+1) > r.Spike.Before+r.Spike.During {
-			continue
-		}
-		if calm++; sim.Overrun(row) {
-			calm = 0
-		}
-		if calm == sim.Calm {
-			return math.Max(from, float64(i+1-sim.Calm))
-		}
+		line.Add(timeline.Point{
+			At:                     start.Add(time.Duration(i) * time.Second),
+			OfferedFramesPerSecond: timeline.Read(row.Frames), OverrunsPerSecond: timeline.Read(row.Late),
+		})
 	}
-	return math.NaN()
+	// A row stands at the start of its second, so the last of the calm ones lasts a second more.
+	second := func(s float64) time.Time { return start.Add(time.Duration(math.Floor(s)) * time.Second) }
+	ceased, err := line.OverrunsCeasedAt(second(from), second(r.Spike.Before+r.Spike.During-1), sim.LateShare, (sim.Calm-1)*time.Second)
+	if err != nil {
+		return math.NaN()
+	}
+	return math.Max(from, ceased.Sub(start).Seconds())
 }
 
 // grown are the times at which more replicas were wanted than before.
