@@ -46,7 +46,7 @@ func (k Kubernetes) Version(t testing.TB) string {
 
 // Validate checks the object against the API's description: known kind, no unknown field, no required field
 // missing, right types. What that description leaves open (it takes a number for any string) is found by
-// decoding into the Go type, strictly. A custom resource is checked against its definition, whatever the version
+// decoding into the Go type, strictly. A custom resource is checked against its definition, for every version
 // of Kubernetes.
 func (k Kubernetes) Validate(o Object) error {
 	if o.custom() {

@@ -139,7 +139,7 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		response.Body.Close()
-		return nil, fmt.Errorf("%s answers %s, which nobody asked for", who, status(response))
+		return nil, fmt.Errorf("%s answers %s to a request without an upgrade", who, status(response))
 	}
 	// A watch does not end, and is read event by event. No redirect begins one.
 	if request.URL.Query().Get("watch") != "" && request.Response == nil {

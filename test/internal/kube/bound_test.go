@@ -337,7 +337,7 @@ func TestSwitchedProtocols(t *testing.T) {
 		fmt.Fprint(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: anything\r\n\r\n")
 		io.Copy(io.Discard, connection)
 	}, func(t *testing.T, who string, err error) {
-		assert.ErrorContains(t, err, who+" answers 101 Switching Protocols, which nobody asked for")
+		assert.ErrorContains(t, err, who+" answers 101 Switching Protocols to a request without an upgrade")
 	})
 }
 

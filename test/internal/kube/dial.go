@@ -24,8 +24,8 @@ import (
 const idleForwarded = 20 * time.Second
 
 // forwarded returns what sends requests to a Service by forwarding a port of one of
-// its pods. It is the way for whoever needs the Authorization header to arrive, which
-// the API server's proxy keeps to itself. Each connection finds a pod anew.
+// its pods. It is for requests with an Authorization header, which the API server's proxy
+// removes. Each connection finds a pod anew.
 func (c *Client) forwarded(namespace, service, port string) http.RoundTripper {
 	made, _ := c.forwards.LoadOrStore(namespace+"/"+service+":"+port, &http.Transport{
 		IdleConnTimeout:        idleForwarded,
@@ -107,7 +107,7 @@ func (c *Client) dialPod(ctx context.Context, pod corev1.Pod, port int32) (net.C
 			if kept.err != nil {
 				err = kept.err
 			}
-			// Whether a port is forwarded nobody says but the API server.
+			// Only the API server answers whether a port is forwarded, so the status is its own.
 			var relayed *Relayed
 			if errors.As(err, &relayed) {
 				err = relayed.error

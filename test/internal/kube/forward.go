@@ -45,8 +45,8 @@ func (r Release) ForwardPrometheus(ctx context.Context, port string) (string, er
 	return "http://" + listener.Addr().String(), nil
 }
 
-// onlyAs answers only to whoever calls the server by its address or as localhost: a
-// page of another site, whose name is made to lead here, must not read what the login
+// onlyAs answers only to clients that call the server by its address or as localhost: a
+// page of another site, whose name resolves to this server, must not read what the login
 // opens.
 func onlyAs(address string, handler http.Handler) http.Handler {
 	_, port, _ := net.SplitHostPort(address)

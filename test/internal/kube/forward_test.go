@@ -121,7 +121,7 @@ func TestPrometheusWantsALogin(t *testing.T) {
 	assert.NoError(t, err, "the login that the Secret holds now")
 }
 
-// TestForwardingFails: what keeps a port from being forwarded is said in the words of whoever knows it.
+// TestForwardingFails: the error of a forwarded port is that of the server that knows the cause.
 func TestForwardingFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -129,7 +129,7 @@ func TestForwardingFails(t *testing.T) {
 		want  string
 	}{
 		"no pod is ready":  {func(g *guarded) { g.ready.Store(false) }, `no endpoints available for service "holograph-prometheus"`},
-		"nobody listens":   {func(g *guarded) { g.refusal = "connection refused by port 19090" }, "connection refused by port 19090"},
+		"a closed port":    {func(g *guarded) { g.refusal = "connection refused by port 19090" }, "connection refused by port 19090"},
 		"no right to":      {func(g *guarded) { g.forbidden = "pods is forbidden" }, "pods is forbidden"},
 		"an empty Secret":  {func(g *guarded) { g.secret.Store("") }, "401"},
 		"a wrong password": {func(g *guarded) { g.secret.Store("wrong") }, "401"},

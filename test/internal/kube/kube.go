@@ -70,7 +70,7 @@ func New(config *rest.Config) (*Client, error) {
 	config.Timeout = callTimeout
 	// The default of 5 calls a second makes a watcher late.
 	config.QPS, config.Burst = 50, 100
-	// The tests list whatever there is, old kinds too, and need not be told each time.
+	// The tests list deprecated kinds too, and each list would print a warning.
 	config.WarningHandler = rest.NoWarnings{}
 	reading := bound(config, APIServer, true)
 	// By itself client-go asks for protobuf, whose size says nothing of what becomes of it.

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Login names a Secret with the credentials of a Prometheus, for whoever does not have
-// them as a file and may read it.
+// Login names a Secret with the credentials of a Prometheus, for a client that may read
+// the Secret and does not have them as a file.
 type Login struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`

@@ -76,20 +76,20 @@ func (t *Timeline) Add(p Point) {
 // Points returns the points by time.
 func (t *Timeline) Points() []Point { return slices.Clone(t.points) }
 
-// Scaling is one change of the desired replicas.
+// Scaling is one scaling event: a change of the desired replicas.
 type Scaling struct {
 	At       time.Time // of the first reading of To
 	From, To int
 }
 
-// Up says whether the scaling added replicas.
+// Up says whether the scaling event added replicas.
 func (s Scaling) Up() bool { return s.To > s.From }
 
 // String is such as "2→4".
 func (s Scaling) String() string { return fmt.Sprintf("%d→%d", s.From, s.To) }
 
 // Scalings returns the changes of the desired replicas by time. Across a gap the last known reading
-// counts, so several scalings within it are seen as one.
+// counts, so several scaling events within it are seen as one.
 func (t *Timeline) Scalings() []Scaling {
 	var scalings []Scaling
 	last, known := 0, false

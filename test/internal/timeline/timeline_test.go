@@ -134,12 +134,12 @@ func TestScalings(t *testing.T) {
 		desired []Reading
 		want    []Scaling
 	}{
-		"none":                     {desired: readings(2, 2, 2)},
-		"up and down":              {desired: readings(2, 4, 4, 7, 2), want: []Scaling{{at(1), 2, 4}, {at(3), 4, 7}, {at(4), 7, 2}}},
-		"a gap is no scaling":      {desired: readings(2, missing, missing, 2)},
-		"a scaling within a gap":   {desired: readings(2, missing, 5), want: []Scaling{{at(2), 2, 5}}},
-		"the first reading is not": {desired: readings(missing, 5, 5)},
-		"nothing known":            {desired: readings(missing, missing)},
+		"none":                         {desired: readings(2, 2, 2)},
+		"up and down":                  {desired: readings(2, 4, 4, 7, 2), want: []Scaling{{at(1), 2, 4}, {at(3), 4, 7}, {at(4), 7, 2}}},
+		"a gap is no scaling event":    {desired: readings(2, missing, missing, 2)},
+		"a scaling event within a gap": {desired: readings(2, missing, 5), want: []Scaling{{at(2), 2, 5}}},
+		"the first reading is not":     {desired: readings(missing, 5, 5)},
+		"nothing known":                {desired: readings(missing, missing)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -177,7 +177,7 @@ func waitFor(ctx context.Context, out io.Writer, fleets []policyFleet) error {
 	return nil
 }
 
-// active is met when the release's autoscaler computes replicas from its metrics, of whatever type.
+// active is met when the release's autoscaler computes replicas from its metrics, of any type.
 func active(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "the autoscaler to be ScalingActive", Unmet: func(ctx context.Context) error {
 		hpa, err := r.HPA(ctx)

@@ -59,7 +59,7 @@ func watchPods(ctx context.Context, r kube.Release, fail func(error)) (*podWatch
 		AddFunc: func(object any, initial bool) {
 			pod, at := object.(*corev1.Pod), time.Now()
 			if initial {
-				// It was there before: nobody saw it come.
+				// The pod is older than the watch, so its own time says when it was created.
 				at = pod.CreationTimestamp.Time
 			}
 			f.pod(at, pod)

@@ -64,7 +64,7 @@ func TestFleetNotesWhatTheWatchesTell(t *testing.T) {
 
 func TestUnschedulable(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "bench-cpu", Name: "a"}}
-	assert.NoError(t, unschedulable(pod), "nobody has looked at it yet")
+	assert.NoError(t, unschedulable(pod), "the scheduler has not looked at it yet")
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available: 1 Insufficient cpu."}}
 	assert.EqualError(t, unschedulable(pod), "there is no room for pod bench-cpu/a: 0/1 nodes are available: 1 Insufficient cpu.")
 	pod.Status.Conditions[0].Status = corev1.ConditionTrue

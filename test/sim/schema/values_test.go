@@ -300,8 +300,8 @@ func (s shipped) try(t testing.TB, source rand.Source, drawer *schema.Drawer) ou
 	return result
 }
 
-// TestNoValuesRenderWhatKubernetesRefuses draws values from the schema: whatever the schema takes either renders
-// objects that the API server creates, or is refused with one of the chart's sentences.
+// TestNoValuesRenderWhatKubernetesRefuses draws values from the schema: all values that the schema accepts either render
+// objects that the API server creates, or are refused with one of the chart's sentences.
 func TestNoValuesRenderWhatKubernetesRefuses(t *testing.T) {
 	s := load(t)
 	counts := map[outcome]int{}

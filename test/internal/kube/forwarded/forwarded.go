@@ -15,7 +15,7 @@ import (
 )
 
 // Serve answers a request to forward a port of a pod, until its client leaves. Behind
-// the port is an HTTP server; nil is a port that nobody listens on, and then the client
+// the port is an HTTP server; nil is a closed port, and then the client
 // is told refusal.
 func Serve(w http.ResponseWriter, r *http.Request, behind http.Handler, refusal string) {
 	if _, err := httpstream.Handshake(r, w, []string{portforward.PortForwardProtocolV1Name}); err != nil {
@@ -58,8 +58,8 @@ func Serve(w http.ResponseWriter, r *http.Request, behind http.Handler, refusal 
 	_ = data.Close()
 }
 
-// one is a listener with one connection. It stays until that one is served, as Accept
-// has nobody else to give.
+// one is a listener with one connection. Accept returns it once, and io.EOF after
+// that.
 type one struct {
 	once sync.Once
 	conn net.Conn
