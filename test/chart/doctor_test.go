@@ -120,8 +120,8 @@ prometheus:
   auth: {bearerToken: {existingSecret: odd}}
 prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
-		{Metric: "odd_late_total", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
-		{Metric: "odd_demand", Series: []description.Series{
+		{Metric: "odd_late_total", Resource: "pods", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
+		{Metric: "odd_demand", Resource: "pods", Series: []description.Series{
 			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
 	}, p.Signals)
 	assert.Equal(t, description.Labels{Namespace: "odd_namespace", Pod: "odd_pod", Container: "odd_container"}, p.Labels)

@@ -72,6 +72,15 @@ var refusals = map[string]refusal{
 	"demand target in percent": {
 		`signals: {demand: {target: "75"}}`,
 		`signals.demand.target: must be at most 1, which is a full pod (got 75), because frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
+	"headroom without demand": {
+		`{signals: {demand: {enabled: false}}, autoscaling: {headroom: 1}}`,
+		`autoscaling.headroom: must be 0 where signals.demand.enabled is false (got 1), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true.`},
+	"headroom of a mean": {
+		`{signals: {demand: {metricType: Pods}}, autoscaling: {headroom: "0.5"}}`,
+		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 0.5), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object.`},
+	"headroom for KEDA": {
+		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}, signals: {demand: {metricType: Object}}}`,
+		`autoscaling.headroom: must be 0 where keda.enabled is true (got 1), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead.`},
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
 		`signals.demand.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand.`},

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"holograph/test/internal/chart"
@@ -94,7 +98,7 @@ func TestOverrunsQuery(t *testing.T) {
 func TestDemandQuery(t *testing.T) {
 	t.Parallel()
 	const offered, capacity = "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"
-	rule := chart.Render(t).AdapterConfig(t).Rules[1]
+	rule := chart.Render(t, chart.Set("signals.demand.metricType", "Pods")).AdapterConfig(t).Rules[1]
 	ruleTest(t, t.TempDir(), "demand_query.yaml", func(name string) string {
 		switch name {
 		case "offered":
@@ -111,4 +115,57 @@ func TestDemandQuery(t *testing.T) {
 		require.FailNow(t, "no such placeholder", "${%s}", name)
 		return ""
 	})
+}
+
+// totals are the values with which each signal is asked for as one number.
+var totals = chart.Values{"signals": map[string]any{"overruns": map[string]any{"metricType": "Object"}, "demand": map[string]any{"metricType": "Object"}}}
+
+// totalQueries returns what the adapter asks for the totals of Deployment holograph-renderer.
+func totalQueries(t *testing.T, values ...chart.Values) (overruns, demand string) {
+	t.Helper()
+	rules := chart.Render(t, append([]chart.Values{totals}, values...)...).AdapterConfig(t).Rules
+	return rules[0].TotalQuery(t, "holograph_frames_over_budget_total", "holograph", "holograph-renderer"),
+		rules[1].TotalQuery(t, "holograph_offered_cpu_seconds_total", "holograph", "holograph-renderer")
+}
+
+func TestTotalQueries(t *testing.T) {
+	t.Parallel()
+	overruns, demand := totalQueries(t)
+	_, spare := totalQueries(t, chart.Set("autoscaling.headroom", 0.5))
+	ruleTest(t, t.TempDir(), "total_query.yaml", func(name string) string {
+		query, known := map[string]string{"overruns": overruns, "demand": demand, "spare": spare}[name]
+		require.True(t, known, "no such placeholder: ${%s}", name)
+		// The adapter finds the Deployment by the label, which the totals of the file lack.
+		return "sum(" + query + ")"
+	})
+}
+
+// TestTotalsAreOfTheDeploymentThatIsAskedFor: the name comes with the request, from anyone who may read metrics. It
+// selects the pods of a Deployment of that name, and leaves the query what it is.
+func TestTotalsAreOfTheDeploymentThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	rule := chart.Render(t, totals).AdapterConfig(t).Rules[1]
+	var selectors []int
+	for _, name := range []string{"other", `x"} or vector(1e9) or up{pod="`, `a\\`, "$1", "`", "\n"} {
+		query := rule.TotalQuery(t, "holograph_offered_cpu_seconds_total", "film", name)
+		expression, err := promtool.Parse(query)
+		require.NoError(t, err, "the query for %q is %s", name, query)
+		selected := 0
+		parser.Inspect(expression, func(node parser.Node, _ []parser.Node) error {
+			if selector, ok := node.(*parser.VectorSelector); ok {
+				selected++
+				assert.Contains(t, selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, "namespace", "film"))
+				if selector.Name == "kube_deployment_spec_replicas" {
+					assert.Contains(t, selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, "deployment", name))
+					return nil
+				}
+				pods := fmt.Sprintf("%s-[%s]{1,10}-?[%s]{5}", name, alphabet, alphabet)
+				assert.True(t, slices.ContainsFunc(selector.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == "pod" && m.Value == pods }),
+					"for the name %q, %s is asked for, and not the pods %s", name, selector, pods)
+			}
+			return nil
+		})
+		selectors = append(selectors, selected)
+		assert.Equal(t, selectors[0], selected, "the query for %q selects other series than that for a name: %s", name, query)
+	}
 }

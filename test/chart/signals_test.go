@@ -62,3 +62,21 @@ func TestDemandOff(t *testing.T) {
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
 	assert.NotContains(t, fixed.Notes, "reversals", "notes without autoscaling, which need no warning")
 }
+
+// TestDemandAsATotal: the autoscaler asks for one number for all pods of the Deployment that it scales, and the doctor and the
+// notes for the same.
+func TestDemandAsATotal(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Set("signals.demand.metricType", "Object"))
+	autoscaler := rendered.HorizontalPodAutoscaler(t)
+	demand := autoscaler.Spec.Metrics[1]
+	require.Equal(t, autoscalingv2.ObjectMetricSourceType, demand.Type)
+	assert.Equal(t, "holograph_demand", demand.Object.Metric.Name)
+	assert.Equal(t, autoscaler.Spec.ScaleTargetRef, demand.Object.DescribedObject, "described object of demand, want the Deployment that is scaled")
+	assert.Equal(t, autoscalingv2.AverageValueMetricType, demand.Object.Target.Type)
+	assert.Equal(t, "750m", demand.Object.Target.AverageValue.String(), "target of demand")
+	assert.Equal(t, "pod", rendered.AdapterConfig(t).Rules[1].Label("deployment"))
+	assert.Equal(t, "deployments.apps", pathOf(t, rendered).Signals[1].Resource)
+	assert.Contains(t, permissions(t, rendered, chart.Doctor)["holograph"], "get deployments.apps/holograph_demand.custom.metrics.k8s.io ")
+	assert.Contains(t, rendered.Notes, "/deployments.apps/holograph-renderer/holograph_demand\"")
+}

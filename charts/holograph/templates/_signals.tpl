@@ -101,13 +101,23 @@ The adapter's rules, one per signal. Each has its own series and its own name.
     overrides:
       {{ $labels.namespace | quote }}:
         resource: namespace
+      {{- /* For a total, the resource is the Deployment whose pods these are: the adapter looks only whether the label is there. */}}
       {{ $labels.pod | quote }}:
+        {{- if include "holograph.signals.isTotal" (dict "context" $ "key" $key) }}
+        group: apps
+        resource: deployment
+        {{- else }}
         resource: pod
+        {{- end }}
   name:
     matches: {{ printf "^%s$" $series | quote }}
     as: {{ $signal.name | quote }}
   metricsQuery: >-
+    {{- if include "holograph.signals.isTotal" (dict "context" $ "key" $key) }}
+    {{- include "holograph.signals.objectQuery" (dict "context" $ "key" $key) | nindent 4 }}
+    {{- else }}
     {{- include (printf "holograph.signals.%s.query" $key) $ | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 

@@ -95,7 +95,7 @@ func (s subject) available(service apiregistrationv1.APIService) error {
 	return broken("wait for the API server, or see kubectl describe apiservice "+service.Name, "%s has no condition Available yet", service.Name)
 }
 
-// wantedMetrics are those that must be served per pod: KEDA's are totals.
+// wantedMetrics are the names of those that the autoscaler asks the custom metrics API for.
 func (s subject) wantedMetrics() (names []string) {
 	for _, signal := range s.Signals {
 		names = append(names, signal.Metric)
@@ -124,8 +124,8 @@ var Discovery = Link{
 				Remedy: fmt.Sprintf("see what is wrong with it: kubectl describe apiservice %s.%s", version, kube.Group),
 			})
 		}
-		for _, metric := range s.wantedMetrics() {
-			if !slices.Contains(listed, "pods/"+metric) {
+		for _, signal := range s.Signals {
+			if metric := signal.Resource + "/" + signal.Metric; !slices.Contains(listed, metric) {
 				return "", s.notListed(ctx, version, metric, listed)
 			}
 		}
@@ -143,12 +143,12 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 	}
 	if s.Adapter == nil {
 		return broken("give your adapter the rules that the installation notes print (helm get notes "+s.Release+"), and restart it: it reads its rules only when it starts",
-			"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+			"%s/%s does not list %s; it lists %s", kube.Group, version, metric, others)
 	}
 	if s.Adapter.Deployment == "" {
 		return broken(fmt.Sprintf("let your adapter use ConfigMap %s/%s and restart it, since it reads its rules only when it starts; then wait for its relist, and read its log",
 			s.Adapter.ConfigMap.Namespace, s.Adapter.ConfigMap.Name),
-			"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+			"%s/%s does not list %s; it lists %s", kube.Group, version, metric, others)
 	}
 	config, _, err := s.configuration(ctx)
 	if err != nil {
@@ -163,14 +163,13 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 	}
 	return broken(fmt.Sprintf("wait for the adapter's next relist, every %s; if that changes nothing, read its log: %s",
 		s.Adapter.RelistInterval, s.kubectl("logs deployment/%s", s.Adapter.Deployment)),
-		"%s/%s does not list pods/%s; it lists %s", kube.Group, version, metric, others)
+		"%s/%s does not list %s; it lists %s", kube.Group, version, metric, others)
 }
 
-// Values is whether there is a value of each metric for every Ready pod, or of the
-// total that KEDA serves.
+// Values is whether there is a value of each metric: for every Ready pod, or for all of them together.
 var Values = Link{
 	Name:  "values",
-	Holds: "a value of each metric for every renderer pod",
+	Holds: "a value of each metric for the renderer's pods",
 	on: func(p description.Path) bool {
 		return servesCustomMetrics(p) || len(p.APIServices) > 0 && hasAutoscaler(p)
 	},
@@ -183,7 +182,16 @@ var Values = Link{
 			return "", err
 		}
 		var found []string
-		for _, metric := range s.wantedMetrics() {
+		for _, signal := range s.Signals {
+			metric := signal.Metric
+			if signal.Resource != "pods" {
+				value, err := s.MetricOfObject(ctx, s.Namespace, signal.Resource, s.Renderer.Deployment, metric)
+				if err != nil {
+					return "", s.noTotal(err, metric)
+				}
+				found = append(found, fmt.Sprintf("%s %s of all pods", metric, value.String()))
+				continue
+			}
 			values, err := s.MetricOfPods(ctx, s.Namespace, s.Renderer.Selector, metric)
 			if err != nil {
 				return "", s.noValues(err)
@@ -211,6 +219,15 @@ func (s subject) noValues(err error) error {
 			"%v, which the adapter says when it may not list pods in namespace %s", err, s.Namespace)
 	}
 	return otherwise(err, &Broken{Cause: err.Error(), Remedy: "read the adapter's log" + s.adapterLog()})
+}
+
+// noTotal says why the adapter has no number for all pods: it finds none, or cannot look.
+func (s subject) noTotal(err error, metric string) error {
+	if strings.Contains(err.Error(), "could not find the metric") {
+		return broken(s.noValueRemedy(metric)+", and that Prometheus has the metric up of the pods: where samples are sent to Prometheus it has not, and signals.demand.metricType must be Pods",
+			"there is no value of %s for Deployment %s, as no pod has one", metric, s.Renderer.Deployment)
+	}
+	return s.noValues(err)
 }
 
 func (s subject) adapterLog() string {

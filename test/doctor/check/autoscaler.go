@@ -124,6 +124,8 @@ var Autoscaler = Link{
 			switch {
 			case status.Type == autoscalingv2.PodsMetricSourceType && status.Pods != nil:
 				current[status.Pods.Metric.Name] = value(status.Pods.Current)
+			case status.Type == autoscalingv2.ObjectMetricSourceType && status.Object != nil:
+				current[status.Object.Metric.Name] = value(status.Object.Current)
 			case status.Type == autoscalingv2.ExternalMetricSourceType && status.External != nil:
 				current[status.External.Metric.Name] = value(status.External.Current)
 			}
@@ -148,6 +150,8 @@ func metricName(metric autoscalingv2.MetricSpec) string {
 	switch {
 	case metric.Pods != nil:
 		return metric.Pods.Metric.Name
+	case metric.Object != nil:
+		return metric.Object.Metric.Name
 	case metric.External != nil:
 		return metric.External.Metric.Name
 	}
@@ -156,9 +160,12 @@ func metricName(metric autoscalingv2.MetricSpec) string {
 
 func target(metric autoscalingv2.MetricSpec) string {
 	of := autoscalingv2.MetricTarget{}
-	if metric.Pods != nil {
+	switch {
+	case metric.Pods != nil:
 		of = metric.Pods.Target
-	} else if metric.External != nil {
+	case metric.Object != nil:
+		of = metric.Object.Target
+	case metric.External != nil:
 		of = metric.External.Target
 	}
 	return value(autoscalingv2.MetricValueStatus{AverageValue: of.AverageValue, Value: of.Value})

@@ -40,6 +40,8 @@ type Path struct {
 type Signal struct {
 	// Metric is its name on the custom metrics API.
 	Metric string `json:"metric"`
+	// Resource is what it is a metric of there: "pods", or "deployments.apps" for one number for all pods.
+	Resource string `json:"resource"`
 	// Series are what it is computed from.
 	Series []Series `json:"series"`
 }

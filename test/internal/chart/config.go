@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
@@ -40,10 +41,10 @@ func Namer(rule config.DiscoveryRule) (naming.MetricNamer, error) {
 
 // mapper knows the resources that metrics are about.
 var mapper = func() meta.RESTMapper {
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion})
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion})
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Service"), meta.RESTScopeNamespace)
+	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
 	return mapper
 }()
 
@@ -60,9 +61,20 @@ func (r AdapterRule) Label(resource string) string {
 // Query returns the PromQL that the adapter sends when it is asked for the metric of some pods of a namespace.
 func (r AdapterRule) Query(t testing.TB, series, namespace string, pods ...string) string {
 	t.Helper()
+	return r.query(t, series, schema.GroupResource{Resource: "pods"}, namespace, pods...)
+}
+
+// TotalQuery returns the PromQL that the adapter sends when it is asked for the metric of a Deployment.
+func (r AdapterRule) TotalQuery(t testing.TB, series, namespace, deployment string) string {
+	t.Helper()
+	return r.query(t, series, schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, namespace, deployment)
+}
+
+func (r AdapterRule) query(t testing.TB, series string, resource schema.GroupResource, namespace string, names ...string) string {
+	t.Helper()
 	namer, err := Namer(r.DiscoveryRule)
 	require.NoError(t, err)
-	query, err := namer.QueryForSeries(series, schema.GroupResource{Resource: "pods"}, namespace, labels.Everything(), pods...)
+	query, err := namer.QueryForSeries(series, resource, namespace, labels.Everything(), names...)
 	require.NoError(t, err)
 	return string(query)
 }

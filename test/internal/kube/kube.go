@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -304,13 +305,37 @@ func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric s
 }
 
 func (c *Client) rawMetricOfPods(ctx context.Context, namespace, selector, metric string) ([]byte, error) {
+	return c.rawMetric(ctx, namespace, "pods", "*", metric, selector)
+}
+
+// MetricOfObject returns a metric of one object on the custom metrics API. The resource is its plural
+// and group, such as "deployments.apps".
+func (c *Client) MetricOfObject(ctx context.Context, namespace, resource, name, metric string) (quantity.Quantity, error) {
+	raw, err := c.rawMetric(ctx, namespace, resource, name, metric, "")
+	if err != nil {
+		return quantity.Quantity{}, err
+	}
+	var list custommetrics.MetricValueList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return quantity.Quantity{}, err
+	}
+	if len(list.Items) != 1 {
+		return quantity.Quantity{}, fmt.Errorf("%s of %s/%s has %d values, want 1", metric, resource, name, len(list.Items))
+	}
+	return list.Items[0].Value, nil
+}
+
+func (c *Client) rawMetric(ctx context.Context, namespace, resource, name, metric, selector string) ([]byte, error) {
 	version, err := c.MetricsVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := Raw(ctx, c.Discovery().RESTClient().Get().
-		AbsPath("/apis", Group, version, "namespaces", namespace, "pods", "*", metric).
-		Param("labelSelector", selector).Timeout(callTimeout))
+	request := c.Discovery().RESTClient().Get().
+		AbsPath("/apis", Group, version, "namespaces", namespace, resource, name, metric).Timeout(callTimeout)
+	if selector != "" {
+		request = request.Param("labelSelector", selector)
+	}
+	raw, err := Raw(ctx, request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", metric, err)
 	}

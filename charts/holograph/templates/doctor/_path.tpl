@@ -43,6 +43,7 @@ signals:
   {{- range $key := include "holograph.signals" . | splitList " " }}
   {{- $signal := get $.Values.signals $key }}
   - metric: {{ $signal.name | quote }}
+    resource: {{ include "holograph.signals.resource" (dict "context" $ "key" $key) | quote }}
     series:
       {{- if $signal.offeredMetric }}
       - name: {{ $signal.offeredMetric | quote }}

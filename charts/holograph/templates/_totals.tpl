@@ -1,0 +1,92 @@
+{{/*
+Whether the autoscaler asks for a signal as one number for all pods, "true" or "".
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.isTotal" -}}
+{{- if eq (get .context.Values.signals .key).metricType "Object" }}true{{ end }}
+{{- end }}
+
+{{/*
+What a signal is a metric of on the custom metrics API. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.resource" -}}
+{{ ternary "deployments.apps" "pods" (eq "true" (include "holograph.signals.isTotal" .)) }}
+{{- end }}
+
+{{/*
+The most that one pod can add to a total: what the signal's query lets through.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.most" -}}
+{{ ternary 10 .context.Values.signals.frames.maxRate (eq .key "demand") }}
+{{- end }}
+
+{{/*
+A signal as one number for all pods of a Deployment. The autoscaler divides it by the target, and has the number of pods.
+Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets" and "pods", which are the queries below.
+
+  sum        the values of the pods.
+  headroom   pods that are always spare, as what they hold at the target.
+  clamp      what cannot be known of a total: how many pods have no value, for their scrapes failed, they have just
+             started or their values are nonsense. Each of them may have anything from nothing to the most that a pod
+             can have. While that leaves open whether all pods are needed, the total asks for all of them. So a
+             missing value never removes a pod that full knowledge would keep, it never adds one, and a pod that
+             never reports holds back no more pods than its own most could need.
+
+Where no pod has a value there is no total, and the autoscaler keeps the pods that it has.
+*/}}
+{{- define "holograph.signals.total" -}}
+{{- $signal := get .context.Values.signals .key -}}
+{{- $target := include "holograph.quantity" $signal.target -}}
+{{- $sum := printf "sum(%s)" .known -}}
+{{- $headroom := .context.Values.autoscaling.headroom | float64 -}}
+{{- if and (eq .key "demand") (gt $headroom 0.0) }}
+{{- $sum = printf "(%s + %v)" $sum (mulf $headroom ($target | float64)) -}}
+{{- end }}
+{{- $sum }} + clamp({{ $target }} * {{ .pods }} - {{ $sum }}, 0, {{ include "holograph.signals.most" . }} * scalar(count({{ .targets }} unless {{ .known }}) or vector(0)))
+{{- end }}
+
+{{/*
+The pods that Prometheus has as targets. `up` is Prometheus' own sample of each: 0 after a failed scrape, and gone with
+the target. Where there is none at all, as in a Prometheus that is sent its samples, there is no total.
+Takes dict "context" $ "matchers" those of the pods.
+*/}}
+{{- define "holograph.signals.targets" -}}
+max by (<<.GroupBy>>) (up{ {{- .matchers }},{{ include "holograph.signals.container" .context -}} })
+{{- end }}
+
+{{/*
+How many pods there are to keep: those that the Deployment is to have, and no more than there are targets. The pods that a
+rollout adds for a while are targets too, and would be asked for and kept. Without kube-state-metrics' word it is the targets.
+Takes dict "replicas" matchers of the Deployment, of kube-state-metrics "targets" the query above.
+*/}}
+{{- define "holograph.signals.pods" -}}
+((max(kube_deployment_spec_replicas{ {{- .replicas -}} }) < count({{ .targets }})) or count({{ .targets }}))
+{{- end }}
+
+{{/*
+The values that count: those of pods that are targets. A pod that is gone is none, though its rate lasts as long as the
+window. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods "targets" the query above.
+*/}}
+{{- define "holograph.signals.known" -}}
+({{ include (printf "holograph.signals.%s.query" .key) .context | replace "<<.LabelMatchers>>" .matchers }} and {{ .targets }})
+{{- end }}
+
+{{/*
+What the adapter asks Prometheus for a total, in the language of its templates. The pods are those that a Deployment of
+the name that is asked for makes. The name comes with the request, and is quoted wherever it stands in the query.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.objectQuery" -}}
+{{- $labels := .context.Values.signals.labels -}}
+{{- $targets := `<<template "targets" .>>` -}}
+{{- $known := `<<template "known" .>>` -}}
+<<define "pods">>
+{{- $labels.namespace }}=<<printf "%q" (index .LabelValuesByName {{ $labels.namespace | quote }})>>,
+{{- $labels.pod }}=~<<printf "%q" (print (index .LabelValuesByName {{ $labels.pod | quote }}) {{ include "holograph.scope.podNames" "" | quote }})>><<end>>
+<<define "targets">>{{ include "holograph.signals.targets" (dict "context" .context "matchers" `<<template "pods" .>>`) }}<<end>>
+<<define "known">>{{ include "holograph.signals.known" (dict "context" .context "key" .key "matchers" `<<template "pods" .>>` "targets" $targets) }}<<end>>
+<<define "replicas">>{{ include "holograph.signals.pods" (dict "targets" $targets "replicas" (printf `namespace=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` $labels.namespace $labels.pod)) }}<<end>>
+label_replace({{ include "holograph.signals.total" (dict "context" .context "key" .key "known" $known "targets" $targets "pods" `<<template "replicas" .>>`) }},
+"<<.GroupBy>>", <<printf "%q" (index .LabelValuesByName {{ $labels.pod | quote }})>>, "", "")
+{{- end }}
