@@ -63,7 +63,7 @@ func simulate(args []string, out, progress io.Writer) error {
 	}
 	set.StringVar(&o.chart, "chart", "../../charts/holograph", "folder of the chart")
 	set.StringVar(&o.valuesFile, "values", "", "values file for the chart; none means the chart's own values")
-	set.StringVar(&o.trace, "trace", "flash-crowd", "name of a standard trace ("+strings.Join(names(), ", ")+"), all for those of up to 10 pods, a CSV file (seconds,load[,capacity]), or a folder of CSV files for --tune, for which the default is all standard traces up to 10 pods")
+	set.StringVar(&o.trace, "trace", "flash-crowd", "name of a standard trace ("+strings.Join(names(), ", ")+"), all for those of up to 10 pods, training or test for a set of drawn ones, a CSV file (seconds,load[,capacity]), or a folder of CSV files for --tune, for which the default is training")
 	set.StringVar(&o.csv, "csv", "", "write the first seed's timeline to this file")
 	set.StringVar(&o.svg, "svg", "", "draw load, replicas and overruns of the first seed into this file")
 	set.StringVar(&o.heading, "title", "", "heading of the picture; the trace's name if empty")
@@ -244,11 +244,15 @@ func label(file string) string {
 }
 
 func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Writer) error {
-	if o.trace == "all" {
+	_, drawn := sets[o.trace]
+	if o.trace == "all" || drawn {
 		for _, one := range []struct{ flag, value string }{{"csv", o.csv}, {"svg", o.svg}, {"json", o.json}, {"measured", strings.Join(o.measured, " ")}} {
 			if one.value != "" {
-				return fmt.Errorf("--%s is for one trace; write its name in place of --trace all: %s", one.flag, strings.Join(names(), ", "))
+				return fmt.Errorf("--%s is for one trace; write its name in place of --trace %s: %s", one.flag, o.trace, strings.Join(names(), ", "))
 			}
+		}
+		if drawn {
+			return o.runDrawn(chart, files, out)
 		}
 		return o.runAll(chart, files, out)
 	}

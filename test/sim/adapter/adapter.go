@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	klabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -78,10 +78,11 @@ func New(rules config.MetricsDiscoveryConfig, hpa *autoscalingv2.HorizontalPodAu
 		var err error
 		switch spec.Type {
 		case autoscalingv2.PodsMetricSourceType:
-			err = a.custom(rules.Rules, spec.Pods.Metric, "pods", query.PodsMatcher, hpa.Namespace, exported, series)
+			err = a.custom(rules.Rules, spec.Pods.Metric, schema.GroupResource{Resource: "pods"}, query.PodsMatcher, hpa.Namespace, exported, series)
 		case autoscalingv2.ObjectMetricSourceType:
 			object := spec.Object.DescribedObject
-			err = a.custom(rules.Rules, spec.Object.Metric, strings.ToLower(object.Kind)+"s", object.Name, hpa.Namespace, exported, series)
+			resource, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(object.APIVersion, object.Kind))
+			err = a.custom(rules.Rules, spec.Object.Metric, resource.GroupResource(), object.Name, hpa.Namespace, exported, series)
 		case autoscalingv2.ExternalMetricSourceType:
 			err = a.external(rules.ExternalRules, spec.External.Metric, hpa.Namespace, exported, series)
 		case autoscalingv2.ResourceMetricSourceType:
@@ -124,7 +125,7 @@ func (a *Adapter) Reads() (names []string, horizon time.Duration) {
 	return names, horizon
 }
 
-func (a *Adapter) custom(rules []config.DiscoveryRule, id autoscalingv2.MetricIdentifier, resource, name, namespace string, exported []string, ls labels.Labels) error {
+func (a *Adapter) custom(rules []config.DiscoveryRule, id autoscalingv2.MetricIdentifier, group schema.GroupResource, name, namespace string, exported []string, ls labels.Labels) error {
 	// The adapter keeps the last rule that gives a metric.
 	for i := len(rules) - 1; i >= 0; i-- {
 		namer, series, err := find(rules[i], id.Name, exported, ls)
@@ -134,7 +135,6 @@ func (a *Adapter) custom(rules []config.DiscoveryRule, id autoscalingv2.MetricId
 		if series == "" {
 			continue
 		}
-		group := schema.GroupResource{Resource: resource}
 		label, err := namer.LabelForResource(group)
 		if err != nil {
 			continue
@@ -156,7 +156,7 @@ func (a *Adapter) custom(rules []config.DiscoveryRule, id autoscalingv2.MetricId
 		a.metrics[id.Name] = &metric{resourceLabel: string(label), query: q, values: map[string]float64{}}
 		return nil
 	}
-	return fmt.Errorf("no adapter rule gives the metric %q for %s", id.Name, resource)
+	return fmt.Errorf("no adapter rule gives the metric %q for %s", id.Name, group)
 }
 
 func (a *Adapter) external(rules []config.DiscoveryRule, id autoscalingv2.MetricIdentifier, namespace string, exported []string, ls labels.Labels) error {

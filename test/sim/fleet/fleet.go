@@ -91,7 +91,14 @@ var Metrics = []string{
 	"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_frames_refused_total",
 	"holograph_render_cpu_seconds_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores",
 	"process_cpu_seconds_total",
+	// Prometheus' own, of each target: whether its last scrape went well.
+	"up",
+	// kube-state-metrics', of the Deployment.
+	replicasMetric,
 }
+
+// replicasMetric says how many pods the Deployment is to have.
+const replicasMetric = "kube_deployment_spec_replicas"
 
 const (
 	frames = iota
@@ -101,6 +108,8 @@ const (
 	offeredCPU
 	capacityCores
 	processCPU
+	up
+	specReplicas
 	numMetrics
 )
 
@@ -137,6 +146,7 @@ type Fleet struct {
 	second         int
 	horizon        time.Duration
 	cores          resource.Quantity
+	replicas       *query.Series // nil where no query reads it
 	Rows           []Row
 }
 
@@ -151,8 +161,14 @@ func New(config Config, identity Identity, epoch time.Time, replicas int, load, 
 	for _, name := range metrics {
 		found := false
 		for i, known := range Metrics {
-			if name == known {
-				f.wanted, found = append(f.wanted, i), true
+			if name != known {
+				continue
+			}
+			found = true
+			if name == replicasMetric {
+				f.replicas = store.Add(name, labels.FromStrings("namespace", identity.Namespace, "deployment", identity.Name, "job", "kube-state-metrics"))
+			} else {
+				f.wanted = append(f.wanted, i)
 			}
 		}
 		if !found {
@@ -287,10 +303,21 @@ func (f *Fleet) reconcile(s int) {
 	}
 }
 
+// suffix is the end of a pod's name, five characters of the alphabet of Kubernetes' names.
+func suffix(id uint64) string {
+	const alphabet = "bcdfghjklmnpqrstvwxz2456789"
+	var text [5]byte
+	for i := range text {
+		text[len(text)-1-i] = alphabet[id%uint64(len(alphabet))]
+		id /= uint64(len(alphabet))
+	}
+	return string(text[:])
+}
+
 func (f *Fleet) create() *pod {
 	f.made++
 	id := f.made
-	name := fmt.Sprintf("%s-%05d", f.identity.Name, id)
+	name := f.identity.Name + "-5d4b7c9f68-" + suffix(id)
 	created := f.at(f.second)
 	p := &pod{id: id, factor: 1 + f.config.CapacitySpread*noise(f.config.Seed, id, 0, 1), object: &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.identity.Namespace, UID: types.UID(name),
@@ -354,21 +381,36 @@ func (f *Fleet) render(s int) Row {
 	return row
 }
 
+// kubeStateMetricsInterval is the time between two scrapes of kube-state-metrics, in seconds: the chart's own.
+const kubeStateMetricsInterval = 5
+
 // scrape takes the samples that fall into the second and adds the second to the counters.
 func (f *Fleet) scrape(s int) {
 	start, end := int64(s)*1000, int64(s+1)*1000
+	if f.replicas != nil && s%kubeStateMetricsInterval == 0 {
+		f.replicas.Append(start, float64(f.spec))
+	}
 	for _, p := range f.pods {
 		for p.scrape < end {
 			at := p.scrape
 			p.scrape += f.config.ScrapeInterval.Milliseconds()
-			if s < p.ready || at < start || f.config.ScrapeLoss > 0 && uniform(f.config.Seed, p.id^uint64(at)<<20, 6) < f.config.ScrapeLoss {
+			if s < p.running || at < start {
 				continue
 			}
 			if p.series == nil {
 				f.discover(p)
 			}
+			// A process that still starts is a target that does not answer.
+			answered := s >= p.ready && !(f.config.ScrapeLoss > 0 && uniform(f.config.Seed, p.id^uint64(at)<<20, 6) < f.config.ScrapeLoss)
 			part := float64(at-start) / 1000
 			for i, m := range p.exported {
+				if m == up {
+					p.series[i].Append(at, map[bool]float64{true: 1}[answered])
+					continue
+				}
+				if !answered {
+					continue
+				}
 				value := p.counters[m] + part*p.step[m]
 				if f.config.Exported != nil {
 					value = f.config.Exported(p.id, Metrics[m], at, value)

@@ -3,7 +3,6 @@ package fleet
 import (
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -139,16 +138,16 @@ func TestVictims(t *testing.T) {
 	f.run(111)
 	f.SetScale(4)
 	f.run(112)
-	var victims []string
-	for _, pod := range f.Pods() {
-		if pod.DeletionTimestamp != nil {
-			victims = append(victims, strings.TrimPrefix(pod.Name, "renderer-0000"))
+	var victims []int
+	for _, p := range f.pods {
+		if p.object.DeletionTimestamp != nil {
+			victims = append(victims, int(p.id))
 		}
 	}
 	require.Len(t, victims, 3)
-	assert.Contains(t, victims, "7", "Pending")
-	assert.Contains(t, victims, "6", "Running, not Ready")
-	assert.Subset(t, []string{"4", "5"}, victims[:1], "Ready for the shortest time")
+	assert.Contains(t, victims, 7, "Pending")
+	assert.Contains(t, victims, 6, "Running, not Ready")
+	assert.Subset(t, []int{4, 5}, victims[:1], "Ready for the shortest time")
 }
 
 func TestScrapePhases(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -281,13 +282,6 @@ func (q *Query) call(x *parser.Call) (node, error) {
 	if f, ok := rangeFunctions[x.Func.Name]; ok {
 		return q.rangeCall(x, f)
 	}
-	literal := func(i int) (float64, error) {
-		n, ok := unparen(x.Args[i]).(*parser.NumberLiteral)
-		if !ok {
-			return 0, fmt.Errorf("%d: the simulator wants a number as argument %d of %s", x.Args[i].PositionRange().Start+1, i+1, x.Func.Name)
-		}
-		return n.Val, nil
-	}
 	if len(x.Args) == 0 {
 		return nil, unsupported(x)
 	}
@@ -306,28 +300,82 @@ func (q *Query) call(x *parser.Call) (node, error) {
 		return q.mapped(of, math.Ceil), nil
 	case "floor":
 		return q.mapped(of, math.Floor), nil
-	case "clamp_min", "clamp_max":
-		limit, err := literal(1)
-		if err != nil {
-			return nil, err
+	case "clamp_min", "clamp_max", "clamp":
+		c := &clamp{of: of}
+		bounds := []*node{&c.low, &c.high}
+		switch x.Func.Name {
+		case "clamp_min":
+			bounds = bounds[:1]
+		case "clamp_max":
+			bounds = bounds[1:]
 		}
-		bound := math.Max
-		if x.Func.Name == "clamp_max" {
-			bound = math.Min
+		for i, bound := range bounds {
+			if *bound, err = q.compile(x.Args[i+1]); err != nil {
+				return nil, err
+			}
 		}
-		return q.mapped(of, func(v float64) float64 { return bound(v, limit) }), nil
-	case "clamp":
-		low, err := literal(1)
-		if err != nil {
-			return nil, err
-		}
-		high, err := literal(2)
-		if err != nil {
-			return nil, err
-		}
-		return q.mapped(of, func(v float64) float64 { return math.Max(low, math.Min(high, v)) }), nil
+		return c, nil
+	case "label_replace":
+		return q.labelReplace(x, of)
 	}
 	return nil, unsupported(x)
+}
+
+// clamp is clamp, clamp_min and clamp_max; a bound that is nil is none.
+type clamp struct {
+	of, low, high node
+	out           []element
+}
+
+func (c *clamp) eval(e *evaluation) []element {
+	low, high := math.Inf(-1), math.Inf(1)
+	if c.low != nil {
+		low = c.low.eval(e)[0].v
+	}
+	if c.high != nil {
+		high = c.high.eval(e)[0].v
+	}
+	of := c.of.eval(e)
+	c.out = c.out[:0]
+	if high < low {
+		return c.out
+	}
+	for _, el := range of {
+		c.out = append(c.out, element{el.label, math.Max(low, math.Min(high, el.v))})
+	}
+	return c.out
+}
+
+// labelReplace compiles label_replace(v, label, text, "", ""), which writes a label.
+func (q *Query) labelReplace(x *parser.Call, of node) (node, error) {
+	var texts [4]string
+	for i := range texts {
+		text, ok := unparen(x.Args[i+1]).(*parser.StringLiteral)
+		if !ok {
+			return nil, unsupported(x)
+		}
+		texts[i] = text.Val
+	}
+	if texts[2] != "" || texts[3] != "" || strings.Contains(texts[1], "$") {
+		return nil, unsupported(x)
+	}
+	return &written{of: of, name: texts[0], value: texts[1]}, nil
+}
+
+// written writes a label.
+type written struct {
+	of          node
+	name, value string
+	out         []element
+}
+
+func (w *written) eval(e *evaluation) []element {
+	w.out = w.out[:0]
+	for _, el := range w.of.eval(e) {
+		ls := labels.NewBuilder(e.store.labels[el.label]).Set(w.name, w.value).Labels()
+		w.out = append(w.out, element{e.store.number(ls), el.v})
+	}
+	return w.out
 }
 
 func (q *Query) rangeCall(x *parser.Call, f func(window, float64) (float64, bool)) (node, error) {

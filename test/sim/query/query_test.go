@@ -149,7 +149,6 @@ func TestCompileSaysWhatItDoesNotKnow(t *testing.T) {
 		`rate(x[5m:1m])`:                      "does not know this part of PromQL",
 		`sum by (pod (x)`:                     "unexpected",
 		`{pod="a"}`:                           "selects no metric by its name",
-		`clamp_min(x, scalar(y))`:             "wants a number as argument 2 of clamp_min",
 		`x * on (pod) group_left () y`:        "does not know this part of PromQL",
 		`quantile(0.9, x)`:                    "does not know this part of PromQL",
 		`x ^ 2`:                               "does not know this part of PromQL",

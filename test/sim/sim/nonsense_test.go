@@ -37,7 +37,7 @@ func nonsense(random *rand.Rand, value float64) float64 {
 // TestNonsenseOfOnePod replaces any of one pod's samples by nonsense, and asks Prometheus' own engine what scales: the
 // values of the other pods stay what they are, and all values are in bounds. The simulator's engine says the same.
 func TestNonsenseOfOnePod(t *testing.T) {
-	rules := shipped(t, nil).Rules.Rules
+	rules := shipped(t, map[string]any{"signals": map[string]any{"demand": map[string]any{"metricType": "Pods"}}}).Rules.Rules
 	require.Len(t, rules, 2)
 	const late, offered, capacity = "holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"
 	signals := []struct {
