@@ -79,7 +79,7 @@ var refusals = map[string]refusal{
 		`{signals: {demand: {metricType: Pods}}, autoscaling: {headroom: "0.5"}}`,
 		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 0.5), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object.`},
 	"headroom for KEDA": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}, signals: {demand: {metricType: Object}}}`,
+		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}}`,
 		`autoscaling.headroom: must be 0 where keda.enabled is true (got 1), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead.`},
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,

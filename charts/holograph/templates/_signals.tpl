@@ -75,7 +75,7 @@ fail most often under high load.
 {{- $demand := .Values.signals.demand -}}
 {{- $offered := include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) -}}
 {{- $capacity := include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) -}}
-clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 < %s < +Inf)" $offered $capacity) "most" 1000) }}, 10)
+clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 < %s < +Inf)" $offered $capacity) "most" 1000) }}, {{ include "holograph.signals.most" (dict "context" $ "key" "demand") }})
 {{- end }}
 
 {{/*

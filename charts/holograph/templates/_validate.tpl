@@ -84,11 +84,11 @@ express, and durations, because the other checks compute with them.
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not $demand.enabled) }}
 {{- fail (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
-{{- fail (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
-{{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) .Values.keda.enabled }}
 {{- fail (printf "autoscaling.headroom: must be 0 where keda.enabled is true (got %v), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead." .Values.autoscaling.headroom) }}
+{{- end }}
+{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
+{{- fail (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
 {{- fail (printf "signals.frames.name: must differ from signals.overruns.name (got %s for both), because every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
