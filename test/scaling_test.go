@@ -98,7 +98,7 @@ func TestScaling(t *testing.T) {
 	})
 	t.Run("Prometheus recorded each scaling event", func(t *testing.T) {
 		var seen scalingEvents
-		for _, scaling := range line.Scalings() {
+		for _, scaling := range line.ScalingEvents() {
 			if scaling.Up() {
 				seen.up++
 			} else {
@@ -110,7 +110,7 @@ func TestScaling(t *testing.T) {
 		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded each scaling event", Unmet: func(ctx context.Context) error {
 			after, err := recordedScalingEvents(ctx, s.Release)
 			if got := (scalingEvents{after.up - before.up, after.down - before.down}); err == nil && got != seen {
-				err = fmt.Errorf("it has recorded %+v, want %+v: the timeline has %v", got, seen, line.Scalings())
+				err = fmt.Errorf("it has recorded %+v, want %+v: the timeline has %v", got, seen, line.ScalingEvents())
 			}
 			return err
 		}}))

@@ -59,7 +59,7 @@ func (t *Timeline) picture() plot.Picture {
 			pods.Bounds = append(pods.Bounds, plot.Bound{Value: float64(bound.replicas), Name: fmt.Sprint(bound.name, " ", bound.replicas)})
 		}
 	}
-	for _, s := range t.Scalings() {
+	for _, s := range t.ScalingEvents() {
 		pods.Marks = append(pods.Marks, plot.Mark{At: t.since(s.At), Value: float64(max(s.From, s.To)), Up: s.Up(), Text: strconv.Itoa(s.To)})
 	}
 	picture := plot.Picture{
@@ -83,7 +83,7 @@ func (t *Timeline) since(at time.Time) time.Duration { return at.Sub(t.points[0]
 // describe says in words what the picture shows.
 func (t *Timeline) describe() string {
 	ups, downs := 0, 0
-	for _, s := range t.Scalings() {
+	for _, s := range t.ScalingEvents() {
 		if s.Up() {
 			ups++
 		} else {

@@ -76,22 +76,22 @@ func (t *Timeline) Add(p Point) {
 // Points returns the points by time.
 func (t *Timeline) Points() []Point { return slices.Clone(t.points) }
 
-// Scaling is one scaling event: a change of the desired replicas.
-type Scaling struct {
+// ScalingEvent is one scaling event: a change of the desired replicas.
+type ScalingEvent struct {
 	At       time.Time // of the first reading of To
 	From, To int
 }
 
 // Up says whether the scaling event added replicas.
-func (s Scaling) Up() bool { return s.To > s.From }
+func (s ScalingEvent) Up() bool { return s.To > s.From }
 
 // String is such as "2→4".
-func (s Scaling) String() string { return fmt.Sprintf("%d→%d", s.From, s.To) }
+func (s ScalingEvent) String() string { return fmt.Sprintf("%d→%d", s.From, s.To) }
 
-// Scalings returns the changes of the desired replicas by time. Across a gap the last known reading
+// ScalingEvents returns the changes of the desired replicas by time. Across a gap the last known reading
 // counts, so several scaling events within it are seen as one.
-func (t *Timeline) Scalings() []Scaling {
-	var scalings []Scaling
+func (t *Timeline) ScalingEvents() []ScalingEvent {
+	var events []ScalingEvent
 	last, known := 0, false
 	for _, p := range t.points {
 		if !p.DesiredReplicas.known {
@@ -99,11 +99,11 @@ func (t *Timeline) Scalings() []Scaling {
 		}
 		now := int(math.Round(p.DesiredReplicas.value))
 		if known && now != last {
-			scalings = append(scalings, Scaling{At: p.At, From: last, To: now})
+			events = append(events, ScalingEvent{At: p.At, From: last, To: now})
 		}
 		last, known = now, true
 	}
-	return scalings
+	return events
 }
 
 // PeakReadyReplicas is the greatest reading of the ready replicas, missing if there is none.

@@ -132,23 +132,23 @@ func TestAddSortsByTime(t *testing.T) {
 func TestScalings(t *testing.T) {
 	tests := map[string]struct {
 		desired []Reading
-		want    []Scaling
+		want    []ScalingEvent
 	}{
 		"none":                         {desired: readings(2, 2, 2)},
-		"up and down":                  {desired: readings(2, 4, 4, 7, 2), want: []Scaling{{at(1), 2, 4}, {at(3), 4, 7}, {at(4), 7, 2}}},
+		"up and down":                  {desired: readings(2, 4, 4, 7, 2), want: []ScalingEvent{{at(1), 2, 4}, {at(3), 4, 7}, {at(4), 7, 2}}},
 		"a gap is no scaling event":    {desired: readings(2, missing, missing, 2)},
-		"a scaling event within a gap": {desired: readings(2, missing, 5), want: []Scaling{{at(2), 2, 5}}},
+		"a scaling event within a gap": {desired: readings(2, missing, 5), want: []ScalingEvent{{at(2), 2, 5}}},
 		"the first reading is not":     {desired: readings(missing, 5, 5)},
 		"nothing known":                {desired: readings(missing, missing)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, sampled(test.desired, func(p *Point, r Reading) { p.DesiredReplicas = r }).Scalings())
+			assert.Equal(t, test.want, sampled(test.desired, func(p *Point, r Reading) { p.DesiredReplicas = r }).ScalingEvents())
 		})
 	}
-	assert.True(t, Scaling{From: 2, To: 4}.Up())
-	assert.False(t, Scaling{From: 4, To: 2}.Up())
-	assert.Equal(t, "2→4", Scaling{From: 2, To: 4}.String())
+	assert.True(t, ScalingEvent{From: 2, To: 4}.Up())
+	assert.False(t, ScalingEvent{From: 4, To: 2}.Up())
+	assert.Equal(t, "2→4", ScalingEvent{From: 2, To: 4}.String())
 }
 
 func TestPeaksAndReadyReplicasAt(t *testing.T) {
@@ -247,9 +247,9 @@ func TestStory(t *testing.T) {
 	assert.Equal(t, Read(2), timeline.ReadyReplicasAt(at(20)))
 	assert.Equal(t, Read(7), timeline.ReadyReplicasAt(ceased))
 	assert.Equal(t, Read(8), timeline.PeakReadyReplicas())
-	var scalings []string
-	for _, s := range timeline.Scalings() {
-		scalings = append(scalings, s.String())
+	var events []string
+	for _, s := range timeline.ScalingEvents() {
+		events = append(events, s.String())
 	}
-	assert.Equal(t, []string{"2→4", "4→7", "7→8", "8→5", "5→3", "3→2"}, scalings)
+	assert.Equal(t, []string{"2→4", "4→7", "7→8", "8→5", "5→3", "3→2"}, events)
 }
