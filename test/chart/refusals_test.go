@@ -58,7 +58,7 @@ var refusals = map[string]refusal{
 		`signals: {overruns: {target: "0.9m"}}`,
 		`signals.overruns.target: must be a quantity of at least 1m (got 0.9m), because the custom metrics API carries no smaller value: write late frames per second and pod, like "0.1".`},
 	"window too short": {
-		`{signals: {overruns: {window: 1m31s}}, prometheus: {scrapeInterval: 23s}}`,
+		`{signals: {overruns: {window: 1m31s}, demand: {window: 2m}}, prometheus: {scrapeInterval: 23s}}`,
 		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, or scrape more often.`},
 	"demand window that is not a duration": {
 		`signals: {demand: {window: a minute}}`,
@@ -229,12 +229,26 @@ func TestRefusals(t *testing.T) {
 // failurePlace is the beginning of Helm's message, with the place of the failure.
 var failurePlace = regexp.MustCompile(`(?s)^.*execution error at \(holograph/templates/[^)]*\): `)
 
+// TestAllRefusalsAreShownAtOnce: one run of Helm shows every key that must change, each once.
+func TestAllRefusalsAreShownAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := chart.Template(chart.Options{SkipSchema: true, Values: []chart.Values{chart.Parse(t,
+		`{prometheus: {scrapeInterval: 1m, enabled: false}, autoscaling: {minReplicas: 11, headroom: 1}, signals: {demand: {enabled: false}}}`)}})
+	require.Error(t, err)
+	var keys []string
+	for line := range strings.Lines(failurePlace.ReplaceAllString(err.Error(), "")) {
+		key, _, _ := strings.Cut(line, ": ")
+		keys = append(keys, key)
+	}
+	assert.Equal(t, []string{"autoscaling.headroom", "signals.overruns.window", "autoscaling.minReplicas", "prometheus.url", "prometheusAdapter.relistInterval"}, keys)
+}
+
 // TestEveryRefusalHasACase reads the messages from the templates and finds a case for each.
 func TestEveryRefusalHasACase(t *testing.T) {
 	t.Parallel()
 	verb := regexp.MustCompile(`%[a-z]`)
-	call := regexp.MustCompile(`\bfail\b`)
-	sentence := regexp.MustCompile(`\bfail (?:\(printf )?("(?:[^"\\]|\\.)*")`)
+	call := regexp.MustCompile(`include "holograph.refuse"`)
+	sentence := regexp.MustCompile(`include "holograph.refuse" (?:\(printf )?("(?:[^"\\]|\\.)*")`)
 	comment := regexp.MustCompile(`(?s)\{\{-? */\*.*?\*/ *-?\}\}`)
 	for name, text := range chart.Files(t) {
 		if !strings.HasPrefix(name, "templates/") {
@@ -242,7 +256,7 @@ func TestEveryRefusalHasACase(t *testing.T) {
 		}
 		template := comment.ReplaceAllString(string(text), "")
 		found := sentence.FindAllStringSubmatch(template, -1)
-		assert.Len(t, found, len(call.FindAllString(template, -1)), "%s has a call of fail whose message is not a literal text", name)
+		assert.Len(t, found, len(call.FindAllString(template, -1)), "%s has a refusal whose message is not a literal text", name)
 		for _, match := range found {
 			format, err := strconv.Unquote(match[1])
 			require.NoError(t, err)

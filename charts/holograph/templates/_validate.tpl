@@ -2,26 +2,41 @@
 Refuses values that would install and then not work. Each refusal is one sentence: the key, what it must be, what it
 is, why, and what to write. The schema checks the form of each single value. These templates check what a schema cannot
 express, and durations, because the other checks compute with them.
+
+A check writes its refusals as lines. The first of each key is shown, so that one run of Helm is enough to fix all keys.
+Texts and durations are refused before everything else, because the other checks read them.
 */}}
 {{- define "holograph.validate" -}}
-{{- include "holograph.validate.text" . }}
-{{- include "holograph.validate.durations" . }}
-{{- include "holograph.validate.signals" . }}
-{{- include "holograph.validate.autoscaling" . }}
-{{- include "holograph.validate.keda" . }}
-{{- include "holograph.validate.takeBack" . }}
-{{- include "holograph.validate.names" . }}
-{{- include "holograph.validate.renderer" . }}
-{{- include "holograph.validate.pods" . }}
-{{- include "holograph.validate.servedNamespaces" . }}
-{{- include "holograph.validate.pipeline" . }}
-{{- include "holograph.validate.networkPolicy" . }}
-{{- include "holograph.validate.queriers" . }}
-{{- include "holograph.validate.extraObjects" . }}
-{{- include "holograph.validate.access" . }}
-{{- include "holograph.validate.scraping" . }}
-{{- include "holograph.validate.existing" . }}
-{{- include "holograph.validate.alerts" . }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "autoscaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
+{{- end }}
+
+{{/*
+Takes dict "context" $ "checks" the names of templates below holograph.validate.
+*/}}
+{{- define "holograph.validate.stage" -}}
+{{- $refusals := list }}
+{{- $keys := list }}
+{{- range .checks }}
+{{- range include (printf "holograph.validate.%s" .) $.context | trim | splitList "\n" | compact }}
+{{- $key := splitList ": " . | first }}
+{{- if not (has $key $keys) }}
+{{- $refusals = append $refusals . }}
+{{- $keys = append $keys $key }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $refusals }}
+{{- fail (join "\n" .) }}
+{{- end }}
+{{- end }}
+
+{{/*
+One refusal. Takes the sentence.
+*/}}
+{{- define "holograph.refuse" -}}
+{{ . | replace "\n" " " }}{{ "\n" }}
 {{- end }}
 
 {{- define "holograph.validate.durations" -}}
@@ -51,15 +66,15 @@ express, and durations, because the other checks compute with them.
 {{- end }}
 {{- range $key, $value := $durations }}
 {{- if le (include "holograph.milliseconds" $value | int64) 0 }}
-{{- fail (printf "%s: must be a duration above zero (got %v): write it like 15s, 2m or 1m30s." $key $value) }}
+{{- include "holograph.refuse" (printf "%s: must be a duration above zero (got %v): write it like 15s, 2m or 1m30s." $key $value) }}
 {{- end }}
 {{- end }}
 {{- if not (regexMatch "[1-9]" (toString .Values.frame.budget)) }}
-{{- fail (printf "frame.budget: must be above zero (got %v), because every frame would be late: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
+{{- include "holograph.refuse" (printf "frame.budget: must be above zero (got %v), because every frame would be late: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
 {{- end }}
 {{- $budget := include "holograph.goMilliseconds" .Values.frame.budget | float64 }}
 {{- if or (lt $budget 1.0) (gt $budget 60000.0) }}
-{{- fail (printf "frame.budget: must be from 1ms to 1m (got %v), because a renderer measures milliseconds and accepts a frame at most a minute before it is late: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
+{{- include "holograph.refuse" (printf "frame.budget: must be from 1ms to 1m (got %v), because a renderer measures milliseconds and accepts a frame at most a minute before it is late: write the time that one frame may take, like 33ms." .Values.frame.budget) }}
 {{- end }}
 {{- end }}
 
@@ -67,39 +82,39 @@ express, and durations, because the other checks compute with them.
 {{- include "holograph.validate.words" . }}
 {{- $labels := .Values.signals.labels }}
 {{- if lt (list $labels.namespace $labels.pod $labels.container | uniq | len) 3 }}
-{{- fail (printf "signals.labels: must be three different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
+{{- include "holograph.refuse" (printf "signals.labels: must be three different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
 {{- end }}
 {{- range $key, $value := $labels }}
 {{- if has $value $.Values.signals.scrapeLabels }}
-{{- fail (printf "signals.labels.%s: must not be in signals.scrapeLabels (got %s), because the queries drop those before they tell pods apart: remove it from one of them." $key $value) }}
+{{- include "holograph.refuse" (printf "signals.labels.%s: must not be in signals.scrapeLabels (got %s), because the queries drop those before they tell pods apart: remove it from one of them." $key $value) }}
 {{- end }}
 {{- end }}
 {{- $demand := .Values.signals.demand }}
 {{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
-{{- fail (printf "signals.demand.name: must differ from signals.overruns.name (got %s for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand." $demand.name) }}
+{{- include "holograph.refuse" (printf "signals.demand.name: must differ from signals.overruns.name (got %s for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand." $demand.name) }}
 {{- end }}
 {{- if and $demand.enabled (eq $demand.capacityMetric $demand.offeredMetric) }}
-{{- fail (printf "signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got %s for both), because demand is one divided by the other: write the gauge of what the pod can do." $demand.capacityMetric) }}
+{{- include "holograph.refuse" (printf "signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got %s for both), because demand is one divided by the other: write the gauge of what the pod can do." $demand.capacityMetric) }}
 {{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not $demand.enabled) }}
-{{- fail (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
+{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) .Values.keda.enabled }}
-{{- fail (printf "autoscaling.headroom: must be 0 where keda.enabled is true (got %v), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead." .Values.autoscaling.headroom) }}
+{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where keda.enabled is true (got %v), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
-{{- fail (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
+{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
-{{- fail (printf "signals.frames.name: must differ from signals.overruns.name (got %s for both), because every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
+{{- include "holograph.refuse" (printf "signals.frames.name: must differ from signals.overruns.name (got %s for both), because every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
 {{- end }}
 {{- range .Values.signals.otherMetrics }}
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
-{{- fail (printf "signals.otherMetrics: must not have kube, scrape or ALERTS (got %s), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it." .) }}
+{{- include "holograph.refuse" (printf "signals.otherMetrics: must not have kube, scrape or ALERTS (got %s), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it." .) }}
 {{- end }}
 {{- end }}
 {{- if has .Values.signals.refused.name (list .Values.signals.frames.name .Values.signals.overruns.name) }}
-{{- fail (printf "signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got %s), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none." .Values.signals.refused.name) }}
+{{- include "holograph.refuse" (printf "signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got %s), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none." .Values.signals.refused.name) }}
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
@@ -124,7 +139,7 @@ Names that PromQL reserves, in upper or lower case, at the places where the char
 {{- end }}
 {{- range $key, $name := $names }}
 {{- if has (lower $name) (list "atan2" "bool" "group_left" "group_right" "ignoring" "inf" "nan" "on" "without") }}
-{{- fail (printf "signals.%s: must not be a word that PromQL reserves (got %s), because Prometheus could not parse the queries that use it: write another name." $key $name) }}
+{{- include "holograph.refuse" (printf "signals.%s: must not be a word that PromQL reserves (got %s), because Prometheus could not parse the queries that use it: write another name." $key $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -146,32 +161,32 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $thousandths = mulf $number (get (dict "m" 1.0 "" 1000.0 "k" 1000000.0) $unit) }}
 {{- end }}
 {{- if lt $thousandths 1.0 }}
-{{- fail (printf "signals.%s.target: must be a quantity of at least 1m (got %s), because the custom metrics API carries no smaller value: write %s." .key $target $wanted) }}
+{{- include "holograph.refuse" (printf "signals.%s.target: must be a quantity of at least 1m (got %s), because the custom metrics API carries no smaller value: write %s." .key $target $wanted) }}
 {{- end }}
 {{- if and (eq .key "demand") (gt $thousandths 1000.0) }}
-{{- fail (printf "signals.demand.target: must be at most 1, which is a full pod (got %s), because frames would be late before a pod is added: write %s." $target $wanted) }}
+{{- include "holograph.refuse" (printf "signals.demand.target: must be at most 1, which is a full pod (got %s), because frames would be late before a pod is added: write %s." $target $wanted) }}
 {{- end }}
 {{- $most := float64 .context.Values.signals.frames.maxRate }}
 {{- if and (eq .key "overruns") (gt $thousandths (mulf $most 1000)) }}
-{{- fail (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because the chart drops a value above that, and no pod would ever be added: write a lower target." $most $target) }}
+{{- include "holograph.refuse" (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because the chart drops a value above that, and no pod would ever be added: write a lower target." $most $target) }}
 {{- end }}
 {{- $window := include "holograph.milliseconds" $signal.window | int64 }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
 {{- if lt $window (mul 4 $scrape) }}
-{{- fail (printf "signals.%s.window: must be at least 4 times prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would leave pods without a value: write %s or more, or scrape more often." .key $signal.window $prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
+{{- include "holograph.refuse" (printf "signals.%s.window: must be at least 4 times prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would leave pods without a value: write %s or more, or scrape more often." .key $signal.window $prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.autoscaling" -}}
 {{- with .Values.autoscaling }}
 {{- if and (include "holograph.scope.autoscaled" $) (gt (int .minReplicas) (int .maxReplicas)) }}
-{{- fail (printf "autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got %v, with a maximum of %v): lower the minimum or raise the maximum." .minReplicas .maxReplicas) }}
+{{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got %v, with a maximum of %v): lower the minimum or raise the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- range $direction, $rules := default dict .Values.autoscaling.behavior }}
 {{- $tolerance := (default dict $rules).tolerance }}
 {{- if and (not (kindIs "invalid" $tolerance)) (semverCompare "<1.35.0-0" $.Capabilities.KubeVersion.Version) }}
-{{- fail (printf "autoscaling.behavior.%s.tolerance: must not be set before Kubernetes 1.35 (got %v), because this cluster is %s, which does not have the field: remove it." $direction $tolerance $.Capabilities.KubeVersion.Version) }}
+{{- include "holograph.refuse" (printf "autoscaling.behavior.%s.tolerance: must not be set before Kubernetes 1.35 (got %v), because this cluster is %s, which does not have the field: remove it." $direction $tolerance $.Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -180,29 +195,29 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $keda := .Values.keda }}
 {{- if $keda.enabled }}
 {{- if .Values.autoscaling.enabled }}
-{{- fail "autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too." }}
+{{- include "holograph.refuse" "autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too." }}
 {{- end }}
 {{- if .Values.prometheusAdapter.enabled }}
-{{- fail "prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false." }}
+{{- include "holograph.refuse" "prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false." }}
 {{- end }}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
 {{- if and $access.ca (not (include "holograph.keda.authModes" .)) }}
-{{- fail "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here." }}
+{{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here." }}
 {{- end }}
 {{- range $name, $value := $access.headers }}
 {{- if or (contains "," $value) (contains "=" $value) }}
-{{- fail (printf "prometheus.headers.%s: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headers.%s: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them." $name) }}
 {{- end }}
 {{- end }}
 {{- if gt (len $access.headersFrom) 1 }}
-{{- fail (printf "prometheus.headersFrom: must be one header where KEDA queries Prometheus (got %s), because its scaler takes only one header from a Secret: keep one." (keys $access.headersFrom | sortAlpha | join ", ")) }}
+{{- include "holograph.refuse" (printf "prometheus.headersFrom: must be one header where KEDA queries Prometheus (got %s), because its scaler takes only one header from a Secret: keep one." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}
 {{- if and $access.headersFrom (or $access.bearerToken $access.basicAuth) }}
-{{- fail (printf "prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got %s), because its scaler sends either a login or a header from a Secret: remove one of them." (keys $access.headersFrom | sortAlpha | join ", ")) }}
+{{- include "holograph.refuse" (printf "prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got %s), because its scaler sends either a login or a header from a Secret: remove one of them." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}
 {{- $replicas := int $keda.fallback.replicas }}
 {{- if or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas)) }}
-{{- fail (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
+{{- include "holograph.refuse" (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -213,7 +228,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- range $renderer.env }}
 {{- $name := toString .name }}
 {{- with get $set $name }}
-{{- fail (printf "renderer.env: must not have %s, because the chart sets it: write %s instead." $name .) }}
+{{- include "holograph.refuse" (printf "renderer.env: must not have %s, because the chart sets it: write %s instead." $name .) }}
 {{- end }}
 {{- end }}
 {{- include "holograph.validate.drain" . }}
@@ -222,13 +237,13 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $hasMin := not (kindIs "invalid" $budget.minAvailable) }}
 {{- $hasMax := not (kindIs "invalid" $budget.maxUnavailable) }}
 {{- if eq $hasMin $hasMax }}
-{{- fail (printf "renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got %s), because Kubernetes accepts exactly one: write a number for one and null for the other." (ternary "both" "neither" $hasMin)) }}
+{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got %s), because Kubernetes accepts exactly one: write a number for one and null for the other." (ternary "both" "neither" $hasMin)) }}
 {{- end }}
 {{- $scaled := include "holograph.scope.autoscaled" . | eq "true" }}
 {{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" $scaled }}
 {{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount $scaled | int }}
 {{- if and $hasMax (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) }}
-{{- fail (printf "renderer.podDisruptionBudget.maxUnavailable: must be 1 or more (got %v), because no pod could be evicted and no node drained: write 1 or more." $budget.maxUnavailable) }}
+{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget.maxUnavailable: must be 1 or more (got %v), because no pod could be evicted and no node drained: write 1 or more." $budget.maxUnavailable) }}
 {{- end }}
 {{- if $hasMin }}
 {{- $percent := hasSuffix "%" (toString $budget.minAvailable) }}
@@ -236,7 +251,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- /* Kubernetes rounds a percentage of pods up. */}}
 {{- $kept := ternary (div (add (mul $number $pods) 99) 100) $number $percent | int }}
 {{- if and (gt $pods 0) (ge $kept $pods) }}
-{{- fail (printf "renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got %v of the %d pods of %s), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable." $budget.minAvailable $pods $key) }}
+{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got %v of the %d pods of %s), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable." $budget.minAvailable $pods $key) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -267,21 +282,21 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $flag = . }}
 {{- end }}
 {{- if not (or (eq $drain "0") (regexMatch (include "holograph.goDurationPattern" .) $drain)) }}
-{{- fail (printf "renderer.%s: must set %s to a duration (got %q), because the renderer does not start otherwise: write it like 5s." (hasPrefix "--" $from | ternary "args" "env") $from $drain) }}
+{{- include "holograph.refuse" (printf "renderer.%s: must set %s to a duration (got %q), because the renderer does not start otherwise: write it like 5s." (hasPrefix "--" $from | ternary "args" "env") $from $drain) }}
 {{- end }}
 {{- $needed := addf (mulf $sleep 1000) (include "holograph.goMilliseconds" $drain | float64) (include "holograph.goMilliseconds" .Values.frame.budget | float64) }}
 {{- if and (or $sleep (ne $drain "0s")) (lt (mulf $renderer.terminationGracePeriodSeconds 1000) $needed) }}
-{{- fail (printf "renderer.terminationGracePeriodSeconds: must be %v or more (got %v), because it must cover renderer.lifecycle.preStop.sleep.seconds (%d), %s (%s) and a last frame (%s), and frames in flight would be lost otherwise." (divf $needed 1000 | ceil) $renderer.terminationGracePeriodSeconds $sleep $from $drain .Values.frame.budget) }}
+{{- include "holograph.refuse" (printf "renderer.terminationGracePeriodSeconds: must be %v or more (got %v), because it must cover renderer.lifecycle.preStop.sleep.seconds (%d), %s (%s) and a last frame (%s), and frames in flight would be lost otherwise." (divf $needed 1000 | ceil) $renderer.terminationGracePeriodSeconds $sleep $from $drain .Values.frame.budget) }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.servedNamespaces" -}}
 {{- with .Values.servedNamespaces }}
 {{- if has (include "holograph.namespace" $) . }}
-{{- fail (printf "servedNamespaces: must not have %s, because it is this release's own namespace, which is always served: remove it." (include "holograph.namespace" $)) }}
+{{- include "holograph.refuse" (printf "servedNamespaces: must not have %s, because it is this release's own namespace, which is always served: remove it." (include "holograph.namespace" $)) }}
 {{- end }}
 {{- if not (or $.Values.prometheus.enabled $.Values.prometheusAdapter.enabled $.Values.kubeStateMetrics.enabled) }}
-{{- fail (printf "servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got %s), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: []." (join ", " .)) }}
+{{- include "holograph.refuse" (printf "servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got %s), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: []." (join ", " .)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -299,7 +314,7 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
   "prometheus.headersFrom" $prometheus.headersFrom }}
 {{- range $key, $value := merge (dict "prometheus.headers" $prometheus.headers) $secured }}
 {{- if and $value $prometheus.enabled }}
-{{- fail (printf "%s: must be empty with prometheus.enabled (got a value), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false and write prometheus.url." $key) }}
+{{- include "holograph.refuse" (printf "%s: must be empty with prometheus.enabled (got a value), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false and write prometheus.url." $key) }}
 {{- end }}
 {{- end }}
 {{- /* The embedded Prometheus of another release gets its login in plain text, from pods of the same cluster. */}}
@@ -308,30 +323,30 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- range $key, $value := $secured }}
 {{- if and $value (not (hasPrefix "https://" $prometheus.url)) }}
-{{- fail (printf "%s: must have a prometheus.url that begins with https:// (got %s), because what it protects would cross the network in plain text: write such a URL." $key $prometheus.url) }}
+{{- include "holograph.refuse" (printf "%s: must have a prometheus.url that begins with https:// (got %s), because what it protects would cross the network in plain text: write such a URL." $key $prometheus.url) }}
 {{- end }}
 {{- end }}
 {{- if and $tls.ca $tls.caSecret.name }}
-{{- fail (printf "prometheus.tls.caSecret.name: must be empty with prometheus.tls.ca (got %s), because both name the CA of one Prometheus: leave one of them empty." $tls.caSecret.name) }}
+{{- include "holograph.refuse" (printf "prometheus.tls.caSecret.name: must be empty with prometheus.tls.ca (got %s), because both name the CA of one Prometheus: leave one of them empty." $tls.caSecret.name) }}
 {{- end }}
 {{- if and $token $login }}
-{{- fail (printf "prometheus.auth: must have a bearer token or basic authentication (got %s and %s), because a request carries only one of the two: leave one of them empty." $token $login) }}
+{{- include "holograph.refuse" (printf "prometheus.auth: must have a bearer token or basic authentication (got %s and %s), because a request carries only one of the two: leave one of them empty." $token $login) }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.scraping" -}}
 {{- if and .Values.podMonitor.enabled .Values.scrapeAnnotations.enabled }}
-{{- fail "scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false." }}
+{{- include "holograph.refuse" "scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false." }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.existing" -}}
 {{- $existing := .Values.prometheusAdapter.existing }}
 {{- if and .Values.prometheusAdapter.enabled $existing.namespace }}
-{{- fail (printf "prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got %s), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false." $existing.namespace) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got %s), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false." $existing.namespace) }}
 {{- end }}
 {{- if and (not $existing.namespace) (or $existing.configMap $existing.extraRules) }}
-{{- fail (printf "prometheusAdapter.existing.%s: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter." (ternary "configMap" "extraRules" (ne $existing.configMap ""))) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.existing.%s: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter." (ternary "configMap" "extraRules" (ne $existing.configMap ""))) }}
 {{- end }}
 {{- end }}
 
@@ -343,15 +358,15 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $relist := include "holograph.milliseconds" $adapter.relistInterval | int64 }}
 {{- $maxAge := include "holograph.milliseconds" $adapter.maxAge | int64 }}
 {{- if and $prometheus.enabled $prometheus.url }}
-{{- fail (printf "prometheus.url: must be empty with prometheus.enabled (got %s), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false." $prometheus.url) }}
+{{- include "holograph.refuse" (printf "prometheus.url: must be empty with prometheus.enabled (got %s), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false." $prometheus.url) }}
 {{- end }}
 {{- if and $prometheus.enabled (not (regexMatch "^[1-9][0-9]*[KMGT]B$" $prometheus.retention.size)) }}
-{{- fail (printf "prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got %s), because Prometheus reads no other size: write it like 512MB." $prometheus.retention.size) }}
+{{- include "holograph.refuse" (printf "prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got %s), because Prometheus reads no other size: write it like 512MB." $prometheus.retention.size) }}
 {{- end }}
 {{- range $key := list "prometheus" "kubeStateMetrics" }}
 {{- $interval := (get $.Values $key).scrapeInterval }}
 {{- if gt (include "holograph.milliseconds" $interval | int64) 150000 }}
-{{- fail (printf "%s.scrapeInterval: must be at most 2m30s (got %s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less." $key $interval) }}
+{{- include "holograph.refuse" (printf "%s.scrapeInterval: must be at most 2m30s (got %s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less." $key $interval) }}
 {{- end }}
 {{- end }}
 {{- if $adapter.enabled }}
@@ -359,29 +374,29 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- include "holograph.prometheusAdapter.refuseOtherOwner" . }}
 {{- end }}
 {{- if not (or $prometheus.enabled $prometheus.url) }}
-{{- fail "prometheus.url: must be a URL where prometheus.enabled is false (got none), because the adapter has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." }}
+{{- include "holograph.refuse" "prometheus.url: must be a URL where prometheus.enabled is false (got none), because the adapter has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." }}
 {{- end }}
 {{- if lt $relist $scrape }}
-{{- fail (printf "prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got %s, with an interval of %s), because there is nothing new to find between two scrapes: write %s or more." $adapter.relistInterval $prometheus.scrapeInterval $prometheus.scrapeInterval) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got %s, with an interval of %s), because there is nothing new to find between two scrapes: write %s or more." $adapter.relistInterval $prometheus.scrapeInterval $prometheus.scrapeInterval) }}
 {{- end }}
 {{- if lt $maxAge $relist }}
-{{- fail (printf "prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got %s, with an interval of %s), because the adapter does not start otherwise: write %s or more." $adapter.maxAge $adapter.relistInterval $adapter.relistInterval) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got %s, with an interval of %s), because the adapter does not start otherwise: write %s or more." $adapter.maxAge $adapter.relistInterval $adapter.relistInterval) }}
 {{- end }}
 {{- if lt $maxAge (mul 2 $scrape) }}
-{{- fail (printf "prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would make the metric disappear: write %s or more." $adapter.maxAge $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would make the metric disappear: write %s or more." $adapter.maxAge $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
 {{- end }}
 {{- if and $certificate.existingSecret (not $certificate.caBundle) }}
-{{- fail (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it." $certificate.existingSecret) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it." $certificate.existingSecret) }}
 {{- end }}
 {{- if and $certificate.caBundle (not $certificate.existingSecret) }}
-{{- fail "prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
+{{- include "holograph.refuse" "prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.alerts" -}}
 {{- if and .Values.dashboard.enabled (not .Values.prometheus.enabled) (not .Values.prometheusRule.enabled) }}
-{{- fail "dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false." }}
+{{- include "holograph.refuse" "dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false." }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
@@ -389,17 +404,17 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $key := printf "alerts.errorBudgetBurn.%s[%d]" $pace $index }}
 {{- $long := include "holograph.milliseconds" $burn.long | int64 }}
 {{- if ge (include "holograph.milliseconds" $burn.short | int64) $long }}
-{{- fail (printf "%s.short: must be shorter than long (got %s, with %s), because the alert would still fire after its cause has ended: write a twelfth of long, as 5m is of 1h." $key $burn.short $burn.long) }}
+{{- include "holograph.refuse" (printf "%s.short: must be shorter than long (got %s, with %s), because the alert would still fire after its cause has ended: write a twelfth of long, as 5m is of 1h." $key $burn.short $burn.long) }}
 {{- end }}
 {{- if gt $long (include "holograph.milliseconds" $.Values.slo.window | int64) }}
-{{- fail (printf "%s.long: must be at most slo.window (got %s, with a window of %s), because the error budget is that of the window: write a shorter time." $key $burn.long $.Values.slo.window) }}
+{{- include "holograph.refuse" (printf "%s.long: must be at most slo.window (got %s, with a window of %s), because the error budget is that of the window: write a shorter time." $key $burn.long $.Values.slo.window) }}
 {{- end }}
 {{- if and $.Values.prometheus.enabled (gt $long (include "holograph.milliseconds" $.Values.prometheus.retention.time | int64)) }}
-{{- fail (printf "%s.long: must be at most prometheus.retention.time (got %s, with a retention of %s), because Prometheus has no older samples: raise the retention, or write a shorter time." $key $burn.long $.Values.prometheus.retention.time) }}
+{{- include "holograph.refuse" (printf "%s.long: must be at most prometheus.retention.time (got %s, with a retention of %s), because Prometheus has no older samples: raise the retention, or write a shorter time." $key $burn.long $.Values.prometheus.retention.time) }}
 {{- end }}
 {{- $most := divf (mulf 100 $long) (include "holograph.milliseconds" $.Values.slo.window | int64) (include "holograph.slo.budget" $) }}
 {{- if ge (float64 $burn.percent) $most }}
-{{- fail (printf "%s.percent: must be a share of the error budget that can be spent within long (got %v, with an slo.objective of %v and a long of %s), because the alert could not fire even if every frame were late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
+{{- include "holograph.refuse" (printf "%s.percent: must be a share of the error budget that can be spent within long (got %v, with an slo.objective of %v and a long of %s), because the alert could not fire even if every frame were late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -416,7 +431,7 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $name := include "holograph.renderer.name" . }}
 {{- range dig "metadata" "ownerReferences" list (default dict (lookup "autoscaling/v2" "HorizontalPodAutoscaler" $namespace $name)) }}
 {{- if eq .kind "ScaledObject" }}
-{{- fail (printf "autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler %s/%s belongs to ScaledObject %s and is deleted with it: first run kubectl --namespace %s delete scaledobject %s, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false." $namespace $name .name $namespace .name) }}
+{{- include "holograph.refuse" (printf "autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler %s/%s belongs to ScaledObject %s and is deleted with it: first run kubectl --namespace %s delete scaledobject %s, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false." $namespace $name .name $namespace .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -425,14 +440,14 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- define "holograph.validate.names" -}}
 {{- $name := include "holograph.fullname" . }}
 {{- if not (regexMatch "^[a-z]" $name) }}
-{{- fail (printf "fullnameOverride: must begin with a letter (got names %s-*), because the name of a Service does: write fullnameOverride, like holograph." $name) }}
+{{- include "holograph.refuse" (printf "fullnameOverride: must begin with a letter (got names %s-*), because the name of a Service does: write fullnameOverride, like holograph." $name) }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.networkPolicy" -}}
 {{- $policy := .Values.networkPolicy }}
 {{- if and $policy.enabled (not $policy.scrapers) (not .Values.prometheus.enabled) (or $policy.clients .Values.kubeStateMetrics.enabled) }}
-{{- fail (printf "networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
 {{- end }}
 {{- end }}
 
@@ -440,7 +455,7 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $policy := .Values.networkPolicy }}
 {{- $adapter := .Values.prometheusAdapter }}
 {{- if and $policy.enabled (not $policy.queriers) .Values.prometheus.enabled (not $adapter.enabled) (or .Values.keda.enabled .Values.autoscaling.enabled) }}
-{{- fail (printf "networkPolicy.queriers: must name %s (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}." (ternary "KEDA's operator" "the adapter that asks Prometheus" .Values.keda.enabled) (ternary "keda" (default "monitoring" $adapter.existing.namespace) .Values.keda.enabled)) }}
+{{- include "holograph.refuse" (printf "networkPolicy.queriers: must name %s (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}." (ternary "KEDA's operator" "the adapter that asks Prometheus" .Values.keda.enabled) (ternary "keda" (default "monitoring" $adapter.existing.namespace) .Values.keda.enabled)) }}
 {{- end }}
 {{- end }}
 
@@ -449,10 +464,10 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- range regexSplit "(?m)^---$" (include "holograph.extraObject" (dict "context" $ "object" $object)) -1 }}
 {{- $parsed := fromYaml . }}
 {{- if $parsed.Error }}
-{{- fail (printf "extraObjects[%d]: must be YAML after its templates are expanded (got %s): fix it, or indent with nindent." $index $parsed.Error) }}
+{{- include "holograph.refuse" (printf "extraObjects[%d]: must be YAML after its templates are expanded (got %s): fix it, or indent with nindent." $index $parsed.Error) }}
 {{- end }}
 {{- if and $parsed (not (and $parsed.apiVersion $parsed.kind (default dict $parsed.metadata).name)) }}
-{{- fail (printf "extraObjects[%d]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them." $index) }}
+{{- include "holograph.refuse" (printf "extraObjects[%d]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them." $index) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -4,7 +4,6 @@ messages print the value that they refuse. So the schema has no pattern for thes
 one.
 */}}
 {{- define "holograph.validate.text" -}}
-{{- include "holograph.validate.characters" . }}
 {{- include "holograph.validate.prometheusURL" . }}
 {{- include "holograph.validate.headers" . }}
 {{- include "holograph.validate.secretNames" . }}
@@ -27,7 +26,7 @@ The first check reads all values at once, as JSON: checking them one by one take
 {{- include "holograph.validate.charactersBelow" (dict "key" "" "value" $own) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace) }}
-{{- fail (printf "--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got %q), because it is part of names and addresses." .Release.Namespace) }}
+{{- include "holograph.refuse" (printf "--namespace: must be a name of at most 63 lower-case letters, digits and dashes (got %q), because it is part of names and addresses." .Release.Namespace) }}
 {{- end }}
 {{- end }}
 
@@ -48,7 +47,7 @@ Takes dict "key" its key "value" map, list or scalar.
 {{- else if kindIs "string" .value }}
 {{- with regexFind "[\\x{0}-\\x{8}\\x{b}\\x{c}\\x{e}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffd}]" .value }}
 {{- $character := printf "%+q" . }}
-{{- fail (printf "%s: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got %s), because YAML and terminals interpret them: remove it." $.key $character) }}
+{{- include "holograph.refuse" (printf "%s: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got %s), because YAML and terminals interpret them: remove it." $.key $character) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -59,13 +58,13 @@ URLs that net/url parses and that no client changes. Each client appends its own
 {{- define "holograph.validate.prometheusURL" -}}
 {{- with .Values.prometheus.url }}
 {{- if contains "@" . }}
-{{- fail "prometheus.url: must be a URL without a login (got one with an @), because everyone who may read the release or a pod could read the password: write prometheus.auth.basicAuth.existingSecret, prometheus.auth.bearerToken.existingSecret or prometheus.headersFrom, which take it from a Secret." }}
+{{- include "holograph.refuse" "prometheus.url: must be a URL without a login (got one with an @), because everyone who may read the release or a pod could read the password: write prometheus.auth.basicAuth.existingSecret, prometheus.auth.bearerToken.existingSecret or prometheus.headersFrom, which take it from a Secret." }}
 {{- end }}
 {{- if or (contains "?" .) (contains "#" .) }}
-{{- fail "prometheus.url: must be a URL without ? and # (got one with them), because clients append a path to it, and everyone who may read the release could read a credential in it: write only the address, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret." }}
+{{- include "holograph.refuse" "prometheus.url: must be a URL without ? and # (got one with them), because clients append a path to it, and everyone who may read the release could read a credential in it: write only the address, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret." }}
 {{- end }}
 {{- if not (regexMatch (printf "^https?://%s/?$" (include "holograph.urlPattern" $)) .) }}
-{{- fail "prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus." }}
+{{- include "holograph.refuse" "prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus." }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -98,32 +97,32 @@ must come from a Secret.
 {{- $names := list }}
 {{- range $name, $value := .Values.prometheus.headers }}
 {{- if eq (lower $name) "authorization" }}
-{{- fail (printf "prometheus.headers: must not have %s (got it), because everyone who may read the release or a pod could read the credential: write prometheus.auth.bearerToken.existingSecret or prometheus.auth.basicAuth.existingSecret, which take it from a Secret." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headers: must not have %s (got it), because everyone who may read the release or a pod could read the credential: write prometheus.auth.bearerToken.existingSecret or prometheus.auth.basicAuth.existingSecret, which take it from a Secret." $name) }}
 {{- end }}
 {{- if not (has (lower $name) $known) }}
-{{- fail (printf "prometheus.headers: must be headers that name a tenant, %s (got %s), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.%s, which takes it from a Secret." (join ", " $tenants) $name $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headers: must be headers that name a tenant, %s (got %s), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.%s, which takes it from a Secret." (join ", " $tenants) $name $name) }}
 {{- end }}
 {{- if not (regexMatch "^[!-#%-~]([ -#%-~]*[!-#%-~])?$" $value) }}
-{{- fail (printf "prometheus.headers.%s: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds nothing else, and the kubelet expands $(NAME) as a variable: remove the other characters." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headers.%s: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds nothing else, and the kubelet expands $(NAME) as a variable: remove the other characters." $name) }}
 {{- end }}
 {{- if has (lower $name) $names }}
-{{- fail (printf "prometheus.headers.%s: must be set once (got it twice), because names of headers ignore case: remove one." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headers.%s: must be set once (got it twice), because names of headers ignore case: remove one." $name) }}
 {{- end }}
 {{- $names = append $names (lower $name) }}
 {{- end }}
 {{- range $name, $from := .Values.prometheus.headersFrom }}
 {{- if not (regexMatch "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$" $name) }}
-{{- fail "prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because HTTP allows no other names: write letters, digits and dashes, like X-Api-Key." }}
+{{- include "holograph.refuse" "prometheus.headersFrom: must have names of headers as its keys (got something else, which may be the secret itself), because HTTP allows no other names: write letters, digits and dashes, like X-Api-Key." }}
 {{- end }}
 {{- if has (lower $name) (list "host" "connection" "content-length" "content-type" "transfer-encoding" "trailer" "te" "upgrade") }}
-{{- fail (printf "prometheus.headersFrom: must be headers that a client may choose (got %s), because HTTP clients set that one themselves: remove it." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headersFrom: must be headers that a client may choose (got %s), because HTTP clients set that one themselves: remove it." $name) }}
 {{- end }}
 {{- if has (lower $name) $names }}
-{{- fail (printf "prometheus.headersFrom.%s: must be set once, here or in prometheus.headers (got it twice), because names of headers ignore case: remove one." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headersFrom.%s: must be set once, here or in prometheus.headers (got it twice), because names of headers ignore case: remove one." $name) }}
 {{- end }}
 {{- $names = append $names (lower $name) }}
 {{- if and (eq (lower $name) "authorization") (or $.Values.prometheus.auth.bearerToken.existingSecret $.Values.prometheus.auth.basicAuth.existingSecret) }}
-{{- fail (printf "prometheus.headersFrom: must not have %s with prometheus.auth (got both), because a request carries only one of the two: remove one." $name) }}
+{{- include "holograph.refuse" (printf "prometheus.headersFrom: must not have %s with prometheus.auth (got both), because a request carries only one of the two: remove one." $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -147,12 +146,12 @@ Names and keys of Secrets, in case the secret itself was written there.
 {{- end }}
 {{- range $key, $value := $names }}
 {{- if and $value (or (gt (len $value) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $value))) }}
-{{- fail (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." $key) }}
+{{- include "holograph.refuse" (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." $key) }}
 {{- end }}
 {{- end }}
 {{- range $key, $value := $keys }}
 {{- if or (gt (len $value) 253) (not (regexMatch "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$" $value)) }}
-{{- fail (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." $key) }}
+{{- include "holograph.refuse" (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." $key) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -163,10 +162,10 @@ The runbook's address, which every alert and the status page show.
 {{- define "holograph.validate.runbook" -}}
 {{- with .Values.alerts.runbook }}
 {{- if or (contains "@" .) (regexMatch "(?i)[?&][^=&]*(key|token|secret|pass|auth|sig|cred|session)[^=&]*=" .) }}
-{{- fail "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address." }}
+{{- include "holograph.refuse" "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address." }}
 {{- end }}
 {{- if not (or (regexMatch "^[-A-Za-z0-9._~/]+$" .) (regexMatch (printf "^https?://%s([?]([-A-Za-z0-9._~!&*+,;=:/?]|%%[0-9A-Fa-f]{2})*)?$" (include "holograph.urlPattern" $)) .)) }}
-{{- fail "alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph." }}
+{{- include "holograph.refuse" "alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph." }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -178,15 +177,15 @@ Prometheus reads each value as a template, and refuses all rules of the file if 
 {{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace | uniq }}
 {{- range $name, $value := .Values.alerts.labels }}
 {{- if or (hasPrefix "__" $name) (has $name $own) }}
-{{- fail (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}
+{{- include "holograph.refuse" (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}
 {{- end }}
 {{- if contains "{{" $value }}
-{{- fail (printf "alerts.labels.%s: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself." $name) }}
+{{- include "holograph.refuse" (printf "alerts.labels.%s: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself." $name) }}
 {{- end }}
 {{- end }}
 {{- range $key, $name := .Values.signals.labels }}
 {{- if hasPrefix "__" $name }}
-{{- fail (printf "signals.labels.%s: must not begin with __ (got %s), because Prometheus drops such labels before it stores a sample: write another name." $key $name) }}
+{{- include "holograph.refuse" (printf "signals.labels.%s: must not begin with __ (got %s), because Prometheus drops such labels before it stores a sample: write another name." $key $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -212,6 +211,6 @@ Takes dict "key" its key "value" PEM or nothing. Every certificate begins with M
 {{- else if contains "-----BEGIN CERTIFICATE-----" .value }}
 {{- $got = "a certificate with something else in or around it" }}
 {{- end }}
-{{- fail (printf "%s: must be certificates in PEM and nothing else (got %s), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----." .key $got) }}
+{{- include "holograph.refuse" (printf "%s: must be certificates in PEM and nothing else (got %s), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----." .key $got) }}
 {{- end }}
 {{- end }}

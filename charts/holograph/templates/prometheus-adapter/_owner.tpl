@@ -23,9 +23,9 @@ template`, Argo CD) lookups find nothing, and the chart refuses nothing.
 {{- $owner = printf "%s of the Helm release %s in namespace %s" $owner $release $releaseNamespace }}
 {{- end }}
 {{- if hasPrefix (printf "%s-" $.Chart.Name) (dig "metadata" "labels" "helm.sh/chart" "" $found) }}
-{{- fail (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already, which is another release of this chart: set prometheusAdapter.enabled to false and list %s in servedNamespaces of that release, %s." $name $owner (include "holograph.namespace" $) $remedy) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already, which is another release of this chart: set prometheusAdapter.enabled to false and list %s in servedNamespaces of that release, %s." $name $owner (include "holograph.namespace" $) $remedy) }}
 {{- end }}
-{{- fail (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to %s, %s." $name $owner $service.namespace $remedy) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.enabled: must be false (got true), because %s belongs to %s already: set prometheusAdapter.enabled to false and prometheusAdapter.existing.namespace to %s, %s." $name $owner $service.namespace $remedy) }}
 {{- end }}
 {{- end }}
 {{- end }}
