@@ -65,7 +65,7 @@ use for "no limit".
 
 A pod counts for at most ten times its capacity, so that one wrong pod adds no more pods than ten full ones need. The
 bound does not slow scaling: a fleet in which every pod is at the bound requests ten times its pods, and one step of
-scaleUp at most doubles them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
+scaleUp at most triples them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
 the reference renderer would have to refuse 200,000 frames a second on each core.
 
 The capacity is the last sample of the window, not the current one: a failed scrape ends a series at once, and scrapes

@@ -73,8 +73,8 @@ const (
 	rendered
 )
 
-// sentence is what the chart's own checks say, as Helm reports it: one line that ends a `fail`.
-var sentence = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.]$`)
+// sentences are what the chart's own checks say, as Helm reports it: the lines of one `fail`.
+var sentences = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.](?:\n.*[.])*$`)
 
 // judge renders values and reports everything that is wrong with the outcome.
 func (s shipped) judge(release string, overrides chart.Values) (outcome, []string) {
@@ -95,7 +95,7 @@ func (s shipped) judge(release string, overrides chart.Values) (outcome, []strin
 	}
 	got, err := s.render(release, overrides)
 	if err != nil {
-		if sentence.MatchString(strings.TrimSpace(err.Error())) {
+		if sentences.MatchString(strings.TrimSpace(err.Error())) {
 			return refusedBySentence, nil
 		}
 		// Helm gives a template no way to look at another's error, and this one names the user's own.
