@@ -187,8 +187,7 @@ func TestServerRecoversFromFramesThatTookTooLong(t *testing.T) {
 	})
 }
 
-// A scene that costs three times as much makes frames late until the server knows. It knows within the frames that it
-// remembers, since a frame that looks too late is not begun.
+// A scene that costs three times as much makes frames late until the server knows.
 func TestServerFollowsACostThatRises(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var took time.Duration
@@ -203,11 +202,26 @@ func TestServerFollowsACostThatRises(t *testing.T) {
 	})
 }
 
+// One hitch in thirty-two frames says nothing of the next one, however long it was.
+func TestHitchIsNotTheCostOfTheNextFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var took time.Duration
+		s := changing(t, &took)
+		press(s, evenly(remembered, float64(cost)))
+		took = time.Second
+		press(s, evenly(1, 0))
+		took = cost
+		o := press(s, evenly(remembered/2, float64(cost)/1.2))
+		assert.Greater(t, o.share(1), 0.9, "%+v", o)
+	})
+}
+
 func TestFreeWorkerTakesAFrameWhateverFramesTook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := counting(t, func(o *Options) { o.Concurrency = 2 })
-		for range remembered {
+		for range remembered / 2 {
 			s.queue.warmUp(time.Hour)
+			s.queue.warmUp(0)
 		}
 		first, second := ask(background, s), ask(background, s)
 		start := time.Now()
