@@ -219,9 +219,8 @@ func TestHitchIsNotTheCostOfTheNextFrames(t *testing.T) {
 func TestFreeWorkerTakesAFrameWhateverFramesTook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := counting(t, func(o *Options) { o.Concurrency = 2 })
-		for range remembered / 2 {
+		for range remembered {
 			s.queue.warmUp(time.Hour)
-			s.queue.warmUp(0)
 		}
 		first, second := ask(background, s), ask(background, s)
 		start := time.Now()
@@ -302,4 +301,64 @@ func TestFramesThatComeBeforeTheFirstIsRendered(t *testing.T) {
 		}
 		require.Equal(t, []int{http.StatusOK, http.StatusOK, http.StatusServiceUnavailable}, codes, "33 ms, of which the warm-up has 10")
 	})
+}
+
+// limited is a renderer under a CPU limit: it may run for quota in each period, and frames take took of it. It is for
+// one worker.
+type limited struct {
+	took, quota, period time.Duration
+	start               time.Time
+	used                *time.Duration // of the current period's quota
+	current             *time.Duration // the beginning of that period, after start
+}
+
+func (l limited) AppendPhase(dst []byte, _ time.Time) []byte {
+	for left := l.took; left > 0; {
+		if now := time.Since(l.start).Truncate(l.period); now != *l.current {
+			*l.current, *l.used = now, 0
+		}
+		run := min(left, l.quota-*l.used, *l.current+l.period-time.Since(l.start))
+		if run <= 0 {
+			<-time.After(*l.current + l.period - time.Since(l.start))
+			continue
+		}
+		<-time.After(run)
+		*l.used += run
+		left -= run
+	}
+	return append(dst, "phase"...)
+}
+
+// A pod under a limit of a tenth of a core stops for most of each tenth of a second, so one frame takes ten times as long
+// as the next. Below its capacity a server has no more bad frames than one that takes them all, which has 0.77 % and
+// 2.90 % here; with the whole margin at all times it had 1.57 % and 4.33 %. Above its capacity it uses what it has; the
+// one that takes them all uses 48 % and 19 %.
+func TestFramesUnderACPULimit(t *testing.T) {
+	const n = 3000
+	for _, test := range []struct{ load, bad, useful float64 }{{0.45, 0.0077, 0}, {0.6, 0.029, 0}, {1.5, 1, 0.95}, {3, 1, 0.95}} {
+		synctest.Test(t, func(t *testing.T) {
+			const took, quota, period = 8 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond
+			s := New(testOptions(func(o *Options) {
+				o.Concurrency, o.Budget, o.MaxConnections = 1, 250*time.Millisecond, 1024
+				l := limited{took, quota, period, time.Now(), new(time.Duration), new(time.Duration)}
+				o.NewRenderer = func() Renderer { return l }
+			}))
+			s.start()
+			defer s.stop()
+			advance(period) // warm
+
+			seeded := rand.New(rand.NewPCG(5, 6))
+			capacity := quota.Seconds() / period.Seconds() / took.Seconds() // frames per second
+			times := make([]time.Duration, n)
+			for i := 1; i < n; i++ {
+				times[i] = times[i-1] + time.Duration(seeded.ExpFloat64()/capacity/test.load*float64(time.Second))
+			}
+			o := press(s, times)
+			bad := float64(o.refused+o.late) / n
+			useful := float64(o.onTime) / (capacity * o.length.Seconds())
+			t.Logf("load %v: %.2f %% refused or late, %.0f %% of the capacity useful, %+v", test.load, 100*bad, 100*useful, o)
+			assert.LessOrEqual(t, bad, test.bad, "refused or late at %v times the capacity: %+v", test.load, o)
+			assert.GreaterOrEqual(t, useful, test.useful, "useful capacity at %v times the capacity: %+v", test.load, o)
+		})
+	}
 }

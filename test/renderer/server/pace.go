@@ -19,6 +19,7 @@ type pace struct {
 	seen int // frames, all of them
 
 	mean time.Duration
+	low  time.Duration // no frame took less
 	high time.Duration // nine of ten frames take no longer
 }
 
@@ -35,12 +36,21 @@ func (p *pace) add(took time.Duration) {
 	}
 	p.mean = sum / time.Duration(len(known))
 	slices.Sort(known)
-	p.high = known[(len(known)-1)*9/10]
+	p.low, p.high = known[0], known[(len(known)-1)*9/10]
 }
 
-// rest is the time that a frame should have left to be begun. The mean alone would begin frames of which every second
-// one is late. To pass one over costs no capacity where another one waits, and that one has more time.
-func (p *pace) rest() time.Duration { return max(p.mean, p.high) }
+// rest is the time that a frame should have left to be begun.
+//
+// Where others wait, it is what nine of ten frames take: with the mean alone every second one would be late. To pass a
+// frame over costs no capacity then, because another one, which has more time, takes its turn. Where none waits, passing
+// it over gains nothing unless it is sure to be late: under a CPU limit one frame takes ten times as long as the next,
+// for the limit stopped it, and how long it stopped the last ones says nothing of this one.
+func (p *pace) rest(others bool) time.Duration {
+	if others {
+		return max(p.mean, p.high)
+	}
+	return p.low
+}
 
 // margin is what a frame should have to spare when it comes, beside the mean of each frame before it. A frame that is
 // taken and then passed over is refused when its turn comes and not at once.
@@ -51,5 +61,5 @@ func (p *pace) rest() time.Duration { return max(p.mean, p.high) }
 // two frames. The second part is for what slows all of them, such as a busy node: it leaves a long queue room for a
 // hitch, and costs a short one little.
 func (p *pace) margin(before int) time.Duration {
-	return time.Duration(2*math.Sqrt(float64(before+1))*float64(p.rest()-p.mean)) + time.Duration(before)*p.mean/10
+	return time.Duration(2*math.Sqrt(float64(before+1))*float64(max(p.mean, p.high)-p.mean)) + time.Duration(before)*p.mean/10
 }
