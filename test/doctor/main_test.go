@@ -90,7 +90,8 @@ func TestLinksOfARelease(t *testing.T) {
 	}{
 		"by default":         {"", all},
 		"one signal":         {"signals: {demand: {enabled: false}}", all},
-		"without autoscaler": {"autoscaling: {enabled: false}", all[:11]},
+		"without autoscaler": {"autoscaling: {enabled: false}", all[:6]},
+		"without autoscaler, for others": {"{autoscaling: {enabled: false}, servedNamespaces: [film]}", all[:11]},
 		"alone": {`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
 			all[:3]},
 	} {

@@ -58,7 +58,7 @@ frame were late. Takes dict "context" $ "pace" fast or slow.
 */}}
 {{- define "holograph.alerts.burns" -}}
 {{- $values := .context.Values }}
-{{- $written := get $values.alerts.errorBudgetBurn .pace }}
+{{- $written := index $values.alerts.errorBudgetBurn .pace }}
 {{- $burns := list }}
 {{- if or (not $values.alerts.enabled) (kindIs "invalid" $written) }}
 {{- else if $written }}

@@ -16,7 +16,7 @@ that is no failure, and must not start the pods of keda.fallback. Takes dict "co
 {{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
 {{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
 {{- if include "holograph.keda.scalesToZero" .context }}
-{{- $query = printf "(%s) or (max(kube_deployment_spec_replicas{namespace=%q,deployment=%q}) == 0)" $query (include "holograph.namespace" .context) (include "holograph.renderer.name" .context) }}
+{{- $query = printf "(max(kube_deployment_spec_replicas{namespace=%q,deployment=%q}) == 0) or (%s)" (include "holograph.namespace" .context) (include "holograph.renderer.name" .context) $query }}
 {{- end }}
 {{- /* One line, because the query of a trigger is a string. */}}
 {{- $query | replace "\n" " " }}
