@@ -22,9 +22,6 @@ var refusalsOfScaling = map[string]refusal{
 	"metrics that KEDA does not take": {
 		`autoscaling: {provider: keda, metrics: [{type: Resource, resource: {name: cpu}}]}`,
 		`autoscaling.metrics: must be empty with autoscaling.provider keda (got 1), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers.`},
-	"metric with the source of another type": {
-		`autoscaling: {metrics: [{type: External, resource: {name: cpu}}]}`,
-		`autoscaling.metrics[0]: must have external beside type External and nothing else (got resource, type), because Kubernetes reads the source of that type only: write it.`},
 	"triggers without KEDA": {
 		`keda: {triggers: [{type: cron}]}`,
 		`keda.triggers: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it.`},
@@ -381,4 +378,23 @@ func TestSecondReleaseInANamespace(t *testing.T) {
 	rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, host), ports: map[string]int32{"http": 8080}}
 	prometheus := endpoint{"holograph", host.Deployment(t, chart.Prometheus).Spec.Template.Labels}
 	assert.True(t, rules.allowedBySide(t, prometheus, endpoint{"holograph", pods}, 8080, networkingv1.PolicyTypeEgress), "whether the first release's Prometheus may reach the second's pods")
+}
+
+// TestKeysOfSecretsAreTexts: a key that looks like a number is a name in the Secret, and Kubernetes takes only texts.
+func TestKeysOfSecretsAreTexts(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"hpa", "keda"} {
+		rendered := chart.Render(t, chart.Set("autoscaling.provider", provider), chart.Parse(t, `
+prometheus:
+  enabled: false
+  url: https://prometheus.example
+  tls: {caSecret: {name: ca, key: "2"}}
+  auth: {bearerToken: {existingSecret: token, key: "456"}}`))
+		for _, object := range rendered.Objects {
+			assert.NoError(t, object.Validate(), "provider %s", provider)
+		}
+		for _, key := range []string{`key: "2"`, `key: "456"`} {
+			assert.Contains(t, rendered.Manifest, key, "provider %s: the key of a Secret, want it as a text", provider)
+		}
+	}
 }

@@ -230,7 +230,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"signals.demand.target":                "75%",
 		"autoscaling.minReplicas":              -1,
 		"autoscaling.provider":                 "vpa",
-		"autoscaling.metrics":                  []any{map[string]any{"type": "CPU"}},
+		"autoscaling.metrics":                  []any{map[string]any{"type": "External", "resource": map[string]any{"name": "cpu"}}},
 		"keda.triggers":                        []any{map[string]any{"name": "show"}},
 		"keda.idleReplicaCount":                1,
 		"autoscaling.behavior.scaleUpp":        map[string]any{},

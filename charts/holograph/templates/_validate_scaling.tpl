@@ -8,12 +8,6 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $keda $autoscaling.metrics }}
 {{- include "holograph.refuse" (printf "autoscaling.metrics: must be empty with autoscaling.provider keda (got %d), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers." (len $autoscaling.metrics)) }}
 {{- end }}
-{{- range $index, $metric := $autoscaling.metrics }}
-{{- $source := untitle $metric.type }}
-{{- if or (gt (len $metric) 2) (not (hasKey $metric $source)) }}
-{{- include "holograph.refuse" (printf "autoscaling.metrics[%d]: must have %s beside type %s and nothing else (got %s), because Kubernetes reads the source of that type only: write it." $index $source $metric.type (keys $metric | sortAlpha | join ", ")) }}
-{{- end }}
-{{- end }}
 {{- range $key := list "triggers" "scalingModifiers" }}
 {{- if and $hpa (get $.Values.keda $key) }}
 {{- include "holograph.refuse" (printf "keda.%s: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it." $key) }}
