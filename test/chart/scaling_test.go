@@ -398,3 +398,25 @@ prometheus:
 		}
 	}
 }
+
+// TestNoPodsAreNoAlarm: where the autoscaler may remove all pods, their metrics may be gone with them, and only then.
+func TestNoPodsAreNoAlarm(t *testing.T) {
+	t.Parallel()
+	absent := func(values ...chart.Values) []string {
+		var found []string
+		for _, alert := range alerts(t, chart.Render(t, values...)) {
+			if alert.Alert == "HolographMetricAbsent" {
+				found = append(found, alert.Expr)
+			}
+		}
+		require.NotEmpty(t, found)
+		return found
+	}
+	for _, expression := range absent(named(t, "KEDA with everything")) {
+		assert.Contains(t, expression, `unless on () max(kube_deployment_spec_replicas{namespace="holograph",deployment="holograph-renderer"}) == 0`,
+			"condition of the alert on a metric that is absent, where KEDA may remove all pods")
+	}
+	for _, expression := range absent() {
+		assert.NotContains(t, expression, "unless", "condition of the alert on a metric that is absent, where a pod always runs")
+	}
+}

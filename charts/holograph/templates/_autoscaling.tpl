@@ -20,6 +20,14 @@ Whether KEDA scales the renderers, "true" or "".
 {{- end }}
 
 {{/*
+Whether the autoscaler may remove all pods, "true" or "".
+*/}}
+{{- define "holograph.autoscaling.scalesToZero" -}}
+{{- $idle := and (include "holograph.autoscaling.keda" .) (not (kindIs "invalid" .Values.keda.idleReplicaCount)) }}
+{{- if and .Values.autoscaling.enabled (or $idle (eq (int .Values.autoscaling.minReplicas) 0)) }}true{{ end }}
+{{- end }}
+
+{{/*
 Whether something requests the custom metrics of this release's rules, "true" or "": its own HorizontalPodAutoscaler, or
 those of the releases that it serves.
 */}}

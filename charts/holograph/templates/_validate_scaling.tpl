@@ -28,10 +28,10 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $idle (eq (int $autoscaling.minReplicas) 0) }}
 {{- include "holograph.refuse" "keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas." }}
 {{- end }}
-{{- if and (include "holograph.keda.scalesToZero" .) (not .Values.keda.triggers) }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (not .Values.keda.triggers) }}
 {{- include "holograph.refuse" (printf "%s: must be %s without keda.triggers (got 0), because without pods nothing counts frames, and the first pod would never start: write a trigger that has a value without pods, such as cron, as keda.triggers." $key (ternary "1 or more" "null" (eq $key "autoscaling.minReplicas"))) }}
 {{- end }}
-{{- if and (include "holograph.keda.scalesToZero" .) (not (include "holograph.scope.objects" .)) }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (not (include "holograph.scope.objects" .)) }}
 {{- include "holograph.refuse" "kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum." }}
 {{- end }}
 {{- end }}

@@ -121,8 +121,14 @@ apiServices:
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
   scaledObject: {{ include "holograph.renderer.name" . | quote }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
 {{- else if include "holograph.autoscaling.hpa" . }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
 {{- end }}
 {{- end }}

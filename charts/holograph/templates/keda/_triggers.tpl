@@ -15,18 +15,11 @@ that is no failure, and must not start the pods of keda.fallback. Takes dict "co
 {{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" (include "holograph.signals.window" .)) }}
 {{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
 {{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
-{{- if include "holograph.keda.scalesToZero" .context }}
+{{- if include "holograph.autoscaling.scalesToZero" .context }}
 {{- $query = printf "(max(kube_deployment_spec_replicas{namespace=%q,deployment=%q}) == 0) or (%s)" (include "holograph.namespace" .context) (include "holograph.renderer.name" .context) $query }}
 {{- end }}
 {{- /* One line, because the query of a trigger is a string. */}}
 {{- $query | replace "\n" " " }}
-{{- end }}
-
-{{/*
-Whether KEDA may remove all pods, "true" or "".
-*/}}
-{{- define "holograph.keda.scalesToZero" -}}
-{{- if or (eq (int .Values.autoscaling.minReplicas) 0) (not (kindIs "invalid" .Values.keda.idleReplicaCount)) }}true{{ end }}
 {{- end }}
 
 {{/*

@@ -34,6 +34,11 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) | quote }}
     {{- end }}
     {{- end }}
+    {{- $unlessEmpty := "" }}
+    {{- if and (include "holograph.autoscaling.scalesToZero" .) (include "holograph.scope.objects" .) }}
+    {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
+    {{- $unlessEmpty = include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf " unless on () max(kube_deployment_spec_replicas{%s}) == 0" }}
+    {{- end }}
     {{- $scaling := list $signals.overruns.name }}
     {{- if $signals.demand.enabled }}
     {{- $scaling = append (append $scaling $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
@@ -41,7 +46,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- range $name := append $scaling $signals.frames.name | uniq }}
     {{- $scales := has $name $scaling }}
     - alert: HolographMetricAbsent
-      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} })
+      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} }){{ $unlessEmpty }}
       for: {{ $alerts.metricAbsent.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
       annotations:
