@@ -48,7 +48,7 @@ var (
 	// PrometheusOperator runs Prometheus from PodMonitors and PrometheusRules, where
 	// a story is about those.
 	PrometheusOperator = foreign("prometheus-operator")
-	// KEDA scales in place of the autoscaler where keda.enabled says so.
+	// KEDA scales in place of the autoscaler where autoscaling.provider says so.
 	KEDA = foreign("keda")
 	// MetricsServer serves pods' CPU use, for the comparison with a policy that scales on it.
 	MetricsServer = foreign("metrics-server")

@@ -165,33 +165,27 @@ func parseNumber(t *testing.T, text string) float64 {
 }
 
 var refusalsOfKEDA = map[string]refusal{
-	"two autoscalers": {
-		`{keda: {enabled: true}, prometheusAdapter: {enabled: false}}`,
-		`autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too.`},
-	"an adapter that nobody asks": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}}`,
-		`prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false.`},
 	"a CA without credentials": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
 		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here.`},
 	"a header of two": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
 		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them.`},
 	"two secret headers": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
 		`prometheus.headersFrom: must be one header where KEDA queries Prometheus (got X-A, X-B), because its scaler takes only one header from a Secret: keep one.`},
 	"a secret header beside a token": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
 		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
 	"a fallback above the maximum": {
-		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
-		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them.`},
+		`{keda: {fallback: {replicas: 11}}, autoscaling: {provider: keda}}`,
+		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them, or leave it empty.`},
 }
 
 var refusalsOfTakeBack = map[string]refusal{
 	"the autoscaler is KEDA's": {"",
-		"autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: " +
-			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false."},
+		"autoscaling.provider: must be keda while KEDA scales the renderers (got hpa), because HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: " +
+			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write autoscaling.provider: keda."},
 }
 
 // TestTakeBack: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's
@@ -214,4 +208,22 @@ metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+o
 		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})
 		assert.NoError(t, err, "owner %q", other)
 	}
+}
+
+// TestOldKEDAIsNamed: the notes name a KEDA that ignores the fallback's behavior, where the cluster shows its kinds.
+func TestOldKEDAIsNamed(t *testing.T) {
+	t.Parallel()
+	const scaledObjects, events = "keda.sh/v1alpha1/ScaledObject", "eventing.keda.sh/v1alpha1/ClusterCloudEventSource"
+	for name, test := range map[string]struct {
+		kinds []string
+		want  bool
+	}{
+		"a cluster that is not read": {nil, false},
+		"KEDA of today":              {[]string{scaledObjects, events}, false},
+		"KEDA 2.15":                  {[]string{scaledObjects}, true},
+	} {
+		notes := chart.RenderWith(t, chart.Options{APIVersions: test.kinds, Values: []chart.Values{named(t, "KEDA")}}).Notes
+		assert.Equal(t, test.want, strings.Contains(notes, "older than 2.17"), "%s: whether the notes say that KEDA is too old: %s", name, notes)
+	}
+	assert.NotContains(t, chart.RenderWith(t, chart.Options{APIVersions: []string{scaledObjects}}).Notes, "2.17", "notes of a release that KEDA does not scale")
 }

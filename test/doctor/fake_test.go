@@ -170,10 +170,13 @@ func healthy(t *testing.T, values string) *cluster {
 			},
 		}
 		for _, metric := range hpa.Spec.Metrics {
-			hpa.Status.CurrentMetrics = append(hpa.Status.CurrentMetrics, autoscalingv2.MetricStatus{
-				Type: metric.Type,
-				Pods: &autoscalingv2.PodsMetricStatus{Metric: metric.Pods.Metric, Current: autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)}},
-			})
+			status, current := autoscalingv2.MetricStatus{Type: metric.Type}, autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)}
+			if metric.External != nil {
+				status.External = &autoscalingv2.ExternalMetricStatus{Metric: metric.External.Metric, Current: current}
+			} else {
+				status.Pods = &autoscalingv2.PodsMetricStatus{Metric: metric.Pods.Metric, Current: current}
+			}
+			hpa.Status.CurrentMetrics = append(hpa.Status.CurrentMetrics, status)
 		}
 		c.hpas[hpa.Name] = hpa
 	}

@@ -46,7 +46,7 @@ as 0 and Inf as a number below zero. Takes dict "query" text "most" number.
 Frames per second that a counter counts. Takes dict "context" $ "series" name.
 */}}
 {{- define "holograph.signals.counted" -}}
-{{- $query := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" .series "window" .context.Values.signals.overruns.window) -}}
+{{- $query := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" .series "window" (include "holograph.signals.window" (dict "context" .context "key" "overruns"))) -}}
 {{ include "holograph.signals.sound" (dict "query" $query "most" .context.Values.signals.frames.maxRate) }}
 {{- end }}
 
@@ -73,8 +73,9 @@ fail most often under high load.
 */}}
 {{- define "holograph.signals.demand.query" -}}
 {{- $demand := .Values.signals.demand -}}
-{{- $offered := include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) -}}
-{{- $capacity := include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) -}}
+{{- $window := include "holograph.signals.window" (dict "context" $ "key" "demand") -}}
+{{- $offered := include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $window) -}}
+{{- $capacity := include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $window) -}}
 clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 < %s < +Inf)" $offered $capacity) "most" 1000) }}, {{ include "holograph.signals.most" (dict "context" $ "key" "demand") }})
 {{- end }}
 

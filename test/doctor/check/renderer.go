@@ -28,6 +28,10 @@ var RendererPods = Link{
 		if err != nil {
 			return "", err
 		}
+		if s.Autoscaler != nil && s.Autoscaler.ScalesToZero && wanted(deployment) == 0 {
+			return "", broken("ask again when a pod runs: have the autoscaler start one, or run "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+				"Deployment %s is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked", deployment.Name)
+		}
 		pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 		if err != nil {
 			return "", err

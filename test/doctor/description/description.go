@@ -110,6 +110,8 @@ type Autoscaler struct {
 	// ScaledObject is KEDA's object that makes the HorizontalPodAutoscaler; empty
 	// where the chart makes it itself.
 	ScaledObject string `json:"scaledObject,omitempty"`
+	// ScalesToZero is whether it may remove all pods.
+	ScalesToZero bool `json:"scalesToZero,omitempty"`
 }
 
 // Decode reads a description. What it does not know it refuses: another version

@@ -2,9 +2,9 @@
 APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing uses any.
 */}}
 {{- define "holograph.doctor.apiServices" -}}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 {{- list "v1beta1.external.metrics.k8s.io" | toYaml }}
-{{- else if or .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
+{{- else if or (include "holograph.autoscaling.hpa" .) (include "holograph.prometheusAdapter.runs" .) }}
 {{- list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" | toYaml }}
 {{- else }}
 {{- list | toYaml }}
@@ -17,11 +17,11 @@ the autoscaler's metrics do not come from such a ConfigMap.
 */}}
 {{- define "holograph.doctor.rules" -}}
 {{- $existing := .Values.prometheusAdapter.existing }}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 {{- dict | toYaml }}
-{{- else if .Values.prometheusAdapter.enabled }}
+{{- else if include "holograph.prometheusAdapter.runs" . }}
 {{- dict "namespace" (include "holograph.namespace" .) "name" (include "holograph.prometheusAdapter.name" .) | toYaml }}
-{{- else if $existing.namespace }}
+{{- else if include "holograph.prometheusAdapter.writesRules" . }}
 {{- dict "namespace" $existing.namespace "name" (include "holograph.prometheusAdapter.existingName" .) | toYaml }}
 {{- else }}
 {{- dict | toYaml }}
@@ -105,24 +105,30 @@ adapter:
     namespace: {{ $rules.namespace | quote }}
     name: {{ $rules.name | quote }}
     key: config.yaml
-  {{- if $adapter.enabled }}
+  {{- if include "holograph.prometheusAdapter.runs" . }}
   deployment: {{ include "holograph.prometheusAdapter.name" . | quote }}
   service: {{ include "holograph.prometheusAdapter.name" . | quote }}
   selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "prometheus-adapter") | fromYaml | include "holograph.prometheus.selector" | quote }}
   checksum: {{ include "holograph.prometheusAdapter.checksum" . | quote }}
   {{- end }}
-  relistInterval: {{ $adapter.relistInterval | quote }}
+  relistInterval: {{ include "holograph.prometheusAdapter.relistInterval" . | quote }}
   rules:
     {{- include "holograph.signals.rules" . | trim | nindent 4 }}
 {{- end }}
 apiServices:
   {{- include "holograph.doctor.apiServices" . | nindent 2 }}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
   scaledObject: {{ include "holograph.renderer.name" . | quote }}
-{{- else if .Values.autoscaling.enabled }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
+{{- else if include "holograph.autoscaling.hpa" . }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
 {{- end }}
 {{- end }}

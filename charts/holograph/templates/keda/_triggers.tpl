@@ -2,7 +2,9 @@
 KEDA's query for one signal: the adapter's query, expanded for the pods of this release's Deployment and added up. KEDA
 needs one number and divides it by the target, which gives the same number of pods as the mean of a Pods metric. KEDA
 cannot see that a pod's value is missing from a sum. So the query adds a pod that is scraped but has no valid value as
-one at its target, which is what the autoscaler assumes before it removes pods. Without any value there is no result. Takes dict "context" $ "key" the signal's key below `signals`.
+one at its target, which is what the autoscaler assumes before it removes pods. Without any value there is no result,
+which KEDA counts as a failed query. Only a Deployment that is to have no pods, where KEDA may scale to 0, has the value 0:
+that is no failure, and must not start the pods of keda.fallback. Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.keda.query" -}}
 {{- $signal := get .context.Values.signals .key }}
@@ -10,15 +12,18 @@ one at its target, which is what the autoscaler assumes before it removes pods. 
 {{- $pods := include "holograph.renderer.name" .context | include "holograph.scope.podNames" }}
 {{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .context) $labels.pod $pods }}
 {{- $query := include (printf "holograph.signals.%s.query" .key) .context }}
-{{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" $signal.window) }}
+{{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" (include "holograph.signals.window" .)) }}
 {{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
 {{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
+{{- if include "holograph.autoscaling.scalesToZero" .context }}
+{{- $query = printf "(max(kube_deployment_spec_replicas{namespace=%q,deployment=%q}) == 0) or (%s)" (include "holograph.namespace" .context) (include "holograph.renderer.name" .context) $query }}
+{{- end }}
 {{- /* One line, because the query of a trigger is a string. */}}
 {{- $query | replace "\n" " " }}
 {{- end }}
 
 {{/*
-One prometheus trigger a signal.
+One prometheus trigger a signal, and keda.triggers.
 */}}
 {{- define "holograph.keda.triggers" -}}
 {{- $headers := list }}
@@ -45,6 +50,9 @@ One prometheus trigger a signal.
   authenticationRef:
     name: {{ include "holograph.renderer.name" $ | quote }}
     {{- end }}
+{{- end }}
+{{- with .Values.keda.triggers }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

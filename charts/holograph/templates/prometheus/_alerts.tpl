@@ -13,7 +13,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
   rules:
     {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}" }}
     {{- range $pace, $severity := dict "fast" "critical" "slow" "warning" }}
-    {{- with get $alerts.errorBudgetBurn $pace }}
+    {{- with include "holograph.alerts.burns" (dict "context" $ "pace" $pace) | fromJsonArray }}
     - alert: HolographErrorBudgetBurn{{ title $pace }}
       expr: |-
         {{- range $index, $burn := . }}
@@ -30,9 +30,14 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" $severity) | nindent 6 }}
       annotations:
         summary: {{ printf "Frames in %s are late %s." $where (ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast")) | quote }}
-        description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." $.Values.slo.objective $.Values.slo.window (subf 100 $.Values.slo.objective) | quote }}
+        description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." (include "holograph.slo.objective" $) $.Values.slo.window (subf 100 (include "holograph.slo.objective" $)) | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) | quote }}
     {{- end }}
+    {{- end }}
+    {{- $unlessEmpty := "" }}
+    {{- if and (include "holograph.autoscaling.scalesToZero" .) (include "holograph.scope.objects" .) }}
+    {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
+    {{- $unlessEmpty = include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf " unless on () max(kube_deployment_spec_replicas{%s}) == 0" }}
     {{- end }}
     {{- $scaling := list $signals.overruns.name }}
     {{- if $signals.demand.enabled }}
@@ -41,7 +46,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- range $name := append $scaling $signals.frames.name | uniq }}
     {{- $scales := has $name $scaling }}
     - alert: HolographMetricAbsent
-      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} })
+      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} }){{ $unlessEmpty }}
       for: {{ $alerts.metricAbsent.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
       annotations:
@@ -102,7 +107,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $alerts.autoscalerFlapping.window | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") | quote }}
-    {{- if .Values.prometheusAdapter.enabled }}
+    {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
       expr: max by (namespace, deployment) (kube_deployment_status_replicas_available{namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}}) < 1
       for: {{ $alerts.adapterUnavailable.for | quote }}

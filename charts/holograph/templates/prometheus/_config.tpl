@@ -33,7 +33,7 @@ in a served namespace could then stop the metrics of all releases.
   "keep" (list
     (dict "from" (list "__name__") "regex" "kube_(horizontalpodautoscaler|deployment)_.+")
     (dict "from" (list "namespace" "horizontalpodautoscaler" "deployment") "regex" (printf "(%s);(%s;|;%s|;%s)"
-      (prepend .Values.servedNamespaces (include "holograph.namespace" .) | join "|") $renderer $renderer (include "holograph.prometheusAdapter.name" .))))) }}
+      (include "holograph.scope.served" . | fromJsonArray | join "|") $renderer $renderer (include "holograph.prometheusAdapter.name" .))))) }}
 {{- end }}
 {{- toJson $targets }}
 {{- end }}
@@ -64,6 +64,9 @@ and optionally "served": whether the pods of other releases in servedNamespaces 
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $component := dict "context" .context "component" .target.component -}}
+{{- $own := include "holograph.namespace" .context -}}
+{{- $served := ternary .context.Values.servedNamespaces list (default false .served) -}}
+{{- $anyRelease := omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" -}}
 job_name: {{ .target.component | quote }}
 {{- with .target.interval }}
 scrape_interval: {{ . | quote }}
@@ -82,19 +85,24 @@ kubernetes_sd_configs:
   - role: pod
     namespaces:
       names:
-        - {{ include "holograph.namespace" .context | quote }}
+        - {{ $own | quote }}
     selectors:
       - role: pod
+        {{- if has $own $served }}
+        # Other releases in this namespace are served too.
+        label: {{ $anyRelease | quote }}
+        {{- else }}
         label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | quote }}
-  {{- if and .served .context.Values.servedNamespaces }}
+        {{- end }}
+  {{- with without $served $own }}
   - role: pod
     namespaces:
       names:
-        {{- toYaml .context.Values.servedNamespaces | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
     selectors:
       - role: pod
         # Releases there may have any name.
-        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | quote }}
+        label: {{ $anyRelease | quote }}
   {{- end }}
 relabel_configs:
   - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]

@@ -24,7 +24,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "release" (include "holograph.fullname" .)
   "in" (include "holograph.namespace" .)
   "budget" .Values.frame.budget
-  "objective" .Values.slo.objective
+  "objective" (include "holograph.slo.objective" .)
   "window" .Values.slo.window
   "namespace" $labels.namespace
   "pod" $labels.pod
@@ -39,10 +39,10 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "demandTarget" (include "holograph.quantity" $signals.demand.target)
   "demandFloat" (include "holograph.quantity" $signals.demand.target | float64 | printf "%f")
   "overrunsFloat" (include "holograph.quantity" $signals.overruns.target | float64 | printf "%f")
-  "objectiveFloat" (.Values.slo.objective | float64 | printf "%f")
+  "objectiveFloat" (include "holograph.slo.objective" . | float64 | printf "%f")
   "linksWidth" (ternary "five" "wide" $scales)
   "podsWidth" (ternary "eight" "wide" $scales)
-  "overrunsWindow" $signals.overruns.window
+  "overrunsWindow" (include "holograph.signals.window" (dict "context" $ "key" "overruns"))
   "runbook" .Values.alerts.runbook
   "links" (join "\n" $links) }}
 {{- $page = replace (printf "<<%s>>" $name) (toString $text) $page }}

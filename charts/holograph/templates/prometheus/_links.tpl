@@ -17,7 +17,7 @@ newest sample gives the time of the last data.
     "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods .Values.signals.overruns.name) (printf $pods "up"))
     "series" (printf "%s%s" .Values.signals.overruns.name $frames)) }}
 {{- if include "holograph.scope.objects" . }}
-{{- if and (include "holograph.scope.autoscaled" .) .Values.prometheusAdapter.enabled }}
+{{- if and (include "holograph.scope.autoscaled" .) (include "holograph.prometheusAdapter.runs" .) }}
 {{- $adapter := printf "kube_deployment_status_replicas_available{namespace=%q,deployment=%q}" (include "holograph.namespace" .) (include "holograph.prometheusAdapter.name" .) }}
 {{- $links = append $links (dict "name" "The adapter is available"
     "expr" (printf "max(%s) > bool 0" $adapter)

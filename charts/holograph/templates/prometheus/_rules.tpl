@@ -106,12 +106,10 @@ as many late frames as frames, so a jump of the counter spends no more error bud
 {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $namespace) | printf "{%s}" }}
 {{- $frames := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.frames.name "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
 {{- $late := include "holograph.scope.signal" (dict "context" $ "signal" "overruns") }}
-{{- $counting := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.overruns.name "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" .Values.signals.overruns.window))) }}
+{{- $counting := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.overruns.name "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" (include "holograph.signals.window" (dict "context" $ "key" "overruns"))))) }}
 {{- $windows := list .Values.slo.window }}
-{{- if .Values.alerts.enabled }}
-{{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
+{{- range include "holograph.alerts.allBurns" . | fromJsonArray }}
 {{- $windows = append (append $windows .long) .short }}
-{{- end }}
 {{- end }}
 - name: holograph-frames
   rules:
@@ -148,5 +146,5 @@ as many late frames as frames, so a jump of the counter spends no more error bud
 The error budget as a share of all frames: 0.005 for an objective of 99.5 percent.
 */}}
 {{- define "holograph.slo.budget" -}}
-{{ divf (subf 100 .Values.slo.objective) 100 }}
+{{ divf (subf 100 (include "holograph.slo.objective" .)) 100 }}
 {{- end }}

@@ -5,10 +5,18 @@ of this release's objects are known; objects of other releases are matched by th
 */}}
 
 {{/*
+The namespaces whose renderers this release serves, as a list in JSON: its own first. servedNamespaces may have the own one
+too, for other releases in it.
+*/}}
+{{- define "holograph.scope.served" -}}
+{{- prepend .Values.servedNamespaces (include "holograph.namespace" .) | uniq | toJson }}
+{{- end }}
+
+{{/*
 Matcher of the namespaces. Takes dict "context" $ "label" name of the label that holds them.
 */}}
 {{- define "holograph.scope.namespaces" -}}
-{{- $namespaces := prepend .context.Values.servedNamespaces (include "holograph.namespace" .context) -}}
+{{- $namespaces := include "holograph.scope.served" .context | fromJsonArray -}}
 {{ .label }}{{ ternary "=~" "=" (gt (len $namespaces) 1) }}{{ join "|" $namespaces | quote }}
 {{- end }}
 
@@ -89,13 +97,6 @@ your own Prometheus is assumed to have those of the cluster's kube-state-metrics
 */}}
 {{- define "holograph.scope.objects" -}}
 {{- if or .Values.kubeStateMetrics.enabled (not .Values.prometheus.enabled) }}true{{ end }}
-{{- end }}
-
-{{/*
-Whether an autoscaler changes the replicas: the chart's own, or the one that KEDA makes of the same name.
-*/}}
-{{- define "holograph.scope.autoscaled" -}}
-{{- if or .Values.autoscaling.enabled .Values.keda.enabled }}true{{ end }}
 {{- end }}
 
 {{/*
