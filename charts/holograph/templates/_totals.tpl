@@ -24,7 +24,8 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 {{/*
 A signal as one number for all pods of a Deployment. The autoscaler divides it by the target, and has the number of pods.
 Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets" and "pods", which are the queries below,
-"values" the signal of each pod, "up" the selector of the pods' up, and "replicas" that of kube_deployment_spec_replicas.
+"values" the signal of each pod, and selectors: "up" of the pods' up, "seen" of a series that each pod exports, and
+"replicas" of kube_deployment_spec_replicas.
 
   sum        the values of the pods.
   headroom   pods that are always spare, as what they hold at the target.
@@ -36,8 +37,8 @@ Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets
 
 Where no pod has a value there is no total, and the autoscaler keeps the pods that it has.
 
-A Prometheus that is sent its samples has no up. There the pods that have a value are added up, and while there are fewer of
-them than the Deployment is to have, the total asks for no fewer than that.
+A Prometheus that is sent its samples has no up. If it may be such a one and has none, the pods that have a value are added
+up, and while fewer pods than the Deployment is to have are seen, all of them may be needed.
 */}}
 {{- define "holograph.signals.total" -}}
 {{- $signal := get .context.Values.signals .key -}}
@@ -51,7 +52,10 @@ them than the Deployment is to have, the total asks for no fewer than that.
 {{- $sent = printf "(%s + %v)" $sent $spare -}}
 {{- end }}
 {{- $sum }} + clamp({{ $target }} * {{ .pods }} - {{ $sum }}, 0, {{ include "holograph.signals.most" . }} * scalar(count({{ .targets }} unless {{ .known }}) or vector(0)))
-or ({{ $target }} * (max({{ .replicas }}) > count({{ .values }})) > {{ $sent }} or {{ $sent }}) unless on () {{ .up }}
+{{- if not (or .context.Values.prometheus.enabled .context.Values.podMonitor.enabled .context.Values.scrapeAnnotations.enabled) }}
+{{- $wanted := printf "(max(%s) or vector(0))" .replicas }}
+or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ include "holograph.signals.most" . }} * scalar({{ $wanted }} > bool count(count by (<<.GroupBy>>) ({{ .seen }}))))) unless on () {{ .up }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -60,6 +64,14 @@ Takes dict "context" $ "matchers" those of the pods.
 */}}
 {{- define "holograph.signals.up" -}}
 up{ {{- .matchers }}{{ include "holograph.signals.matchers" .context -}} }
+{{- end }}
+
+{{/*
+A series that each pod exports. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods.
+*/}}
+{{- define "holograph.signals.seen" -}}
+{{- $found := include "holograph.signals.found" . | fromJson -}}
+{{ include "holograph.signals.series" (dict "name" $found.name "matchers" (printf "%s%s%s" .matchers (include "holograph.signals.matchers" .context) (include "holograph.signals.selector" $found.selector))) }}
 {{- end }}
 
 {{/*
@@ -122,6 +134,7 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 <<define "known">>{{ include "holograph.signals.known" (dict "values" $values "targets" $targets) }}<<end>>
 <<define "replicas">>{{ include "holograph.signals.replicas" (dict "context" .context "matchers" (printf `namespace=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` $labels.namespace $labels.pod)) }}<<end>>
 label_replace({{ include "holograph.signals.total" (dict "context" .context "key" .key "known" `<<template "known" .>>` "values" $values "up" $up "targets" $targets "replicas" $replicas
+  "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $pods))
   "pods" (include "holograph.signals.pods" (dict "replicas" $replicas "targets" $targets))) }},
 "<<.GroupBy>>", <<printf "%q" (index .LabelValuesByName {{ $labels.pod | quote }})>>, "", "")
 {{- end }}

@@ -13,6 +13,7 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 {{- $replicas := include "holograph.signals.replicas" (dict "context" .context "matchers" (printf "namespace=%q,deployment=%q" $namespace $name)) }}
 {{- $values := include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $matchers) }}
 {{- $query := include "holograph.signals.total" (dict "context" .context "key" .key "values" $values "up" $up "targets" $targets "replicas" $replicas
+  "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $matchers))
   "known" (include "holograph.signals.known" (dict "values" $values "targets" $targets))
   "pods" (include "holograph.signals.pods" (dict "replicas" $replicas "targets" $targets))) }}
 {{- $found := include "holograph.signals.found" . | fromJson }}
