@@ -237,7 +237,7 @@ func TestAlertsFollowTheParts(t *testing.T) {
 		assert.Equal(t, map[string]string{"holograph_frames_over_budget_total": "critical", "holograph_frames_total": "warning"},
 			watched(`signals: {demand: {enabled: false}}`))
 		assert.Equal(t, map[string]string{"late": "critical", "all": "critical", "limit": "critical"},
-			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offeredMetric: all, capacityMetric: limit}}`),
+			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offered: {metric: all}, capacity: {metric: limit}}}`),
 			"demand may be counted in frames")
 	})
 }

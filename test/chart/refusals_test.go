@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
@@ -44,7 +44,7 @@ var refusals = map[string]refusal{
 		`signals.frames.name: must not be a word that PromQL reserves (got NaN), because Prometheus could not parse the queries that use it: write another name.`},
 	"one name for two labels": {
 		`signals: {labels: {pod: namespace}}`,
-		`signals.labels: must be three different names (got namespace: namespace, pod: namespace, container: container), because a label holds one value: rename the label that is there twice.`},
+		`signals.labels: must be different names (got namespace: namespace, pod: namespace, container: container), because a label holds one value: rename the label that is there twice.`},
 	"label that is dropped": {
 		`signals: {labels: {pod: instance}}`,
 		`signals.labels.pod: must not be in signals.scrapeLabels (got instance), because the queries drop those before they tell pods apart: remove it from one of them.`},
@@ -78,24 +78,12 @@ var refusals = map[string]refusal{
 	"headroom of a mean": {
 		`{signals: {demand: {metricType: Pods}}, autoscaling: {headroom: "0.5"}}`,
 		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 0.5), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object.`},
-	"headroom for KEDA": {
-		`autoscaling: {provider: keda, headroom: 1}`,
-		`autoscaling.headroom: must be 0 with autoscaling.provider keda (got 1), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead.`},
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
 		`signals.demand.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand.`},
-	"one metric for capacity and offered work": {
-		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
-		`signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got holograph_offered_cpu_seconds_total for both), because demand is one divided by the other: write the gauge of what the pod can do.`},
 	"renderers with names of kube-state-metrics": {
 		`signals: {otherMetrics: [holograph, kube_deployment]}`,
 		`signals.otherMetrics: must not have kube, scrape or ALERTS (got kube_deployment), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it.`},
-	"one counter for frames and late frames": {
-		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
-		`signals.frames.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because every frame would count as late: write the counter of all frames.`},
-	"one counter for frames and refused requests": {
-		`signals: {refused: {name: holograph_frames_total}}`,
-		`signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got holograph_frames_total), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none.`},
 	"scrapes too far apart": {
 		`kubeStateMetrics: {scrapeInterval: 2m31s}`,
 		`kubeStateMetrics.scrapeInterval: must be at most 2m30s (got 2m31s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less.`},
@@ -276,6 +264,12 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`signals: {overruns: {target: 1}}`,
 		`signals: {demand: {target: 1m}}`,
 		`signals: {demand: {target: 1000m}}`,
+		`signals: {labels: {container: ""}}`,
+		`signals: {overruns: {histogram: {metric: frame_seconds}}, frames: {name: ""}}`,
+		`signals: {overruns: {metric: frames_total, selector: {late: true}}, frames: {name: frames_total}}`,
+		`signals: {demand: {capacity: {metric: "", value: 45}}}`,
+		`signals: {demand: {enabled: false, capacity: {metric: ""}}}`,
+		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 6, startupProbe: null}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,

@@ -175,7 +175,7 @@ var faults = map[string]fault{
 		},
 		link:   "renderer-metrics",
 		cause:  "pod holograph-renderer-0 exports no holograph_cpu_capacity_cores at port 8080, path /metrics",
-		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacityMetric",
+		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacity.metric",
 	},
 	"Prometheus scaled to nothing": {
 		wrong:  scaledToNothing("holograph-prometheus"),

@@ -9,7 +9,7 @@ Texts and durations are refused before everything else, because the other checks
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "autoscaling" "scaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
 {{- end }}
 
 {{/*
@@ -82,8 +82,9 @@ One refusal. Takes the sentence.
 {{- define "holograph.validate.signals" -}}
 {{- include "holograph.validate.words" . }}
 {{- $labels := .Values.signals.labels }}
-{{- if lt (list $labels.namespace $labels.pod $labels.container | uniq | len) 3 }}
-{{- include "holograph.refuse" (printf "signals.labels: must be three different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
+{{- $used := list $labels.namespace $labels.pod $labels.container | compact }}
+{{- if lt (uniq $used | len) (len $used) }}
+{{- include "holograph.refuse" (printf "signals.labels: must be different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
 {{- end }}
 {{- range $key, $value := $labels }}
 {{- if has $value $.Values.signals.scrapeLabels }}
@@ -94,28 +95,16 @@ One refusal. Takes the sentence.
 {{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
 {{- include "holograph.refuse" (printf "signals.demand.name: must differ from signals.overruns.name (got %s for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand." $demand.name) }}
 {{- end }}
-{{- if and $demand.enabled (eq $demand.capacityMetric $demand.offeredMetric) }}
-{{- include "holograph.refuse" (printf "signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got %s for both), because demand is one divided by the other: write the gauge of what the pod can do." $demand.capacityMetric) }}
-{{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not $demand.enabled) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (include "holograph.autoscaling.keda" .) }}
-{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 with autoscaling.provider keda (got %v), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead." .Values.autoscaling.headroom) }}
-{{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
+{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not (include "holograph.autoscaling.keda" .)) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
-{{- end }}
-{{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
-{{- include "holograph.refuse" (printf "signals.frames.name: must differ from signals.overruns.name (got %s for both), because every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
 {{- end }}
 {{- range .Values.signals.otherMetrics }}
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
 {{- include "holograph.refuse" (printf "signals.otherMetrics: must not have kube, scrape or ALERTS (got %s), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it." .) }}
 {{- end }}
-{{- end }}
-{{- if has .Values.signals.refused.name (list .Values.signals.frames.name .Values.signals.overruns.name) }}
-{{- include "holograph.refuse" (printf "signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got %s), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none." .Values.signals.refused.name) }}
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
@@ -130,8 +119,16 @@ Names that PromQL reserves, in upper or lower case, at the places where the char
 {{- $names := dict
   "frames.name" $signals.frames.name
   "overruns.name" $signals.overruns.name
-  "demand.offeredMetric" $signals.demand.offeredMetric
-  "demand.capacityMetric" $signals.demand.capacityMetric }}
+  "overruns.metric" $signals.overruns.metric
+  "refused.name" $signals.refused.name
+  "demand.offered.metric" $signals.demand.offered.metric
+  "demand.capacity.metric" $signals.demand.capacity.metric }}
+{{- if eq $signals.overruns.histogram.type "native" }}
+{{- $_ := set $names "overruns.histogram.metric" $signals.overruns.histogram.metric }}
+{{- end }}
+{{- range $name, $value := $signals.matchers }}
+{{- $_ := set $names (printf "matchers.%s" $name) $name }}
+{{- end }}
 {{- range $key, $name := $signals.labels }}
 {{- $_ := set $names (printf "labels.%s" $key) $name }}
 {{- end }}

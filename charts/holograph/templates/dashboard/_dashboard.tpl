@@ -6,7 +6,7 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 */}}
 {{- define "holograph.dashboard" -}}
 {{- $labels := .Values.signals.labels }}
-{{- $namespaces := include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}" }}
+{{- $namespaces := include "holograph.scope.recorded" . }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
 {{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
 {{- $objects := include "holograph.scope.objects" . }}

@@ -45,18 +45,37 @@ signals:
   - metric: {{ $signal.name | quote }}
     resource: {{ include "holograph.signals.resource" (dict "context" $ "key" $key) | quote }}
     series:
-      {{- if $signal.offeredMetric }}
-      - name: {{ $signal.offeredMetric | quote }}
-        value: {{ printf "signals.%s.offeredMetric" $key | quote }}
-      - name: {{ $signal.capacityMetric | quote }}
-        value: {{ printf "signals.%s.capacityMetric" $key | quote }}
-      {{- else }}
-      - name: {{ $signal.name | quote }}
-        value: {{ printf "signals.%s.name" $key | quote }}
+      {{- range include "holograph.signals.exports" (dict "context" $ "key" $key) | fromJsonArray }}
+      - name: {{ .name | quote }}
+        value: {{ .value | quote }}
+        {{- with .selector }}
+        labels:
+          {{- range $label, $value := . }}
+          {{ $label | quote }}: {{ toString $value | quote }}
+          {{- end }}
+        {{- end }}
+        {{- with .bound }}
+        bound: {{ . | quote }}
+        {{- end }}
+        {{- if .native }}
+        native: true
+        {{- end }}
       {{- end }}
+    {{- if and (eq $key "overruns") $signal.query }}
+    query: {{ include "holograph.scope.signal" (dict "context" $ "signal" $key) | quote }}
+    {{- end }}
   {{- end }}
 labels:
   {{- toYaml .Values.signals.labels | nindent 2 }}
+{{- with .Values.signals.matchers }}
+matchers:
+  {{- range $label, $value := . }}
+  {{ $label | quote }}: {{ toString $value | quote }}
+  {{- end }}
+{{- end }}
+{{- if not (or .Values.prometheus.enabled .Values.podMonitor.enabled) }}
+scrapeLabels: {{ toJson .Values.signals.scrapeLabels }}
+{{- end }}
 renderer:
   deployment: {{ include "holograph.renderer.name" . | quote }}
   selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" | quote }}

@@ -2,7 +2,7 @@
 What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
 "workload", a regular expression of the names of its Deployments, "interval" where it is not the renderers', "pods":
 whether its samples are about the pod itself and have its name, and "limits", as fields of a Prometheus
-scrape job.
+scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
 
 A pod is a target only as one of its Deployment's ReplicaSet. Anyone who may create a pod can copy the labels.
 If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one.
@@ -20,6 +20,8 @@ in a served namespace could then stop the metrics of all releases.
 {{- $labels := dict "label_limit" 40 "label_name_length_limit" 200 "label_value_length_limit" 1000 }}
 {{- $targets := list (dict "component" "renderer" "container" (include "holograph.container" .) "pods" true
   "path" .Values.renderer.metricsPath
+  "native" (include "holograph.signals.frames" . | fromJson).native
+  "scraped" .Values.signals.scrapeLabels
   "workload" (include "holograph.scope.renderers" .)
   "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
   "keep" (list (dict "from" (list "__name__") "regex" (include "holograph.prometheus.rendererMetrics" .)))) }}
@@ -44,12 +46,12 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 */}}
 {{- define "holograph.prometheus.rendererMetrics" -}}
 {{- $signals := .Values.signals }}
-{{- $names := list $signals.frames.name $signals.overruns.name }}
-{{- if $signals.demand.enabled }}
-{{- $names = append (append $names $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+{{- $names := list }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names (regexQuoteMeta .name) }}
 {{- end }}
 {{- with $signals.refused.name }}
-{{- $names = append $names . }}
+{{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
@@ -81,6 +83,13 @@ metrics_path: {{ .target.path | quote }}
 {{- end }}
 # The time of a sample is the time of its scrape. A timestamp from the target is ignored.
 honor_timestamps: false
+{{- if .target.native }}
+scrape_native_histograms: true
+{{- end }}
+{{- if and .target.scraped (not (include "holograph.prometheus.dotted" .context)) }}
+# OpenTelemetry's names as /metrics shows them to people: with underscores.
+metric_name_escaping_scheme: underscores
+{{- end }}
 kubernetes_sd_configs:
   - role: pod
     namespaces:
@@ -125,8 +134,10 @@ relabel_configs:
     target_label: {{ $labels.namespace | quote }}
   - source_labels: [__meta_kubernetes_pod_name]
     target_label: {{ $labels.pod | quote }}
+  {{- with $labels.container }}
   - source_labels: [__meta_kubernetes_pod_container_name]
-    target_label: {{ $labels.container | quote }}
+    target_label: {{ . | quote }}
+  {{- end }}
   {{- end }}
 metric_relabel_configs:
   {{- range .target.keep }}
@@ -134,6 +145,25 @@ metric_relabel_configs:
     regex: {{ .regex | quote }}
     action: keep
   {{- end }}
+  {{- with without (default list .target.scraped) "job" "instance" }}
+  # Where a scraper sets such a label, Prometheus renames the renderer's. This one does not set it, and the queries drop it.
+  - regex: {{ join "|" . | quote }}
+    replacement: exported_${0}
+    action: labelmap
+  - regex: {{ join "|" . | quote }}
+    action: labeldrop
+  {{- end }}
+{{- end }}
+
+{{/*
+Whether a metric has a name that only a Prometheus has that stores names as they are, like OpenTelemetry's http.server.duration.
+*/}}
+{{- define "holograph.prometheus.dotted" -}}
+{{- $names := list .Values.signals.refused.name }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- if regexMatch "[./-]" (join " " $names) }}true{{ end }}
 {{- end }}
 
 {{/*

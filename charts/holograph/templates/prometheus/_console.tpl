@@ -9,8 +9,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
 {{- range include "holograph.links" . | fromJsonArray }}
 {{- $links = append $links (printf "{{ template \"link\" (args %q `%s` `%s`) }}" .name .expr .series) }}
 {{- end }}
-{{- $frames := include "holograph.scope.query" (dict "context" $ "series" $signals.frames.name
-  "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
+{{- $frames := include "holograph.scope.frameRates" . }}
 {{- $demand := "" }}
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
@@ -28,7 +27,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "window" .Values.slo.window
   "namespace" $labels.namespace
   "pod" $labels.pod
-  "namespaces" (include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}")
+  "namespaces" (include "holograph.scope.recorded" .)
   "autoscaler" (include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}")
   "deployment" (include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}")
   "firing" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))

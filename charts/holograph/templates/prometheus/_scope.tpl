@@ -55,19 +55,34 @@ Matchers of the renderer's pods.
 Matchers of the renderer's samples.
 */}}
 {{- define "holograph.scope.frames" -}}
-{{ include "holograph.scope.pods" . }},{{ include "holograph.signals.container" . }}
+{{ include "holograph.scope.pods" . }}{{ include "holograph.signals.matchers" . }}
+{{- end }}
+
+{{/*
+A selector of one of the renderer's series. Takes dict "context" $ "name" text, optionally "selector" map and "matchers" text.
+*/}}
+{{- define "holograph.scope.series" -}}
+{{- $matchers := printf "%s%s%s" (include "holograph.scope.frames" .context) (include "holograph.signals.selector" (default dict .selector)) (default "" .matchers) -}}
+{{ include "holograph.signals.series" (dict "name" .name "matchers" $matchers) }}
+{{- end }}
+
+{{/*
+A selector of what is recorded of a namespace.
+*/}}
+{{- define "holograph.scope.recorded" -}}
+{ {{- include "holograph.scope.namespaces" (dict "context" $ "label" .Values.signals.labels.namespace) }}{{ include "holograph.signals.selector" .Values.signals.matchers -}} }
 {{- end }}
 
 {{/*
 A query of the adapter for all renderers at once, by namespace and pod, in one line.
-Takes dict "context" $ "query" text, and "series" the name of its first one.
+Takes dict "context" $ "query" text, and "series" the name of the one that the adapter finds.
 */}}
 {{- define "holograph.scope.query" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $query := .query
-  | replace "<<.GroupBy>>" (printf "%s, %s" $labels.namespace $labels.pod)
+  | replace "<<.GroupBy>>" (include "holograph.signals.by" (dict "context" .context "labels" (list $labels.namespace $labels.pod)))
   | replace "<<.LabelMatchers>>" (include "holograph.scope.pods" .context)
-  | replace "<<.Series>>" .series -}}
+  | replace "<<.Series>>" (default "" .series) -}}
 {{- regexReplaceAll "\\s+" $query " " | trim }}
 {{- end }}
 
@@ -75,10 +90,17 @@ Takes dict "context" $ "query" text, and "series" the name of its first one.
 A signal of each pod. Takes dict "context" $ "signal" its key below `signals`.
 */}}
 {{- define "holograph.scope.signal" -}}
-{{- $signal := get .context.Values.signals .signal -}}
+{{- $found := include "holograph.signals.found" (dict "context" .context "key" .signal) | fromJson -}}
 {{- include "holograph.scope.query" (dict "context" .context
   "query" (include (printf "holograph.signals.%s.query" .signal) .context)
-  "series" (default $signal.name $signal.offeredMetric)) }}
+  "series" $found.name) }}
+{{- end }}
+
+{{/*
+The frames of each pod.
+*/}}
+{{- define "holograph.scope.frameRates" -}}
+{{- include "holograph.scope.query" (dict "context" $ "query" (include "holograph.signals.frames.query" $)) }}
 {{- end }}
 
 {{/*
@@ -88,7 +110,14 @@ Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
 {{- define "holograph.scope.renderer" -}}
 {{- $renderer := printf "=%q" (include "holograph.renderer.name" .context) -}}
 {{- if .context.Values.servedNamespaces }}{{ $renderer = "=~\".+-renderer\"" }}{{ end -}}
-{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ $renderer }}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ $renderer }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
+Matchers of kube-state-metrics' series of the adapter.
+*/}}
+{{- define "holograph.scope.adapter" -}}
+namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}{{ include "holograph.signals.selector" .Values.signals.matchers }}
 {{- end }}
 
 {{/*
@@ -106,7 +135,7 @@ Takes dict "context" $ "state" firing or pending.
 {{- define "holograph.scope.alerts" -}}
 {{- $selectors := list }}
 {{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
-{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (include "holograph.signals.selector" $.context.Values.signals.matchers)) }}
 {{- end }}
 {{- join " or " $selectors }}
 {{- end }}
