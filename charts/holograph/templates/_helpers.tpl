@@ -77,8 +77,8 @@ Labels of every object. Takes dict "context" $ "component" name.
 {{- $_ := set $own "helm.sh/chart" (include "holograph.chart" .context) }}
 {{- $_ := set $own "app.kubernetes.io/version" .context.Chart.AppVersion }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .context.Release.Service }}
-{{- $_ := set $own "app.kubernetes.io/part-of" (include "holograph.name" .context) }}
-{{- merge $own .context.Values.commonLabels | toYaml }}
+{{- /* A platform says itself what its parts belong to. */}}
+{{- merge $own .context.Values.commonLabels (dict "app.kubernetes.io/part-of" (include "holograph.name" .context)) | toYaml }}
 {{- end }}
 
 {{/*
@@ -150,11 +150,26 @@ They have no version, so that a chart upgrade that changes nothing else restarts
 {{- end }}
 
 {{/*
+The registry in a repository: the part before the first slash, where it has a dot or a port or is localhost. Otherwise
+it is a part of the repository's name, as in acme/renderer. Takes the repository.
+*/}}
+{{- define "holograph.image.host" -}}
+{{- regexFind "^(localhost|[^/]*[.:][^/]*)/" . | trimSuffix "/" }}
+{{- end }}
+
+{{/*
 Reference of an image. Takes dict "context" $ "image" values.
 */}}
 {{- define "holograph.image" -}}
-{{- $registry := default .image.registry .context.Values.global.imageRegistry }}
-{{- $repository := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") }}
+{{- $mirror := .context.Values.global.imageRegistry }}
+{{- $registry := default .image.registry $mirror }}
+{{- $repository := .image.repository }}
+{{- if and $mirror (not .image.registry) }}
+{{- with include "holograph.image.host" $repository }}
+{{- $repository = trimPrefix (printf "%s/" .) $repository }}
+{{- end }}
+{{- end }}
+{{- $repository = ternary (printf "%s/%s" $registry $repository) $repository (ne $registry "") }}
 {{- if .image.digest }}
 {{- printf "%s@%s" $repository .image.digest }}
 {{- else }}
@@ -163,13 +178,13 @@ Reference of an image. Takes dict "context" $ "image" values.
 {{- end }}
 
 {{/*
-The scheduling fields of a supporting component's pod.
+The scheduling fields of a component's pod. Its own nodeSelector and tolerations replace the global ones.
 Takes dict "context" $ "values" values of the component.
 */}}
 {{- define "holograph.scheduling" -}}
 {{- $pod := dict }}
 {{- range $key := list "priorityClassName" "nodeSelector" "affinity" "tolerations" }}
-{{- with get $.values $key }}
+{{- with get $.values $key | default (get $.context.Values.global $key) }}
 {{- $_ := set $pod $key . }}
 {{- end }}
 {{- end }}
@@ -209,8 +224,8 @@ Annotations of the renderer's pods for a Prometheus that finds its targets by th
 {{- define "holograph.renderer.scrapeAnnotations" -}}
 {{- if .Values.scrapeAnnotations.enabled -}}
 prometheus.io/scrape: "true"
-prometheus.io/port: {{ .Values.renderer.port | quote }}
-prometheus.io/path: {{ .Values.renderer.metricsPath | quote }}
+prometheus.io/port: {{ include "holograph.metrics.port" . | quote }}
+prometheus.io/path: {{ .Values.renderer.metrics.path | quote }}
 {{- end }}
 {{- end }}
 

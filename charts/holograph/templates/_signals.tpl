@@ -1,8 +1,8 @@
 {{/*
-Name of the renderer's container. The Deployment, the rule and the scrape job use it.
+Name of the container that exports the metrics. The rule, the queries and the scrape job use it.
 */}}
 {{- define "holograph.container" -}}
-renderer
+{{ default (include "holograph.renderer.container" .) .Values.renderer.metrics.container }}
 {{- end }}
 
 {{/*

@@ -7,7 +7,7 @@ one at its target, which is what the autoscaler assumes before it removes pods. 
 {{- define "holograph.keda.query" -}}
 {{- $signal := get .context.Values.signals .key }}
 {{- $labels := .context.Values.signals.labels }}
-{{- $pods := include "holograph.renderer.name" .context | include "holograph.scope.podNames" }}
+{{- $pods := include "holograph.scope.targetPods" .context }}
 {{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .context) $labels.pod $pods }}
 {{- $query := include (printf "holograph.signals.%s.query" .key) .context }}
 {{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" $signal.window) }}

@@ -30,7 +30,6 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "pod" $labels.pod
   "namespaces" (include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}")
   "autoscaler" (include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}")
-  "deployment" (include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}")
   "firing" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))
   "pending" (include "holograph.scope.alerts" (dict "context" $ "state" "pending"))
   "podFrames" $frames
