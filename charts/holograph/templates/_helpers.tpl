@@ -161,19 +161,30 @@ it is a part of the repository's name, as in acme/renderer. Takes the repository
 Reference of an image. Takes dict "context" $ "image" values.
 */}}
 {{- define "holograph.image" -}}
-{{- $mirror := .context.Values.global.imageRegistry }}
-{{- $registry := default .image.registry $mirror }}
+{{- $registry := default .image.registry .context.Values.global.imageRegistry }}
 {{- $repository := .image.repository }}
-{{- if and $mirror (not .image.registry) }}
-{{- with include "holograph.image.host" $repository }}
-{{- $repository = trimPrefix (printf "%s/" .) $repository }}
+{{- if $registry }}
+{{- $repository = printf "%s/%s" $registry (trimPrefix (printf "%s/" (include "holograph.image.host" $repository)) $repository) }}
 {{- end }}
-{{- end }}
-{{- $repository = ternary (printf "%s/%s" $registry $repository) $repository (ne $registry "") }}
 {{- if .image.digest }}
 {{- printf "%s@%s" $repository .image.digest }}
 {{- else }}
 {{- printf "%s:%s" $repository (default .context.Chart.AppVersion .image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/*
+What is to be done for an image that no registry has, because it was built for the nodes; empty for every other image.
+Takes dict "context" $ "component" renderer or doctor.
+*/}}
+{{- define "holograph.image.unpublished" -}}
+{{- $image := (get .context.Values .component).image }}
+{{- $reference := include "holograph.image" (dict "context" .context "image" $image) }}
+{{- $build := ternary (printf "Build it from test/%s" .component) "Build it" (eq (base $image.repository) (printf "holograph-%s" .component)) }}
+{{- if eq (include "holograph.image.host" $reference) "localhost" }}
+{{- $reference }} is in no registry. {{ $build }} and load it into every node
+{{- else if has "localhost" (list $image.registry (include "holograph.image.host" $image.repository)) }}
+{{- $reference }} is in no registry until you push it. {{ $build }} and push it to {{ default $image.registry .context.Values.global.imageRegistry }}
 {{- end }}
 {{- end }}
 

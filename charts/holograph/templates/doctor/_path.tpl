@@ -59,6 +59,7 @@ labels:
   {{- toYaml .Values.signals.labels | nindent 2 }}
 renderer:
   {{- include "holograph.target.reference" . | nindent 2 }}
+  own: {{ .Values.renderer.enabled | toJson }}
   selector: {{ include "holograph.target.podLabels" . | fromYaml | include "holograph.prometheus.selector" | quote }}
   container: {{ include "holograph.container" . | quote }}
   port: {{ include "holograph.metrics.port" . }}
