@@ -183,8 +183,9 @@ Takes dict "context" $ "component" renderer or doctor.
 {{- $build := ternary (printf "Build it from test/%s" .component) "Build it" (eq (base $image.repository) (printf "holograph-%s" .component)) }}
 {{- if eq (include "holograph.image.host" $reference) "localhost" }}
 {{- $reference }} is in no registry. {{ $build }} and load it into every node
-{{- else if has "localhost" (list $image.registry (include "holograph.image.host" $image.repository)) }}
-{{- $reference }} is in no registry until you push it. {{ $build }} and push it to {{ default $image.registry .context.Values.global.imageRegistry }}
+{{- /* Who writes a registry of this image has pushed it there; that of all images came from elsewhere. */}}
+{{- else if eq (default (include "holograph.image.host" $image.repository) $image.registry) "localhost" }}
+{{- $reference }} is in no registry until you push it. {{ $build }} and push it to {{ .context.Values.global.imageRegistry }}
 {{- end }}
 {{- end }}
 
