@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
@@ -269,9 +269,11 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`signals: {overruns: {metric: frames_total, selector: {late: true}}, frames: {name: frames_total}}`,
 		`signals: {demand: {capacity: {metric: "", value: 45}}}`,
 		`signals: {demand: {enabled: false, capacity: {metric: ""}}}`,
-		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}}`,
+		`autoscaling: {provider: keda, headroom: 1}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 6, startupProbe: null}`,
+		`renderer: {image: {repository: "registry.example:5000/acme/renderer"}}`,
+		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102, protocol: UDP}]}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
 		`{slo: {window: 3d}, prometheus: {retention: {time: 3d}}}`,
 		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 1.3, long: 1h, short: 59m}]}}}`,

@@ -30,7 +30,7 @@ var withoutDefault = []string{
 // kubernetesTypes are keys whose values are types of Kubernetes. values.yaml has a default for them, and Kubernetes
 // documents their other fields.
 var kubernetesTypes = []string{
-	"renderer.podSecurityContext", "renderer.securityContext", "renderer.lifecycle", "renderer.updateStrategy",
+	"renderer.podSecurityContext", "renderer.securityContext", "renderer.lifecycle", "renderer.strategy",
 	"renderer.startupProbe", "renderer.readinessProbe", "renderer.livenessProbe",
 }
 
@@ -215,7 +215,16 @@ func TestSchemaRefuses(t *testing.T) {
 		"renderer.resources.limits.cpu":        "one",
 		"renderer.image.tag":                   "a tag",
 		"renderer.image.digest":                "sha256:short",
-		"renderer.metricsPath":                 "metrics",
+		"renderer.image.repository":            "https://ghcr.io/acme/renderer",
+		"renderer.metrics.path":                "metrics",
+		"renderer.metrics.port":                70000,
+		"renderer.metrics.container":           "The exporter",
+		"renderer.extraPorts":                  []any{map[string]any{"name": "media", "containerPort": 40000, "protocol": "QUIC"}},
+		"renderer.service.clusterIP":           "none",
+		"renderer.service.sessionAffinity":     "Cookie",
+		"renderer.ingress.hosts":               []any{"frames.example"},
+		"autoscaling.target.kind":              "DaemonSet",
+		"global.tolerations":                   []any{"gpu"},
 		"frame.budget":                         "33",
 		"slo.objective":                        100,
 		"signals.labels.pod":                   "pod-name",

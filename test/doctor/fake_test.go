@@ -48,6 +48,8 @@ type cluster struct {
 	hpas         map[string]*autoscalingv2.HorizontalPodAutoscaler
 	apiServices  map[string]*apiregistrationv1.APIService
 	scaledObject map[string]any
+	// workloads are those that are no Deployments, by the end of their path.
+	workloads map[string]any
 	// exported is what each pod answers at /metrics, by pod.
 	exported map[string]string
 	// samples are what Prometheus has.
@@ -357,6 +359,11 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	if name, found := strings.CutPrefix(r.URL.Path, "/apis/apiregistration.k8s.io/v1/apiservices/"); found {
 		return one(c.apiServices[name], "apiservices", name)
+	}
+	for path, workload := range c.workloads {
+		if strings.HasSuffix(r.URL.Path, "/namespaces/"+namespace+"/"+path) {
+			return workload, nil
+		}
 	}
 	if name, found := in("keda.sh", "v1alpha1", "scaledobjects/"); found {
 		if c.scaledObject == nil {

@@ -24,11 +24,33 @@ The pods of one component of this release as a peer. Takes dict "context" $ "com
 {{- end }}
 
 {{/*
+Who reads the metrics of the renderers, as peers.
+*/}}
+{{- define "holograph.networkPolicy.metricsReaders" -}}
+{{ include "holograph.networkPolicy.scrapers" . }}
+{{- if .Values.prometheus.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "prometheus") }}
+{{- end }}
+{{- if .Values.doctor.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "doctor") }}
+{{- end }}
+{{- end }}
+
+{{/*
+The pods of this release's workload as a peer.
+*/}}
+{{- define "holograph.networkPolicy.ownRenderers" -}}
+- podSelector:
+    matchLabels:
+      {{- include "holograph.target.podLabels" . | trim | nindent 6 }}
+{{- end }}
+
+{{/*
 The renderers of this release and of those in servedNamespaces as peers.
 */}}
 {{- define "holograph.networkPolicy.renderers" -}}
 {{- $renderer := dict "context" $ "component" "renderer" }}
-{{- include "holograph.networkPolicy.peer" $renderer }}
+{{- include "holograph.networkPolicy.ownRenderers" . }}
 {{- with .Values.servedNamespaces }}
 {{ include "holograph.networkPolicy.foreignPeer" (merge (dict "namespaces" .) $renderer) }}
 {{- end }}

@@ -1,8 +1,8 @@
 {{/*
-Name of the renderer's container. The Deployment, the rule and the scrape job use it.
+Name of the container that exports the metrics. The rule, the queries and the scrape job use it.
 */}}
 {{- define "holograph.container" -}}
-renderer
+{{ default (include "holograph.renderer.container" .) .Values.renderer.metrics.container }}
 {{- end }}
 
 {{/*
@@ -10,13 +10,6 @@ The signals that scale, as their keys below `signals`, in the order in which eve
 */}}
 {{- define "holograph.signals" -}}
 overruns{{ if .Values.signals.demand.enabled }} demand{{ end }}
-{{- end }}
-
-{{/*
-Time over which a signal is measured. Takes dict "context" $ "key" the signal's key below `signals`.
-*/}}
-{{- define "holograph.signals.window" -}}
-{{ (get .context.Values.signals .key).window }}
 {{- end }}
 
 {{/*

@@ -79,7 +79,7 @@ How many pods a Deployment is to have, as kube-state-metrics says.
 Takes dict "context" $ "matchers" those of the Deployment.
 */}}
 {{- define "holograph.signals.replicas" -}}
-kube_deployment_spec_replicas{ {{- .matchers }}{{ include "holograph.signals.selector" .context.Values.signals.matchers -}} }
+{{ ternary "kube_statefulset_replicas" "kube_deployment_spec_replicas" (eq (default "deployment" .kind) "statefulset") }}{ {{- .matchers }}{{ include "holograph.signals.selector" .context.Values.signals.matchers -}} }
 {{- end }}
 
 {{/*

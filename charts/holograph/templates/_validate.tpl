@@ -9,7 +9,7 @@ Texts and durations are refused before everything else, because the other checks
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
 {{- end }}
 
 {{/*
@@ -217,6 +217,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.renderer" -}}
 {{- $renderer := .Values.renderer }}
+{{- if $renderer.enabled }}
 {{- $set := dict "HOLOGRAPH_FRAME_BUDGET" "frame.budget" "HOLOGRAPH_GRACE_PERIOD" "renderer.terminationGracePeriodSeconds" "HOLOGRAPH_LISTEN_ADDRESS" "renderer.port" }}
 {{- range $renderer.env }}
 {{- $name := toString .name }}
@@ -245,6 +246,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $kept := ternary (div (add (mul $number $pods) 99) 100) $number $percent | int }}
 {{- if and (gt $pods 0) (ge $kept $pods) }}
 {{- include "holograph.refuse" (printf "renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got %v of the %d pods of %s), because no node could be drained: write a lower minAvailable, or null for maxUnavailable: 1." $budget.minAvailable $pods $key) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -436,8 +438,9 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 
 {{- define "holograph.validate.networkPolicy" -}}
 {{- $policy := .Values.networkPolicy }}
-{{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $policy.clients .Values.kubeStateMetrics.enabled) }}
-{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
+{{- $renderers := and .Values.renderer.enabled (or (not (empty $policy.clients)) (eq (include "holograph.metrics.own" .) "true")) }}
+{{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $renderers .Values.kubeStateMetrics.enabled) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
 {{- end }}
 {{- end }}
 

@@ -185,7 +185,7 @@ var Values = Link{
 		for _, signal := range s.Signals {
 			metric := signal.Metric
 			if signal.Resource != "pods" {
-				value, err := s.MetricOfObject(ctx, s.Namespace, signal.Resource, s.Renderer.Deployment, metric)
+				value, err := s.MetricOfObject(ctx, s.Namespace, signal.Resource, s.Renderer.Name, metric)
 				if err != nil {
 					return "", s.noTotal(err, metric)
 				}
@@ -225,7 +225,7 @@ func (s subject) noValues(err error) error {
 func (s subject) noTotal(err error, metric string) error {
 	if strings.Contains(err.Error(), "could not find the metric") {
 		return broken(s.noValueRemedy(metric)+", and that Prometheus has the metric up of the pods: where samples are sent to Prometheus it has not, and signals.demand.metricType must be Pods",
-			"there is no value of %s for Deployment %s, as no pod has one", metric, s.Renderer.Deployment)
+			"there is no value of %s for Deployment %s, as no pod has one", metric, s.Renderer.Name)
 	}
 	return s.noValues(err)
 }

@@ -211,8 +211,8 @@ func (s subject) targetDown(ctx context.Context, pod corev1.Pod) error {
 		return broken("let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run "+s.upgrade(),
 			"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
 	}
-	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
-		s.Renderer.Port, s.Renderer.MetricsPath, s.upgrade()),
+	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.metrics), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
+		s.Renderer.Port, s.Renderer.Path, s.upgrade()),
 		"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
 }
 

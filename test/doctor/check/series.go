@@ -203,7 +203,7 @@ func (s subject) ownLabels(ctx context.Context, pods []corev1.Pod) error {
 		return nil
 	}
 	for _, pod := range pods {
-		page, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.MetricsPath, s.series())
+		page, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.Path, s.series())
 		if err != nil {
 			return err
 		}

@@ -72,13 +72,21 @@ type Labels struct {
 	Container string `json:"container"`
 }
 
-// Renderer is the renderer's Deployment and how its metrics are read.
+// Renderer is the workload that is scaled and how its metrics are read.
 type Renderer struct {
-	Deployment  string `json:"deployment"`
-	Selector    string `json:"selector"`
-	Container   string `json:"container"`
-	Port        int    `json:"port"`
-	MetricsPath string `json:"metricsPath"`
+	// APIVersion, Kind and Name are the workload's: the chart's own Deployment, or a
+	// Deployment, StatefulSet or Rollout that was there before.
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	// Own says that the chart makes it.
+	Own bool `json:"own"`
+	// Selector selects its pods.
+	Selector string `json:"selector"`
+	// Container exports the metrics, at Port and Path.
+	Container string `json:"container"`
+	Port      int    `json:"port"`
+	Path      string `json:"path"`
 }
 
 // Prometheus is the Prometheus that is asked.

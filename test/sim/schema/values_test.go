@@ -301,7 +301,7 @@ func (s shipped) try(t testing.TB, source rand.Source, drawer *schema.Drawer) ou
 }
 
 // TestNoValuesRenderWhatKubernetesRefuses draws values from the schema: all values that the schema accepts either render
-// objects that the API server creates, or are refused with one of the chart's sentences.
+// objects that the API server creates, but for what is left to it, or are refused with one of the chart's sentences.
 func TestNoValuesRenderWhatKubernetesRefuses(t *testing.T) {
 	s := load(t)
 	counts := map[outcome]int{}

@@ -8,7 +8,6 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 {{- $labels := .Values.signals.labels }}
 {{- $namespaces := include "holograph.scope.recorded" . }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
-{{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
 {{- $objects := include "holograph.scope.objects" . }}
 {{- $objective := divf (include "holograph.slo.objective" .) 100 }}
 {{- $window := .Values.slo.window }}
@@ -59,7 +58,10 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 
 {{- if $objects }}
 {{- $panels = append $panels (dict "type" "row" "title" "Replicas" "y" 23) }}
-{{- $replicas := list (dict "expr" (printf "max by (namespace, deployment) (kube_deployment_status_replicas_ready%s)" $deployment) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
+{{- $replicas := list }}
+{{- range include "holograph.scope.workloads" . | fromJsonArray }}
+{{- $replicas = append $replicas (dict "expr" (printf "max by (namespace, %s) (%s)" .kind .ready) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
+{{- end }}
 {{- if include "holograph.scope.autoscaled" . }}
 {{- range $series, $color := dict "current" "blue" "desired" "orange" "min" "#808080" "max" "#808080" }}
 {{- $replicas = append $replicas (dict "expr" (printf "holograph:hpa_replicas:%s%s" $series $autoscaler) "legend" (printf "%s, {{namespace}}" $series) "color" $color "dash" (has $series (list "min" "max"))) }}

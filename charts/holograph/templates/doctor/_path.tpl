@@ -77,11 +77,12 @@ matchers:
 scrapeLabels: {{ toJson .Values.signals.scrapeLabels }}
 {{- end }}
 renderer:
-  deployment: {{ include "holograph.renderer.name" . | quote }}
-  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" | quote }}
+  {{- include "holograph.target.reference" . | nindent 2 }}
+  own: {{ .Values.renderer.enabled | toJson }}
+  selector: {{ include "holograph.target.podLabels" . | fromYaml | include "holograph.prometheus.selector" | quote }}
   container: {{ include "holograph.container" . | quote }}
-  port: {{ .Values.renderer.port | int }}
-  metricsPath: {{ .Values.renderer.metricsPath | quote }}
+  port: {{ include "holograph.metrics.port" . }}
+  path: {{ .Values.renderer.metrics.path | quote }}
 {{- if $access.url }}
 prometheus:
   url: {{ $access.url | quote }}

@@ -114,18 +114,20 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") | quote }}
     {{- end }}
     {{- end }}
-    {{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
+    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     - alert: HolographReplicasMismatch
       expr: |-
-        max by ({{ $deployments }}) (kube_deployment_spec_replicas{{ $deployment }})
-        > on ({{ $deployments }})
-          max by ({{ $deployments }}) (kube_deployment_status_replicas_ready{{ $deployment }})
+        {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" .kind)) }}
+        max by ({{ $by }}) ({{ .wanted }})
+        > on ({{ $by }})
+          max by ({{ $by }}) ({{ .ready }})
       for: {{ $alerts.replicasMismatch.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}
+        summary: {{ printf "Fewer pods of {{ $labels.%s }} in {{ $labels.namespace }} are Ready than are wanted." .kind | quote }}
         description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." $alerts.replicasMismatch.for | quote }}
         runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") | quote }}
+    {{- end }}
     {{- end }}
 {{- end }}
 

@@ -1,11 +1,13 @@
 {{/*
 What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
-"workload", a regular expression of the names of its Deployments, "interval" where it is not the renderers', "pods":
-whether its samples are about the pod itself and have its name, and "limits", as fields of a Prometheus
-scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
+"port", the name of its port, or its number where the chart does not write the pod, "owners", a regular expression of
+what the pods belong to, "labels", which select the pods where they are not the component's own, "interval" where it is not
+the renderers', "pods": whether its samples are about the pod itself and have its name, and "limits", as fields of a
+Prometheus scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
 
-A pod is a target only as one of its Deployment's ReplicaSet. Anyone who may create a pod can copy the labels.
-If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one.
+A pod is a target only as one of its workload's ReplicaSet or StatefulSet. Anyone who may create a pod can copy the labels.
+If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one. A StatefulSet does
+not take a pod whose name is not one of its own, so the queries select its pods by name too.
 
 Prometheus takes a scrape whole or not at all: one that exceeds a limit sets `up` to 0, and Prometheus' page /targets has
 the reason. Other targets are not affected. Prometheus counts samples after relabeling has dropped the unused ones, which
@@ -19,25 +21,56 @@ in a served namespace could then stop the metrics of all releases.
 {{- $limits := .Values.prometheus.scrapeLimits }}
 {{- $labels := dict "label_limit" 40 "label_name_length_limit" 200 "label_value_length_limit" 1000 }}
 {{- $targets := list (dict "component" "renderer" "container" (include "holograph.container" .) "pods" true
-  "path" .Values.renderer.metricsPath
+  "path" .Values.renderer.metrics.path
+  "port" (include "holograph.metrics.portName" . | default (include "holograph.metrics.port" . | int))
   "native" (include "holograph.signals.frames" . | fromJson).native
   "scraped" .Values.signals.scrapeLabels
-  "workload" (include "holograph.scope.renderers" .)
+  "owners" (include "holograph.scope.owners" .)
+  "labels" (include "holograph.target.podLabels" . | fromYaml)
   "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
   "keep" (list (dict "from" (list "__name__") "regex" (include "holograph.prometheus.rendererMetrics" .)))) }}
 {{- if .Values.kubeStateMetrics.enabled }}
-{{- $renderer := include "holograph.scope.renderers" . }}
 {{- $targets = append $targets (dict "component" "kube-state-metrics" "container" "kube-state-metrics" "pods" false
   "path" "/metrics"
   "interval" .Values.kubeStateMetrics.scrapeInterval
-  "workload" (include "holograph.kubeStateMetrics.name" .)
+  "port" "http"
+  "owners" (include "holograph.scope.replicaSets" (include "holograph.kubeStateMetrics.name" .) | printf "ReplicaSet;%s")
   "limits" (merge (dict "sample_limit" 10000 "body_size_limit" "64MB") $labels)
   "keep" (list
-    (dict "from" (list "__name__") "regex" "kube_(horizontalpodautoscaler|deployment)_.+")
-    (dict "from" (list "namespace" "horizontalpodautoscaler" "deployment") "regex" (printf "(%s);(%s;|;%s|;%s)"
-      (include "holograph.scope.served" . | fromJsonArray | join "|") $renderer $renderer (include "holograph.prometheusAdapter.name" .))))) }}
+    (include "holograph.prometheus.objects" . | fromJson)
+    (include "holograph.prometheus.objectsOfReleases" . | fromJson))) }}
 {{- end }}
 {{- toJson $targets }}
+{{- end }}
+
+{{/*
+What Prometheus keeps of kube-state-metrics: the series of autoscalers and workloads, and of those the releases' own. Each
+series has one of the labels, and the others are empty.
+*/}}
+{{- define "holograph.prometheus.objects" -}}
+{{- $kinds := list "horizontalpodautoscaler" "deployment" }}
+{{- if eq (include "holograph.target.kind" .) "StatefulSet" }}
+{{- $kinds = append $kinds "statefulset" }}
+{{- end }}
+{{- dict "from" (list "__name__") "kinds" $kinds "regex" (printf "kube_(%s)_.+" (join "|" $kinds)) | toJson }}
+{{- end }}
+
+{{- define "holograph.prometheus.objectsOfReleases" -}}
+{{- $kinds := (include "holograph.prometheus.objects" . | fromJson).kinds }}
+{{- $names := list }}
+{{- range $index, $kind := $kinds }}
+{{- $found := list (include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) | replace "." "[.]") }}
+{{- if $.Values.servedNamespaces }}
+{{- $found = list (include "holograph.scope.otherRenderers" $) }}
+{{- end }}
+{{- if eq $kind "deployment" }}
+{{- $found = append $found (include "holograph.prometheusAdapter.name" $) }}
+{{- end }}
+{{- range compact $found }}
+{{- $names = append $names (printf "%s%s%s" (repeat $index ";") . (repeat (sub (len $kinds) (add1 $index) | int) ";")) }}
+{{- end }}
+{{- end }}
+{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (include "holograph.scope.served" . | fromJsonArray | join "|") (join "|" $names)) | toJson }}
 {{- end }}
 
 {{/*
@@ -101,7 +134,7 @@ kubernetes_sd_configs:
         # Other releases in this namespace are served too.
         label: {{ $anyRelease | quote }}
         {{- else }}
-        label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | quote }}
+        label: {{ default (include "holograph.selectorLabels" $component | fromYaml) .target.labels | include "holograph.prometheus.selector" | quote }}
         {{- end }}
   {{- with without $served $own }}
   - role: pod
@@ -114,11 +147,11 @@ kubernetes_sd_configs:
         label: {{ $anyRelease | quote }}
   {{- end }}
 relabel_configs:
-  - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]
-    regex: {{ printf "%s;http" .target.container | quote }}
+  - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_{{ ternary "name" "number" (kindIs "string" .target.port) }}]
+    regex: {{ printf "%s;%v" .target.container .target.port | quote }}
     action: keep
   - source_labels: [__meta_kubernetes_pod_controller_kind, __meta_kubernetes_pod_controller_name]
-    regex: {{ include "holograph.scope.replicaSets" .target.workload | printf "ReplicaSet;%s" | quote }}
+    regex: {{ .target.owners | quote }}
     action: keep
   # Pods that are not ready are scraped too, because their series must exist before they get load.
   - source_labels: [__meta_kubernetes_pod_phase]
@@ -207,7 +240,8 @@ scrape_configs:
   # Prometheus itself: about a thousand samples, none of which a rule uses.
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" (dict "component" "prometheus" "container" "prometheus" "pods" true "self" true
       "path" "/metrics"
-      "workload" (include "holograph.prometheus.name" .)
+      "port" "http"
+      "owners" (include "holograph.scope.replicaSets" (include "holograph.prometheus.name" .) | printf "ReplicaSet;%s")
       "limits" (dict "sample_limit" 5000 "body_size_limit" "4MB")
       "keep" (list (dict "from" (list "__name__") "regex" "(prometheus|promhttp|net|process|go)_.+")))) | nindent 4 | trim }}
 {{- end }}

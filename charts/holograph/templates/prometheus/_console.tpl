@@ -29,7 +29,6 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "pod" $labels.pod
   "namespaces" (include "holograph.scope.recorded" .)
   "autoscaler" (include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}")
-  "deployment" (include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}")
   "firing" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))
   "pending" (include "holograph.scope.alerts" (dict "context" $ "state" "pending"))
   "podFrames" $frames

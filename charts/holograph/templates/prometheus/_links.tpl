@@ -6,7 +6,6 @@ newest sample gives the time of the last data.
 {{- define "holograph.links" -}}
 {{- $labels := .Values.signals.labels }}
 {{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
-{{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") }}
 {{- $pods := printf "count(count by (%s, %s) (%%s))" $labels.namespace $labels.pod }}
 {{- $counted := include "holograph.signals.exports" (dict "context" $ "key" "overruns") | fromJsonArray | last }}
@@ -31,10 +30,11 @@ newest sample gives the time of the last data.
     "expr" (printf "min(%s)" $conditions)
     "series" $conditions) }}
 {{- end }}
-{{- $ready := printf "kube_deployment_status_replicas_ready%s" $deployment }}
+{{- range include "holograph.scope.workloads" . | fromJsonArray }}
 {{- $links = append $links (dict "name" "The wanted pods are Ready"
-    "expr" (printf "min(max by (namespace, deployment) (%s) >= bool on (namespace, deployment) max by (namespace, deployment) (kube_deployment_spec_replicas%s))" $ready $deployment)
-    "series" $ready) }}
+    "expr" (printf "min(max by (namespace, %s) (%s) >= bool on (namespace, %s) max by (namespace, %s) (%s))" .kind .ready .kind .kind .wanted)
+    "series" .ready) }}
+{{- end }}
 {{- end }}
 {{- toJson $links }}
 {{- end }}

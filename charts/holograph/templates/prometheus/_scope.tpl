@@ -37,10 +37,40 @@ Regular expression of the pods of a Deployment. Kubernetes truncates the part be
 {{- end }}
 
 {{/*
-Regular expression of the renderers' names, those of served releases included.
+Regular expression of the names of the renderers of several releases.
 */}}
-{{- define "holograph.scope.renderers" -}}
-{{ ternary ".+-renderer" (include "holograph.renderer.name" .) (not (empty .Values.servedNamespaces)) }}
+{{- define "holograph.scope.otherRenderers" -}}
+.+-renderer
+{{- end }}
+
+{{/*
+Regular expression of the pods of this release's workload. The pods of a StatefulSet are numbered; those of a Rollout are
+pods of ReplicaSets that are named like a Deployment's. Of a name of 57 characters or more, Kubernetes leaves nothing of
+the hash.
+*/}}
+{{- define "holograph.scope.targetPods" -}}
+{{- $name := include "holograph.target.name" . -}}
+{{- if eq (include "holograph.target.kind" .) "StatefulSet" -}}
+{{ replace "." "[.]" $name }}-[0-9]+
+{{- else if ge (len $name) 57 -}}
+{{ printf "%s-" $name | trunc 58 | replace "." "[.]" }}[bcdfghjklmnpqrstvwxz2456789]{5}
+{{- else -}}
+{{ replace "." "[.]" $name | include "holograph.scope.podNames" }}
+{{- end }}
+{{- end }}
+
+{{/*
+Regular expression of the owners of the renderers' pods, as kind;name, those of served releases included.
+*/}}
+{{- define "holograph.scope.owners" -}}
+{{- $name := include "holograph.target.name" . | replace "." "[.]" -}}
+{{- if .Values.servedNamespaces -}}
+ReplicaSet;{{ include "holograph.scope.replicaSets" (include "holograph.scope.otherRenderers" .) }}
+{{- else if eq (include "holograph.target.kind" .) "StatefulSet" -}}
+StatefulSet;{{ $name }}
+{{- else -}}
+ReplicaSet;{{ include "holograph.scope.replicaSets" $name }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -48,7 +78,8 @@ Matchers of the renderer's pods.
 */}}
 {{- define "holograph.scope.pods" -}}
 {{- $labels := .Values.signals.labels -}}
-{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~"{{ include "holograph.scope.renderers" . | include "holograph.scope.podNames" }}"
+{{- $others := include "holograph.scope.otherRenderers" . | include "holograph.scope.podNames" -}}
+{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~{{ ternary $others (include "holograph.scope.targetPods" .) (not (empty .Values.servedNamespaces)) | quote }}
 {{- end }}
 
 {{/*
@@ -105,12 +136,10 @@ The frames of each pod.
 
 {{/*
 Matchers of kube-state-metrics' series of the renderer. Its labels do not depend on signals.labels.
-Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
+Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
 */}}
 {{- define "holograph.scope.renderer" -}}
-{{- $renderer := printf "=%q" (include "holograph.renderer.name" .context) -}}
-{{- if .context.Values.servedNamespaces }}{{ $renderer = "=~\".+-renderer\"" }}{{ end -}}
-{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ $renderer }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
 {{- end }}
 
 {{/*
@@ -118,6 +147,40 @@ Matchers of kube-state-metrics' series of the adapter.
 */}}
 {{- define "holograph.scope.adapter" -}}
 namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}{{ include "holograph.signals.selector" .Values.signals.matchers }}
+{{- end }}
+
+{{/*
+Name of the renderer's object of one kind, or with served releases a regular expression of all their names; empty where no
+renderer is of that kind. The autoscaler has the chart's name for the renderer, whatever it scales.
+Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
+*/}}
+{{- define "holograph.scope.objectNames" -}}
+{{- $autoscaler := eq .kind "horizontalpodautoscaler" -}}
+{{- if not (or $autoscaler (eq .kind (include "holograph.target.kind" .context | lower))) -}}
+{{- else if .context.Values.servedNamespaces -}}
+{{ include "holograph.scope.otherRenderers" . }}
+{{- else -}}
+{{ include (ternary "holograph.renderer.name" "holograph.target.name" $autoscaler) .context }}
+{{- end }}
+{{- end }}
+
+{{/*
+What kube-state-metrics shows of the renderers' workloads, as a list in JSON: an entry for each kind, with "kind", the
+label of its name, and the series "wanted" and "ready" with their matchers. It shows nothing of a Rollout.
+*/}}
+{{- define "holograph.scope.workloads" -}}
+{{- $workloads := list }}
+{{- if include "holograph.scope.objects" . }}
+{{- range $kind, $series := dict
+  "deployment" (list "kube_deployment_spec_replicas" "kube_deployment_status_replicas_ready")
+  "statefulset" (list "kube_statefulset_replicas" "kube_statefulset_status_replicas_ready") }}
+{{- if include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) }}
+{{- $matchers := include "holograph.scope.renderer" (dict "context" $ "kind" $kind) | printf "{%s}" }}
+{{- $workloads = append $workloads (dict "kind" $kind "wanted" (printf "%s%s" (first $series) $matchers) "ready" (printf "%s%s" (last $series) $matchers)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $workloads }}
 {{- end }}
 
 {{/*

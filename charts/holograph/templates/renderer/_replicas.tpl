@@ -1,4 +1,20 @@
 {{/*
+Name of the renderer's container.
+*/}}
+{{- define "holograph.renderer.container" -}}
+renderer
+{{- end }}
+
+{{/*
+The cluster autoscaler keeps a node whose pods have files on its disk, unless they say that those may be lost.
+*/}}
+{{- define "holograph.renderer.tmpAnnotations" -}}
+{{- if .Values.renderer.tmp.enabled -}}
+cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: tmp
+{{- end }}
+{{- end }}
+
+{{/*
 The number of renderer pods that the manifest must hold, or nothing where an autoscaler sets
 the number.
 
