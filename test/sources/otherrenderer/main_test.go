@@ -190,14 +190,10 @@ func TestTheExampleDescribesThisRenderer(t *testing.T) {
 				Port            int
 				Path, Container string
 			}
-			ExtraContainers []struct {
-				Name  string
-				Ports []struct{ ContainerPort int }
-			}
+			ExtraContainers                             []struct{ Name string }
 			StartupProbe, ReadinessProbe, LivenessProbe struct{ HTTPGet struct{ Path string } }
 		}
 		Signals struct {
-			Frames   struct{ Name string }
 			Overruns struct{ Histogram struct{ Metric string } }
 			Demand   struct{ Offered struct{ Metric string } }
 		}
@@ -213,11 +209,7 @@ func TestTheExampleDescribesThisRenderer(t *testing.T) {
 	assert.Equal(t, metricsAddress, ":"+strconv.Itoa(described.Metrics.Port), "renderer.metrics.port")
 	assert.Equal(t, metricsPath, described.Metrics.Path, "renderer.metrics.path")
 	if assert.Len(t, described.ExtraContainers, 1) {
-		exporter := described.ExtraContainers[0]
-		assert.Equal(t, exporter.Name, described.Metrics.Container, "renderer.metrics.container")
-		if assert.Len(t, exporter.Ports, 1) {
-			assert.Equal(t, described.Metrics.Port, exporter.Ports[0].ContainerPort, "port of the exporter")
-		}
+		assert.Equal(t, described.ExtraContainers[0].Name, described.Metrics.Container, "renderer.metrics.container")
 	}
 	r := slow(0)
 	for name, probe := range map[string]string{
@@ -230,7 +222,6 @@ func TestTheExampleDescribesThisRenderer(t *testing.T) {
 	}
 	exported := scrape(t, r.tellFigures).Body.String()
 	assert.Contains(t, exported, "# TYPE "+example.Signals.Overruns.Histogram.Metric+" histogram\n", "signals.overruns.histogram.metric")
-	assert.Contains(t, exported, "# TYPE "+example.Signals.Frames.Name+" counter\n", "signals.frames.name")
 	assert.Contains(t, exported, "# TYPE "+example.Signals.Demand.Offered.Metric+" counter\n", "signals.demand.offered.metric")
 	budget, err := time.ParseDuration(example.Frame.Budget)
 	require.NoError(t, err)
