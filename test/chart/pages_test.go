@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	helmchart "helm.sh/helm/v3/pkg/chart"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
@@ -51,6 +52,8 @@ func TestPagesShowYAMLThatWorks(t *testing.T) {
 func checkShown(t *testing.T, content map[string]any, text string) {
 	t.Helper()
 	switch {
+	case installers[fmt.Sprintf("%v/%v", content["apiVersion"], content["kind"])] != nil:
+		checkInstaller(t, content, text)
 	case content["apiVersion"] != nil && content["kind"] != nil && content["name"] == nil:
 		assert.NoError(t, chart.Newest.Validate(chart.Object(content)), "the block is no %v that Kubernetes accepts:\n%s", content["kind"], text)
 	case content["scrape_configs"] != nil:
@@ -70,6 +73,50 @@ func checkShown(t *testing.T, content map[string]any, text string) {
 		_, err := chart.Template(chart.Options{Values: []chart.Values{content}})
 		assert.NoError(t, err, "the chart refuses the values that the block shows:\n%s", text)
 	}
+}
+
+// installers are objects of other projects that install the chart, by "apiVersion/Kind", each with where it holds the chart's
+// values. Their definitions are not in the repository.
+var installers = map[string][]string{
+	"argoproj.io/v1alpha1/Application":      {"spec", "source", "helm", "valuesObject"},
+	"helm.toolkit.fluxcd.io/v2/HelmRelease": {"spec", "values"},
+}
+
+// checkInstaller checks the values that an object installs the chart with, its version, and that what it names is installed.
+func checkInstaller(t *testing.T, content map[string]any, text string) {
+	t.Helper()
+	path := installers[fmt.Sprintf("%v/%v", content["apiVersion"], content["kind"])]
+	values, _, err := unstructured.NestedMap(content, path...)
+	require.NoError(t, err, "%s of the block:\n%s", strings.Join(path, "."), text)
+	rendered, err := chart.Template(chart.Options{Values: []chart.Values{values}})
+	if !assert.NoError(t, err, "the chart refuses the values that the block shows:\n%s", text) {
+		return
+	}
+	if version, shown, _ := unstructured.NestedString(content, "spec", "source", "targetRevision"); shown {
+		assert.Equal(t, chartVersion(t), version, "version of the chart in the block: want the chart's, because users copy it")
+	}
+	installed := map[string][]string{}
+	for _, object := range rendered.Objects {
+		installed[object.Kind()] = append(installed[object.Kind()], object.Name())
+	}
+	var check func(value any)
+	check = func(value any) {
+		switch value := value.(type) {
+		case []any:
+			for _, item := range value {
+				check(item)
+			}
+		case map[string]any:
+			kind, _ := value["kind"].(string)
+			if name, named := value["name"].(string); named && installed[kind] != nil {
+				assert.Contains(t, installed[kind], name, "%s that the block names: want one that it installs", kind)
+			}
+			for _, item := range value {
+				check(item)
+			}
+		}
+	}
+	check(content["spec"])
 }
 
 // chartVersion is the version in Chart.yaml.
