@@ -163,17 +163,24 @@ Reference of an image. Takes dict "context" $ "image" values.
 {{- end }}
 
 {{/*
-The scheduling fields of a supporting component's pod.
+The scheduling fields of a component's pod: its own, and those of global.
 Takes dict "context" $ "values" values of the component.
 */}}
 {{- define "holograph.scheduling" -}}
+{{- $global := .context.Values.global }}
 {{- $pod := dict }}
-{{- range $key := list "priorityClassName" "nodeSelector" "affinity" "tolerations" }}
+{{- range $key := list "priorityClassName" "affinity" }}
 {{- with get $.values $key }}
 {{- $_ := set $pod $key . }}
 {{- end }}
 {{- end }}
-{{- with .context.Values.global.imagePullSecrets }}
+{{- with merge (dict) .values.nodeSelector $global.nodeSelector }}
+{{- $_ := set $pod "nodeSelector" . }}
+{{- end }}
+{{- with concat $global.tolerations .values.tolerations | uniq }}
+{{- $_ := set $pod "tolerations" . }}
+{{- end }}
+{{- with $global.imagePullSecrets }}
 {{- $_ := set $pod "imagePullSecrets" . }}
 {{- end }}
 {{- with $pod }}
@@ -182,25 +189,28 @@ Takes dict "context" $ "values" values of the component.
 {{- end }}
 
 {{/*
-Security contexts of the supporting components. They are not in the values, because no component needs more
-permissions, and each image runs as any user.
+The security context of a pod or a container, without user IDs where the cluster assigns them.
+Takes dict "context" $ "securityContext" the values.
 */}}
-{{- define "holograph.podSecurityContext" -}}
-runAsNonRoot: true
-# Numeric, because the kubelet cannot tell whether an image's named user is root.
-runAsUser: 65534
-runAsGroup: 65534
-fsGroup: 65534
-seccompProfile:
-  type: RuntimeDefault
+{{- define "holograph.securityContext" -}}
+{{- $security := .securityContext }}
+{{- if eq (include "holograph.userIDs" .context) "assigned" }}
+{{- $security = omit $security "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $security }}
 {{- end }}
 
-{{- define "holograph.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop:
-    - ALL
+{{/*
+Who chooses user IDs: fixed or assigned. OpenShift assigns each namespace a range of them, and admits no pod that names
+another one.
+*/}}
+{{- define "holograph.userIDs" -}}
+{{- $userIDs := .Values.global.security.userIDs }}
+{{- if eq $userIDs "auto" }}
+{{- ternary "assigned" "fixed" (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+{{- else }}
+{{- $userIDs }}
+{{- end }}
 {{- end }}
 
 {{/*

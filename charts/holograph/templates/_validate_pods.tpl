@@ -6,7 +6,7 @@ installed. The rest would start and then not work.
 {{- define "holograph.validate.pods" -}}
 {{- include "holograph.validate.images" . }}
 {{- range $component, $values := .Values }}
-{{- if kindIs "map" $values }}
+{{- if and (kindIs "map" $values) (not (hasPrefix "x-" $component)) }}
 {{- include "holograph.validate.resources" (dict "context" $ "key" $component "container" $values) }}
 {{- end }}
 {{- end }}
