@@ -18,6 +18,9 @@ var refusalsOfExtraObjects = map[string]refusal{
 	"object without a kind": {
 		`extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", "{apiVersion: v1, metadata: {name: a}}"]`,
 		`extraObjects[1]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them.`},
+	"object that is named by the API server": {
+		`extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {generateName: scene-}}]`,
+		`extraObjects[0]: must have metadata.name in place of metadata.generateName (got scene-), because Helm finds an object by its name when it upgrades or uninstalls: write metadata.name.`},
 }
 
 // TestExtraObjects renders objects written as maps and as text; in both, templates see the release.

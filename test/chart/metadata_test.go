@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,10 +63,17 @@ func TestChartMetadata(t *testing.T) {
 	metadata, err := chartutil.LoadChartfile(path)
 	require.NoError(t, err)
 	annotations, err := yaml.Marshal(map[string]any{"annotations": map[string]string{
-		"artifacthub.io/category": "monitoring-logging",
-		"artifacthub.io/changes":  asYAML(t, newestChanges(t, metadata.Version)),
-		"artifacthub.io/images":   asYAML(t, artifactHubImages(t)),
-		"artifacthub.io/license":  "Apache-2.0",
+		"artifacthub.io/category":   "monitoring-logging",
+		"artifacthub.io/changes":    asYAML(t, newestChanges(t, metadata.Version)),
+		"artifacthub.io/images":     asYAML(t, artifactHubImages(t)),
+		"artifacthub.io/license":    "Apache-2.0",
+		"artifacthub.io/prerelease": strconv.FormatBool(strings.HasPrefix(metadata.Version, "0.")),
+		// Charts that this one works with.
+		"artifacthub.io/recommendations": asYAML(t, []map[string]string{
+			{"url": "https://artifacthub.io/packages/helm/kedacore/keda"},
+			{"url": "https://artifacthub.io/packages/helm/prometheus-community/kube-prometheus-stack"},
+			{"url": "https://artifacthub.io/packages/helm/cert-manager/cert-manager"},
+		}),
 	}})
 	require.NoError(t, err)
 	want := "icon: " + iconURL(t) + "\n" + string(annotations)

@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals, refusalsOfTheCluster}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
@@ -150,9 +150,6 @@ var refusals = map[string]refusal{
 	"maximum age shorter than two scrapes": {
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
 		`prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got 29s, with an interval of 15s), because one lost scrape would make the metric disappear: write 30s or more, or leave it empty.`},
-	"certificate without a CA": {
-		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
-		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it.`},
 	"dashboard without recording rules": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, dashboard: {enabled: true}}`,
 		`dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false.`},
@@ -171,9 +168,6 @@ var refusals = map[string]refusal{
 	"alert without a duration": {
 		`alerts: {metricAbsent: {for: soon}}`,
 		`alerts.metricAbsent.for: must be a duration above zero (got soon): write it like 15s, 2m or 1m30s.`},
-	"CA without a certificate": {
-		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
-		`prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
 }
 
 // refusalsOfOldKubernetes are rendered for the oldest Kubernetes that the chart supports.

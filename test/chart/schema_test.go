@@ -32,6 +32,10 @@ var withoutDefault = []string{
 var kubernetesTypes = []string{
 	"renderer.podSecurityContext", "renderer.securityContext", "renderer.lifecycle", "renderer.strategy",
 	"renderer.startupProbe", "renderer.readinessProbe", "renderer.livenessProbe",
+	"prometheus.podSecurityContext", "prometheus.securityContext",
+	"prometheusAdapter.podSecurityContext", "prometheusAdapter.securityContext",
+	"kubeStateMetrics.podSecurityContext", "kubeStateMetrics.securityContext",
+	"doctor.podSecurityContext", "doctor.securityContext",
 }
 
 // TestSchemaMatchesValues compares values.yaml with the schema: both have the same keys, the schema refuses unknown ones,

@@ -46,6 +46,8 @@ func renderings(t *testing.T) map[string]chart.Values {
 		"with a certificate": chart.Parse(t, `
 prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`),
 	}
+	all["with cert-manager"] = named(t, "cert-manager")
+	all["with an issuer"] = named(t, "issuer")
 	for _, name := range chart.Examples(t) {
 		all[name+".yaml"] = chart.Example(t, name)
 	}

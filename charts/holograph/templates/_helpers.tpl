@@ -209,25 +209,28 @@ Takes dict "context" $ "values" values of the component.
 {{- end }}
 
 {{/*
-Security contexts of the supporting components. They are not in the values, because no component needs more
-permissions, and each image runs as any user.
+The security context of a pod or a container, without user IDs where the cluster assigns them.
+Takes dict "context" $ "securityContext" the values.
 */}}
-{{- define "holograph.podSecurityContext" -}}
-runAsNonRoot: true
-# Numeric, because the kubelet cannot tell whether an image's named user is root.
-runAsUser: 65534
-runAsGroup: 65534
-fsGroup: 65534
-seccompProfile:
-  type: RuntimeDefault
+{{- define "holograph.securityContext" -}}
+{{- $security := .securityContext }}
+{{- if eq (include "holograph.userIDs" .context) "assigned" }}
+{{- $security = omit $security "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $security }}
 {{- end }}
 
-{{- define "holograph.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop:
-    - ALL
+{{/*
+Who chooses user IDs: fixed or assigned. OpenShift assigns each namespace a range of them, and admits no pod that names
+another one.
+*/}}
+{{- define "holograph.userIDs" -}}
+{{- $userIDs := .Values.global.security.userIDs }}
+{{- if eq $userIDs "auto" }}
+{{- ternary "assigned" "fixed" (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+{{- else }}
+{{- $userIDs }}
+{{- end }}
 {{- end }}
 
 {{/*

@@ -9,7 +9,7 @@ Texts and durations are refused before everything else, because the other checks
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "cluster")) }}
 {{- end }}
 
 {{/*
@@ -345,7 +345,6 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- define "holograph.validate.pipeline" -}}
 {{- $prometheus := .Values.prometheus }}
 {{- $adapter := .Values.prometheusAdapter }}
-{{- $certificate := $adapter.certificate }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
 {{- $relistText := include "holograph.prometheusAdapter.relistInterval" . }}
 {{- $maxAgeText := include "holograph.prometheusAdapter.maxAge" . }}
@@ -376,12 +375,6 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- if lt $maxAge (mul 2 $scrape) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would make the metric disappear: write %s or more, or leave it empty." $maxAgeText $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
-{{- end }}
-{{- if and $certificate.existingSecret (not $certificate.caBundle) }}
-{{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it." $certificate.existingSecret) }}
-{{- end }}
-{{- if and $certificate.caBundle (not $certificate.existingSecret) }}
-{{- include "holograph.refuse" "prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -457,6 +450,9 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $parsed := fromYaml . }}
 {{- if $parsed.Error }}
 {{- include "holograph.refuse" (printf "extraObjects[%d]: must be YAML after its templates are expanded (got %s): fix it, or indent with nindent." $index $parsed.Error) }}
+{{- end }}
+{{- with dig "metadata" "generateName" "" $parsed }}
+{{- include "holograph.refuse" (printf "extraObjects[%d]: must have metadata.name in place of metadata.generateName (got %s), because Helm finds an object by its name when it upgrades or uninstalls: write metadata.name." $index .) }}
 {{- end }}
 {{- if and $parsed (not (and $parsed.apiVersion $parsed.kind (default dict $parsed.metadata).name)) }}
 {{- include "holograph.refuse" (printf "extraObjects[%d]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them." $index) }}

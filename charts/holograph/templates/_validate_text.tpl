@@ -21,7 +21,7 @@ characters. U+FFFD replaces bytes that are not UTF-8.
 The first check reads all values at once, as JSON: checking them one by one takes 20 times as long.
 */}}
 {{- define "holograph.validate.characters" -}}
-{{- $own := set (omit .Values "global") "global" (pick .Values.global "imageRegistry" "imagePullSecrets") }}
+{{- $own := set (omit .Values "global") "global" (pick .Values.global "imageRegistry" "imagePullSecrets" "nodeSelector" "tolerations") }}
 {{- if regexMatch "[\\x{7f}-\\x{9f}\\x{feff}\\x{fffd}]|\\\\[bf]|\\\\u(00[01]|007f|2028|2029|fffd)" (toJson $own) }}
 {{- include "holograph.validate.charactersBelow" (dict "key" "" "value" $own) }}
 {{- end }}

@@ -48,7 +48,8 @@ type Options struct {
 	Release, Namespace string
 	// KubeVersion is the version that the chart is told the cluster has, such as "v1.30.0"; empty is [KubeVersion].
 	KubeVersion string
-	// APIVersions are kinds that the cluster has beside Kubernetes' own, such as "keda.sh/v1alpha1/ScaledObject".
+	// APIVersions are those that the cluster serves beside Kubernetes' own, such as "security.openshift.io/v1" or
+	// "keda.sh/v1alpha1/ScaledObject".
 	APIVersions []string
 	// Values are laid over each other in order, over values.yaml; null removes.
 	Values []Values

@@ -26,6 +26,8 @@ type definition struct {
 
 // definitions are those of the kinds that are not Kubernetes' own, by "apiVersion/Kind".
 var definitions = map[string]definition{
+	"cert-manager.io/v1/Certificate":          {program.CertManager, "deploy/crds/cert-manager.io_certificates.yaml"},
+	"cert-manager.io/v1/Issuer":               {program.CertManager, "deploy/crds/cert-manager.io_issuers.yaml"},
 	"keda.sh/v1alpha1/ScaledObject":           {program.KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"},
 	"keda.sh/v1alpha1/TriggerAuthentication":  {program.KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml"},
 	"monitoring.coreos.com/v1/PodMonitor":     {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},

@@ -87,6 +87,8 @@ func (c *Client) GetFromPod(ctx context.Context, pod corev1.Pod, port int, path 
 // Access is what a server requires of its clients, and the CA by which they verify the server.
 // Everything that is secret is in files.
 type Access struct {
+	// Verb is the HTTP method of queries; empty is POST.
+	Verb    string            `json:"verb,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 	// CAFile holds the CA that signed the server's certificate.
 	CAFile string `json:"caFile,omitempty"`
@@ -116,7 +118,29 @@ func (c *Client) PrometheusAt(address string, access Access) (prometheusv1.API, 
 		return nil, err
 	}
 	prometheus, err := prometheusapi.NewClient(prometheusapi.Config{Address: address, Client: client})
+	if err == nil && access.Verb == http.MethodGet {
+		prometheus = getter{prometheus}
+	}
 	return prometheusv1.NewAPI(prometheus), err
+}
+
+// getter sends queries by GET. The API itself sends POST, and GET only after an answer of 405 or 501: a proxy that forbids
+// POST answers 403.
+type getter struct{ prometheusapi.Client }
+
+// Do implements prometheusapi.Client.
+func (g getter) Do(ctx context.Context, request *http.Request) (*http.Response, []byte, error) {
+	if request.Method == http.MethodPost {
+		query, err := io.ReadAll(request.Body)
+		if err != nil {
+			return nil, nil, err
+		}
+		request = request.Clone(ctx)
+		request.Method, request.URL.RawQuery = http.MethodGet, string(query)
+		request.Body, request.GetBody, request.ContentLength = nil, nil, 0
+		request.Header.Del("Content-Type")
+	}
+	return g.Client.Do(ctx, request)
 }
 
 // reachWith is Reach for a server that requires something of its clients.

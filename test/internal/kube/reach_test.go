@@ -54,8 +54,9 @@ func TestPrometheusAt(t *testing.T) {
 	require.NoError(t, os.WriteFile(token, []byte("secret"), 0o600))
 	require.NoError(t, os.WriteFile(login, []byte("Basic c2VjcmV0\n"), 0o600))
 	var seen http.Header
+	var method, query string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen = r.Header
+		seen, method, query = r.Header, r.Method, r.URL.Query().Get("query")
 		w.Write([]byte(`{"status":"success","data":{"resultType":"vector","result":[]}}`))
 	}))
 	defer server.Close()
@@ -77,6 +78,11 @@ func TestPrometheusAt(t *testing.T) {
 	assert.Equal(t, "Basic c2VjcmV0", seen.Get("Authorization"))
 	require.NoError(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token}}))
 	assert.Equal(t, "secret", seen.Get("X-Api-Key"))
+	assert.Equal(t, http.MethodPost, method, "the verb of queries by default: a query can be too long for a URL")
+	require.NoError(t, ask(Access{Verb: http.MethodGet, TokenFile: token}))
+	assert.Equal(t, http.MethodGet, method, "the verb of queries to a proxy that forbids POST")
+	assert.Equal(t, "up", query, "the query in the URL")
+	assert.Equal(t, "Bearer secret", seen.Get("Authorization"))
 	assert.ErrorIs(t, ask(Access{AuthorizationFile: login + ".missing"}), os.ErrNotExist)
 	assert.ErrorIs(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token + ".missing"}}), os.ErrNotExist)
 }

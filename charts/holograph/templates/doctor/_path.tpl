@@ -90,6 +90,9 @@ prometheus:
   deployment: {{ include "holograph.prometheus.name" . | quote }}
   {{- end }}
   scrapeInterval: {{ .Values.prometheus.scrapeInterval | quote }}
+  {{- if ne .Values.prometheus.verb "POST" }}
+  verb: {{ .Values.prometheus.verb | quote }}
+  {{- end }}
   {{- with $access.headers }}
   headers:
     {{- toYaml . | nindent 4 }}

@@ -1,0 +1,25 @@
+{{/*
+Refuses what does not work on the cluster at hand.
+*/}}
+{{- define "holograph.validate.cluster" -}}
+{{- $adapter := .Values.prometheusAdapter }}
+{{- $certificate := $adapter.certificate }}
+{{- if $adapter.enabled }}
+{{- if and $certificate.existingSecret $certificate.certManager.enabled }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.certificate.certManager.enabled: must be false with prometheusAdapter.certificate.existingSecret (got true, with the Secret %s), because the adapter serves with one certificate: set it to false, or leave existingSecret empty." $certificate.existingSecret) }}
+{{- end }}
+{{- if and $adapter.hostNetwork (has (int $adapter.port) (list 10248 10249 10250 10256)) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.port: must be free on the nodes with prometheusAdapter.hostNetwork (got %d), because the kubelet or kube-proxy listens there and the adapter could not start: write another port, like 6443, or set hostNetwork to false." (int $adapter.port)) }}
+{{- end }}
+{{- $injected := or (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from") (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from-secret") }}
+{{- if and $certificate.existingSecret (not $certificate.caBundle) (not $injected) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it, or the annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations." $certificate.existingSecret) }}
+{{- end }}
+{{- if and $certificate.caBundle (not $certificate.existingSecret) }}
+{{- include "holograph.refuse" "prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty." }}
+{{- end }}
+{{- if and $certificate.caBundle $injected }}
+{{- include "holograph.refuse" "prometheusAdapter.certificate.caBundle: must be empty with an annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations (got a value), because cert-manager replaces it: leave caBundle empty, or remove the annotation." }}
+{{- end }}
+{{- end }}
+{{- end }}

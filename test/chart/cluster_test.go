@@ -1,0 +1,318 @@
+package chart_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/yaml"
+
+	"holograph/test/internal/chart"
+)
+
+// refusalsOfTheCluster are the cases of what does not work on the cluster at hand.
+var refusalsOfTheCluster = map[string]refusal{
+	"certificate without its CA": {
+		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
+		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it, or the annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations.`},
+	"CA without a certificate": {
+		`prometheusAdapter: {certificate: {caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
+		`prometheusAdapter.certificate.caBundle: must be empty without existingSecret (got a value), because it verifies a certificate of your own: write prometheusAdapter.certificate.existingSecret, or leave caBundle empty.`},
+	"CA that is written twice": {
+		`prometheusAdapter: {apiService: {annotations: {cert-manager.io/inject-ca-from: a/b}}, certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
+		`prometheusAdapter.certificate.caBundle: must be empty with an annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations (got a value), because cert-manager replaces it: leave caBundle empty, or remove the annotation.`},
+	"two sources of one certificate": {
+		`prometheusAdapter: {certificate: {certManager: {enabled: true}, existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
+		`prometheusAdapter.certificate.certManager.enabled: must be false with prometheusAdapter.certificate.existingSecret (got true, with the Secret mine), because the adapter serves with one certificate: set it to false, or leave existingSecret empty.`},
+	"port of the kubelet": {
+		`prometheusAdapter: {hostNetwork: true, port: 10250}`,
+		`prometheusAdapter.port: must be free on the nodes with prometheusAdapter.hostNetwork (got 10250), because the kubelet or kube-proxy listens there and the adapter could not start: write another port, like 6443, or set hostNetwork to false.`},
+}
+
+// openShift is a cluster that assigns user IDs.
+var openShift = []string{"security.openshift.io/v1"}
+
+// pods returns the metadata and the spec of every pod of a rendering, by its component.
+func pods(t *testing.T, rendered *chart.Rendered) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	found := map[string]corev1.PodTemplateSpec{}
+	for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
+		found[deployment.Labels["app.kubernetes.io/component"]] = deployment.Spec.Template
+	}
+	for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
+		found[pod.Labels["app.kubernetes.io/component"]] = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
+	}
+	require.NotEmpty(t, found)
+	return found
+}
+
+// TestTwoRenderingsAreEqual renders each example twice without a cluster, as Argo CD does at each refresh. What differs
+// is named in the notes with the values that make the renderings equal, and they do.
+func TestTwoRenderingsAreEqual(t *testing.T) {
+	t.Parallel()
+	// The value that ends a difference, by the value's name in the notes.
+	ends := map[string]chart.Values{
+		"prometheusAdapter.certificate.certManager.enabled": chart.Set("prometheusAdapter.certificate.certManager.enabled", true),
+		"prometheus.auth.basicAuth.existingSecret":          chart.Set("prometheus.auth.basicAuth.existingSecret", "prometheus-login"),
+	}
+	examples := map[string]chart.Values{"defaults": {}}
+	for _, name := range chart.Examples(t) {
+		examples[name+".yaml"] = chart.Example(t, name)
+	}
+	differing := 0
+	for name, values := range examples {
+		first, second := chart.Render(t, values), chart.Render(t, values)
+		// What cert-manager replaces is only in the notes where an adapter is rendered.
+		var fixes []chart.Values
+		for key, fix := range ends {
+			if strings.Contains(first.Notes, key) {
+				fixes = append(fixes, fix)
+			}
+		}
+		if first.Manifest != second.Manifest {
+			differing++
+			assert.NotEmpty(t, fixes, "%s: two renderings differ, and the notes name no value that makes them equal", name)
+		}
+		layers := append([]chart.Values{values}, fixes...)
+		assert.Equal(t, chart.Render(t, layers...).Manifest, chart.Render(t, layers...).Manifest,
+			"%s: two renderings differ, although the values that the notes name are set: Argo CD would show it as OutOfSync for ever", name)
+	}
+	assert.Positive(t, differing, "examples whose renderings differ: the test compares nothing")
+}
+
+// TestCertManagerIssuesTheCertificate follows the certificate: cert-manager writes it into the Secret that the adapter
+// mounts, for the name that the API server asks for, and its CA into both APIServices.
+func TestCertManagerIssuesTheCertificate(t *testing.T) {
+	t.Parallel()
+	for name, issuer := range map[string]string{"cert-manager": "Issuer holograph-prometheus-adapter-tls-ca", "issuer": "ClusterIssuer internal-ca"} {
+		rendered := chart.Render(t, named(t, name))
+		assert.Empty(t, certificates(t, rendered), "%s: generated certificates, which differ in each rendering", name)
+		byName := map[string]map[string]any{}
+		var issuers []string
+		for _, object := range rendered.Objects {
+			assert.NoError(t, object.Validate())
+			switch object.Kind() {
+			case "Certificate":
+				byName[object.Name()] = object["spec"].(map[string]any)
+			case "Issuer":
+				issuers = append(issuers, object.Name())
+			}
+		}
+		const serving = "holograph-prometheus-adapter-tls"
+		require.Contains(t, byName, serving, name)
+		spec := byName[serving]
+		ref := spec["issuerRef"].(map[string]any)
+		assert.Equal(t, issuer, fmt.Sprint(ref["kind"], " ", ref["name"]), "%s: the issuer of the certificate", name)
+		assert.Equal(t, "holograph-prometheus-adapter.holograph.svc", spec["dnsNames"].([]any)[0], "%s: the name that the API server verifies", name)
+		for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+			assert.Equal(t, "holograph/"+serving, service.Annotations["cert-manager.io/inject-ca-from"], "%s: whose CA cert-manager writes into %s", name, service.Name)
+			assert.Empty(t, service.Spec.CABundle, "%s: caBundle of %s, which would be taken back from cert-manager at each sync", name, service.Name)
+			assert.False(t, service.Spec.InsecureSkipTLSVerify, "%s: %s does not verify the adapter", name, service.Name)
+		}
+		var mounted []string
+		for _, volume := range rendered.Deployment(t, chart.PrometheusAdapter).Spec.Template.Spec.Volumes {
+			if volume.Secret != nil {
+				mounted = append(mounted, volume.Secret.SecretName)
+			}
+		}
+		assert.Equal(t, []string{spec["secretName"].(string)}, mounted, "%s: the Secret that the adapter serves with", name)
+
+		if name == "issuer" {
+			assert.Empty(t, issuers, "issuers beside the platform team's")
+			continue
+		}
+		ca := byName["holograph-prometheus-adapter-tls-ca"]
+		require.NotNil(t, ca, "the CA that the chart's issuer signs with")
+		assert.Equal(t, true, ca["isCA"])
+		assert.ElementsMatch(t, issuers, []string{"holograph-prometheus-adapter-tls-self-signed", "holograph-prometheus-adapter-tls-ca"})
+	}
+	long := chart.RenderWith(t, chart.Options{Release: strings.Repeat("a", 53), Values: []chart.Values{named(t, "cert-manager")}})
+	for _, object := range long.Objects {
+		if object.Kind() == "Certificate" {
+			common, _ := object["spec"].(map[string]any)["commonName"].(string)
+			assert.LessOrEqual(t, len(common), 64, "characters in the common name of %s: cert-manager takes no more", object.Name())
+		}
+	}
+}
+
+// TestCertManagerMayServeASecretOfOnesOwn: with cert-manager's annotation, the API server needs no CA in the values.
+func TestCertManagerMayServeASecretOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {cert-manager.io/inject-ca-from: pki/adapter}}, certificate: {existingSecret: mine}}`))
+	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		assert.Equal(t, "pki/adapter", service.Annotations["cert-manager.io/inject-ca-from"])
+		assert.Nil(t, service.Spec.CABundle)
+	}
+}
+
+// TestTheClusterAssignsUserIDs: OpenShift admits no pod that names a user ID outside its namespace's range, so no pod of
+// the chart names one there, or anywhere else where the values say so.
+func TestTheClusterAssignsUserIDs(t *testing.T) {
+	t.Parallel()
+	assigned := chart.Set("global.security.userIDs", "assigned")
+	for name, values := range renderings(t) {
+		for where, options := range map[string]chart.Options{
+			"on OpenShift": {Values: []chart.Values{values}, APIVersions: openShift},
+			"by value":     {Values: []chart.Values{values, assigned}},
+		} {
+			for component, pod := range pods(t, chart.RenderWith(t, options)) {
+				for _, id := range userIDs(pod.Spec) {
+					assert.Nil(t, id, "%s, %s: a user or group ID in the pods of %s, which the cluster refuses", name, where, component)
+				}
+				if pod.Spec.SecurityContext != nil {
+					assert.True(t, *pod.Spec.SecurityContext.RunAsNonRoot, "%s, %s: %s may run as root", name, where, component)
+				}
+			}
+		}
+	}
+	for where, options := range map[string]chart.Options{
+		"without OpenShift": {},
+		"by value":          {Values: []chart.Values{chart.Set("global.security.userIDs", "fixed")}, APIVersions: openShift},
+	} {
+		for component, pod := range pods(t, chart.RenderWith(t, options)) {
+			context := pod.Spec.SecurityContext
+			assert.True(t, context.RunAsUser != nil && context.RunAsGroup != nil && context.FSGroup != nil,
+				"%s: the pods of %s have no user ID, and the kubelet cannot tell whether an image's named user is root", where, component)
+		}
+	}
+}
+
+// userIDs are the user and group IDs that a pod names.
+func userIDs(pod corev1.PodSpec) []*int64 {
+	var ids []*int64
+	if context := pod.SecurityContext; context != nil {
+		ids = append(ids, context.RunAsUser, context.RunAsGroup, context.FSGroup)
+	}
+	for _, container := range slices.Concat(pod.InitContainers, pod.Containers) {
+		if context := container.SecurityContext; context != nil {
+			ids = append(ids, context.RunAsUser, context.RunAsGroup)
+		}
+	}
+	return ids
+}
+
+// TestSecurityContextsAreValues: each component takes a context of one's own, as for a cluster with other rules.
+func TestSecurityContextsAreValues(t *testing.T) {
+	t.Parallel()
+	values := chart.Values{}
+	for _, component := range []string{"renderer", "prometheus", "prometheusAdapter", "kubeStateMetrics", "doctor"} {
+		values = chart.Merge(values, chart.Set(component, chart.Parse(t, `
+podSecurityContext: {runAsUser: 1000680000, fsGroup: null, supplementalGroups: [5]}
+securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
+	}
+	for component, pod := range pods(t, chart.Render(t, values)) {
+		context := pod.Spec.SecurityContext
+		assert.EqualValues(t, 1000680000, *context.RunAsUser, "runAsUser of %s", component)
+		assert.Nil(t, context.FSGroup, "fsGroup of %s, which null removes", component)
+		assert.Equal(t, []int64{5}, context.SupplementalGroups, component)
+		assert.NotNil(t, pod.Spec.Containers[0].SecurityContext.SELinuxOptions, component)
+		assert.True(t, *pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem, "%s: the rest of the default", component)
+	}
+}
+
+// TestEveryPodIsScheduledAsGlobalSays: a pool of nodes for the whole release is written once. A component adds to it.
+func TestEveryPodIsScheduledAsGlobalSays(t *testing.T) {
+	t.Parallel()
+	shared := chart.Parse(t, `global: {nodeSelector: {pool: media}, tolerations: [{key: media, operator: Exists}]}`)
+	own := chart.Parse(t, `renderer: {nodeSelector: {pool: gpu, zone: a}, tolerations: [{key: gpu, operator: Exists}]}`)
+	for component, pod := range pods(t, chart.Render(t, shared, own)) {
+		selector, tolerations := map[string]string{"pool": "media"}, []corev1.Toleration{{Key: "media", Operator: "Exists"}}
+		if component == "renderer" {
+			selector = map[string]string{"pool": "gpu", "zone": "a"}
+			tolerations = append(tolerations, corev1.Toleration{Key: "gpu", Operator: "Exists"})
+		}
+		assert.Equal(t, selector, pod.Spec.NodeSelector, "the nodes of %s", component)
+		assert.Equal(t, tolerations, pod.Spec.Tolerations, "what %s tolerates", component)
+	}
+}
+
+// TestSupportingComponentsTakeMore: arguments, variables and annotations that the chart does not know reach their object,
+// and an argument of the values wins over the chart's.
+func TestSupportingComponentsTakeMore(t *testing.T) {
+	t.Parallel()
+	for key, component := range map[string]chart.Component{"prometheusAdapter": chart.PrometheusAdapter, "kubeStateMetrics": chart.KubeStateMetrics} {
+		values := chart.Set(key, chart.Parse(t, `
+extraArgs: [--v=6, --prometheus-verb=GET, '--resources=pods']
+extraEnv: [{name: GODEBUG, value: netdns=go}]
+service: {annotations: {owner: graphics}}`))
+		rendered := chart.Render(t, values)
+		container := rendered.Container(t, component)
+		for name, want := range map[string]string{"v": "6", "prometheus-verb": "GET", "resources": "pods"} {
+			assert.Equal(t, want, flags(t, container)[name], "the last --%s of %s, which is the one that counts", name, component)
+		}
+		assert.Contains(t, container.Env, corev1.EnvVar{Name: "GODEBUG", Value: "netdns=go"}, component)
+		for _, service := range chart.Of[*corev1.Service](t, rendered) {
+			want := ""
+			if strings.HasSuffix(service.Name, string(component)) {
+				want = "graphics"
+			}
+			assert.Equal(t, want, service.Annotations["owner"], "the owner of %s", service.Name)
+		}
+	}
+	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {owner: graphics}}}`))
+	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		assert.Equal(t, "graphics", service.Annotations["owner"], service.Name)
+	}
+	// A login is an environment variable too.
+	env := chart.Render(t, chart.Parse(t, `prometheusAdapter: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`)).Container(t, chart.PrometheusAdapter).Env
+	assert.Len(t, env, 2, "environment variables: the login of Prometheus and one of the values")
+}
+
+// TestAPIServerReachesTheAdapter: for a firewall in between, the adapter listens on another port, or on its node.
+func TestAPIServerReachesTheAdapter(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{`port: 10250`, `port: 8443, hostNetwork: true`} {
+		rendered := chart.Render(t, chart.Parse(t, "{networkPolicy: {enabled: true}, prometheusAdapter: {"+values+"}}"))
+		for _, object := range rendered.Objects {
+			assert.NoError(t, object.Validate())
+		}
+		container := rendered.Container(t, chart.PrometheusAdapter)
+		port := container.Ports[0].ContainerPort
+		assert.Contains(t, values, fmt.Sprint(port), "the port that the Service sends to")
+		assert.Equal(t, fmt.Sprint(port), flags(t, container)["secure-port"], "the port that the adapter listens on")
+		deployment := rendered.Deployment(t, chart.PrometheusAdapter)
+		pod := deployment.Spec.Template.Spec
+		host := strings.Contains(values, "hostNetwork")
+		assert.Equal(t, host, pod.HostNetwork)
+		if host {
+			assert.Equal(t, corev1.DNSClusterFirstWithHostNet, pod.DNSPolicy, "otherwise the adapter does not find Prometheus' Service")
+			assert.Equal(t, "0", deployment.Spec.Strategy.RollingUpdate.MaxSurge.String(), "a second pod could not listen on the same node, and a rollout would hang on a cluster of one node")
+		}
+	}
+}
+
+// TestQueriesAreSentByTheVerbOfTheValues: a tenancy proxy forbids POST. Those who can send GET do.
+func TestQueriesAreSentByTheVerbOfTheValues(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"POST", "GET"} {
+		rendered := chart.Render(t, chart.Set("prometheus.verb", verb))
+		assert.Equal(t, verb, flags(t, rendered.Container(t, chart.PrometheusAdapter))["prometheus-verb"], "the verb of the adapter")
+		var path struct{ Prometheus struct{ Verb string } }
+		require.NoError(t, yaml.Unmarshal([]byte(rendered.ConfigMap(t, chart.Doctor).Data["doctor.yaml"]), &path))
+		want := verb
+		if verb == "POST" {
+			want = "" // the doctor's default
+		}
+		assert.Equal(t, want, path.Prometheus.Verb, "the verb of the doctor, which must look as the adapter does")
+	}
+}
+
+// TestAnchorsHaveAPlace: keys that begin with x- hold YAML anchors and nothing else.
+func TestAnchorsHaveAPlace(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, `
+x-media: &media {pool: media}
+x-list: [1]
+x-shared: {resources: [1]}
+renderer: {nodeSelector: *media}`)
+	rendered := chart.Render(t, values)
+	assert.Equal(t, map[string]string{"pool": "media"}, rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.NodeSelector)
+	_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Set("media", true)}})
+	assert.ErrorContains(t, err, "media", "another unknown key is refused")
+}
