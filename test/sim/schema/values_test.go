@@ -73,8 +73,8 @@ const (
 	rendered
 )
 
-// sentence is what the chart's own checks say, as Helm reports it: one line that ends a `fail`.
-var sentence = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.]$`)
+// sentence is what the chart's own checks say, as Helm reports it: the lines that end a `fail`, each a sentence.
+var sentence = regexp.MustCompile(`(?s)execution error at \(holograph/templates/[^)]*\): .*[.]$`)
 
 // judge renders values and reports everything that is wrong with the outcome.
 func (s shipped) judge(release string, overrides chart.Values) (outcome, []string) {
