@@ -96,7 +96,10 @@ func TestDoctorKnowsThePath(t *testing.T) {
 				exists("HorizontalPodAutoscaler", p.Autoscaler.HorizontalPodAutoscaler)
 				var asked, described []string
 				for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
-					asked = append(asked, metric.Pods.Metric.Name)
+					// Others are added by autoscaling.metrics, and are not this release's.
+					if metric.Pods != nil {
+						asked = append(asked, metric.Pods.Metric.Name)
+					}
 				}
 				for _, signal := range p.Signals {
 					described = append(described, signal.Metric)
@@ -123,7 +126,7 @@ prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
 		{Metric: "odd_late_total", Resource: "pods", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
 		{Metric: "odd_demand", Resource: "pods", Series: []description.Series{
-			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
+			{Name: "odd_offered", Value: "signals.demand.offered.metric"}, {Name: "odd_capacity", Value: "signals.demand.capacity.metric"}}},
 	}, p.Signals)
 	assert.Equal(t, description.Labels{Namespace: "odd_namespace", Pod: "odd_pod", Container: "odd_container"}, p.Labels)
 	assert.Equal(t, 9999, p.Renderer.Port)

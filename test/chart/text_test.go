@@ -122,9 +122,9 @@ var refusalsOfTexts = map[string]refusal{
 	"killed while it drains": {
 		`renderer: {terminationGracePeriodSeconds: 10}`,
 		`renderer.terminationGracePeriodSeconds: must be 11 or more (got 10), because it must cover renderer.lifecycle.preStop.sleep.seconds (5), the reference renderer's own drain (5s) and a last frame (33ms), and frames in flight would be lost otherwise.`},
-	"KEDA shut out": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.queriers: must name KEDA's operator (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}.`},
+	"adapter shut out": {
+		`{prometheusAdapter: {enabled: false}, networkPolicy: {enabled: true}}`,
+		`networkPolicy.queriers: must name the adapter that queries the embedded Prometheus (got none), because the policy does not admit it otherwise, and nothing would scale: write prometheusAdapter.existing.namespace, or its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}.`},
 }
 
 // refusalsOfNamespaces are the cases of namespaces that Helm accepts with --namespace and a cluster does not.

@@ -88,6 +88,13 @@ var faults = map[string]fault{
 		cause:  "Deployment holograph-renderer is scaled to 0 pods",
 		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
 	},
+	"scaled to nothing by its autoscaler": {
+		values: `autoscaling: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]}`,
+		wrong:  scaledToNothing("holograph-renderer"),
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked",
+		remedy: "ask again when a pod runs: have the autoscaler start one, or run kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
+	},
 	"controller manager away": {
 		wrong:  func(_ *testing.T, c *cluster) { c.deployments["holograph-renderer"].Generation = 2 },
 		link:   "renderer-pods",
@@ -168,7 +175,7 @@ var faults = map[string]fault{
 		},
 		link:   "renderer-metrics",
 		cause:  "pod holograph-renderer-0 exports no holograph_cpu_capacity_cores at port 8080, path /metrics",
-		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacityMetric",
+		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacity.metric",
 	},
 	"Prometheus scaled to nothing": {
 		wrong:  scaledToNothing("holograph-prometheus"),

@@ -113,7 +113,7 @@ Takes dict "context" $ "component" name "name" name of the service account "rule
 */}}
 {{- define "holograph.roles" -}}
 {{- $own := include "holograph.namespace" .context }}
-{{- range $index, $namespace := prepend .context.Values.servedNamespaces $own }}
+{{- range $index, $namespace := include "holograph.scope.served" .context | fromJsonArray }}
 {{- $role := merge (dict "namespace" $namespace "name" (ternary (include "holograph.foreignName" $) $.name (ne $namespace $own))) $ }}
 {{- if $index }}
 ---

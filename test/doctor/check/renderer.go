@@ -1,11 +1,9 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -31,6 +29,10 @@ var RendererPods = Link{
 		}
 		if err != nil {
 			return "", err
+		}
+		if s.Autoscaler != nil && s.Autoscaler.ScalesToZero && wanted(deployment) == 0 {
+			return "", broken("ask again when a pod runs: have the autoscaler start one, or run "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+				"Deployment %s is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked", deployment.Name)
 		}
 		pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 		if err != nil {
@@ -184,16 +186,6 @@ func (s subject) readyPods(ctx context.Context) ([]corev1.Pod, error) {
 	return pods, nil
 }
 
-// series lists what the renderer must export.
-func (s subject) series() (names []string) {
-	for _, signal := range s.Signals {
-		for _, series := range signal.Series {
-			names = append(names, series.Name)
-		}
-	}
-	return names
-}
-
 // RendererMetrics is whether every Ready pod exports what the signals are computed
 // from.
 var RendererMetrics = Link{
@@ -206,42 +198,28 @@ var RendererMetrics = Link{
 		}
 		for _, pod := range pods {
 			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.Path)
-			exported, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.Path, s.series())
+			page, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.Path, s.series())
 			if err != nil {
 				return "", ofProxied(err, &Broken{
 					Cause:  fmt.Sprintf("pod %s does not give its metrics at %s: %v", pod.Name, place, plain(err)),
 					Remedy: "write under renderer.metrics where the renderer exports its metrics; a NetworkPolicy may be in the way too",
 				})
 			}
-			for _, signal := range s.Signals {
-				for _, series := range signal.Series {
-					if !exported[series.Name] {
-						return "", broken(fmt.Sprintf("let the renderer export it from its start, or write the name that it has under %s", series.Value),
-							"pod %s exports no %s at %s", pod.Name, series.Name, place)
-					}
+			for _, series := range s.series() {
+				// Rules of the release's owner record it: it is on no page.
+				if strings.Contains(series.Name, ":") {
+					continue
+				}
+				found := page.of(series)
+				if len(found) == 0 {
+					return "", broken(fmt.Sprintf("let the renderer export it from its start, or write the name that it has under %s", series.Value),
+						"pod %s exports no %s at %s", pod.Name, textOf(series), place)
+				}
+				if bounds := boundsOf(found); series.Bound != "" && !hasBound(bounds, series.Bound) {
+					return "", s.noBound(series, "pod "+pod.Name+" exports", bounds)
 				}
 			}
 		}
-		return fmt.Sprintf("%d pods export %s", len(pods), strings.Join(s.series(), ", ")), nil
+		return fmt.Sprintf("%d pods export %s", len(pods), strings.Join(texts(s.series()), ", ")), nil
 	},
-}
-
-// exports tells which of the names a pod exports samples of.
-func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string, names []string) (map[string]bool, error) {
-	status, body, err := c.GetFromPod(ctx, pod, port, path)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
-	}
-	exported := map[string]bool{}
-	for line := range bytes.Lines(body) {
-		if end := bytes.IndexAny(line, "{ \t\r\n"); end > 0 {
-			if name := string(line[:end]); slices.Contains(names, name) {
-				exported[name] = true
-			}
-		}
-	}
-	return exported, nil
 }

@@ -58,7 +58,7 @@ func Refusal(document []byte) error {
 		found = appsvalidation.ValidateDeployment(o, pod.GetValidationOptionsFromPodTemplate(&o.Spec.Template, nil))
 	case *autoscaling.HorizontalPodAutoscaler:
 		found = autoscalingvalidation.ValidateHorizontalPodAutoscaler(o, autoscalingvalidation.HorizontalPodAutoscalerSpecValidationOptions{
-			MinReplicasLowerBound:           1,
+			MinReplicasLowerBound:           0, // HPAScaleToZero is on by default
 			ScaleTargetRefValidationOptions: autoscalingvalidation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 			ObjectMetricsValidationOptions:  autoscalingvalidation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 		})

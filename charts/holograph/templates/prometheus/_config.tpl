@@ -3,7 +3,7 @@ What is scraped, as a list in JSON: the pods of components of this release. Each
 "port", the name of its port, or its number where the chart does not write the pod, "owners", a regular expression of
 what the pods belong to, "labels", which select the pods where they are not the component's own, "interval" where it is not
 the renderers', "pods": whether its samples are about the pod itself and have its name, and "limits", as fields of a
-Prometheus scrape job.
+Prometheus scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
 
 A pod is a target only as one of its workload's ReplicaSet or StatefulSet. Anyone who may create a pod can copy the labels.
 If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one. A StatefulSet does
@@ -23,6 +23,8 @@ in a served namespace could then stop the metrics of all releases.
 {{- $targets := list (dict "component" "renderer" "container" (include "holograph.container" .) "pods" true
   "path" .Values.renderer.metrics.path
   "port" (include "holograph.metrics.portName" . | default (include "holograph.metrics.port" . | int))
+  "native" (include "holograph.signals.frames" . | fromJson).native
+  "scraped" .Values.signals.scrapeLabels
   "owners" (include "holograph.scope.owners" .)
   "labels" (include "holograph.target.podLabels" . | fromYaml)
   "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
@@ -68,7 +70,7 @@ series has one of the labels, and the others are empty.
 {{- $names = append $names (printf "%s%s%s" (repeat $index ";") . (repeat (sub (len $kinds) (add1 $index) | int) ";")) }}
 {{- end }}
 {{- end }}
-{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (prepend .Values.servedNamespaces (include "holograph.namespace" .) | join "|") (join "|" $names)) | toJson }}
+{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (include "holograph.scope.served" . | fromJsonArray | join "|") (join "|" $names)) | toJson }}
 {{- end }}
 
 {{/*
@@ -77,12 +79,12 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 */}}
 {{- define "holograph.prometheus.rendererMetrics" -}}
 {{- $signals := .Values.signals }}
-{{- $names := list $signals.frames.name $signals.overruns.name }}
-{{- if $signals.demand.enabled }}
-{{- $names = append (append $names $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+{{- $names := list }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names (regexQuoteMeta .name) }}
 {{- end }}
 {{- with $signals.refused.name }}
-{{- $names = append $names . }}
+{{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
@@ -97,6 +99,9 @@ and optionally "served": whether the pods of other releases in servedNamespaces 
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $component := dict "context" .context "component" .target.component -}}
+{{- $own := include "holograph.namespace" .context -}}
+{{- $served := ternary .context.Values.servedNamespaces list (default false .served) -}}
+{{- $anyRelease := omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" -}}
 job_name: {{ .target.component | quote }}
 {{- with .target.interval }}
 scrape_interval: {{ . | quote }}
@@ -111,23 +116,35 @@ metrics_path: {{ .target.path | quote }}
 {{- end }}
 # The time of a sample is the time of its scrape. A timestamp from the target is ignored.
 honor_timestamps: false
+{{- if .target.native }}
+scrape_native_histograms: true
+{{- end }}
+{{- if and .target.scraped (not (include "holograph.prometheus.dotted" .context)) }}
+# OpenTelemetry's names as /metrics shows them to people: with underscores.
+metric_name_escaping_scheme: underscores
+{{- end }}
 kubernetes_sd_configs:
   - role: pod
     namespaces:
       names:
-        - {{ include "holograph.namespace" .context | quote }}
+        - {{ $own | quote }}
     selectors:
       - role: pod
+        {{- if has $own $served }}
+        # Other releases in this namespace are served too.
+        label: {{ $anyRelease | quote }}
+        {{- else }}
         label: {{ default (include "holograph.selectorLabels" $component | fromYaml) .target.labels | include "holograph.prometheus.selector" | quote }}
-  {{- if and .served .context.Values.servedNamespaces }}
+        {{- end }}
+  {{- with without $served $own }}
   - role: pod
     namespaces:
       names:
-        {{- toYaml .context.Values.servedNamespaces | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
     selectors:
       - role: pod
         # Releases there may have any name.
-        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | quote }}
+        label: {{ $anyRelease | quote }}
   {{- end }}
 relabel_configs:
   - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_{{ ternary "name" "number" (kindIs "string" .target.port) }}]
@@ -150,8 +167,10 @@ relabel_configs:
     target_label: {{ $labels.namespace | quote }}
   - source_labels: [__meta_kubernetes_pod_name]
     target_label: {{ $labels.pod | quote }}
+  {{- with $labels.container }}
   - source_labels: [__meta_kubernetes_pod_container_name]
-    target_label: {{ $labels.container | quote }}
+    target_label: {{ . | quote }}
+  {{- end }}
   {{- end }}
 metric_relabel_configs:
   {{- range .target.keep }}
@@ -159,6 +178,25 @@ metric_relabel_configs:
     regex: {{ .regex | quote }}
     action: keep
   {{- end }}
+  {{- with without (default list .target.scraped) "job" "instance" }}
+  # Where a scraper sets such a label, Prometheus renames the renderer's. This one does not set it, and the queries drop it.
+  - regex: {{ join "|" . | quote }}
+    replacement: exported_${0}
+    action: labelmap
+  - regex: {{ join "|" . | quote }}
+    action: labeldrop
+  {{- end }}
+{{- end }}
+
+{{/*
+Whether a metric has a name that only a Prometheus has that stores names as they are, like OpenTelemetry's http.server.duration.
+*/}}
+{{- define "holograph.prometheus.dotted" -}}
+{{- $names := list .Values.signals.refused.name }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- if regexMatch "[./-]" (join " " $names) }}true{{ end }}
 {{- end }}
 
 {{/*

@@ -5,10 +5,18 @@ of this release's objects are known; objects of other releases are matched by th
 */}}
 
 {{/*
+The namespaces whose renderers this release serves, as a list in JSON: its own first. servedNamespaces may have the own one
+too, for other releases in it.
+*/}}
+{{- define "holograph.scope.served" -}}
+{{- prepend .Values.servedNamespaces (include "holograph.namespace" .) | uniq | toJson }}
+{{- end }}
+
+{{/*
 Matcher of the namespaces. Takes dict "context" $ "label" name of the label that holds them.
 */}}
 {{- define "holograph.scope.namespaces" -}}
-{{- $namespaces := prepend .context.Values.servedNamespaces (include "holograph.namespace" .context) -}}
+{{- $namespaces := include "holograph.scope.served" .context | fromJsonArray -}}
 {{ .label }}{{ ternary "=~" "=" (gt (len $namespaces) 1) }}{{ join "|" $namespaces | quote }}
 {{- end }}
 
@@ -78,19 +86,34 @@ Matchers of the renderer's pods.
 Matchers of the renderer's samples.
 */}}
 {{- define "holograph.scope.frames" -}}
-{{ include "holograph.scope.pods" . }},{{ include "holograph.signals.container" . }}
+{{ include "holograph.scope.pods" . }}{{ include "holograph.signals.matchers" . }}
+{{- end }}
+
+{{/*
+A selector of one of the renderer's series. Takes dict "context" $ "name" text, optionally "selector" map and "matchers" text.
+*/}}
+{{- define "holograph.scope.series" -}}
+{{- $matchers := printf "%s%s%s" (include "holograph.scope.frames" .context) (include "holograph.signals.selector" (default dict .selector)) (default "" .matchers) -}}
+{{ include "holograph.signals.series" (dict "name" .name "matchers" $matchers) }}
+{{- end }}
+
+{{/*
+A selector of what is recorded of a namespace.
+*/}}
+{{- define "holograph.scope.recorded" -}}
+{ {{- include "holograph.scope.namespaces" (dict "context" $ "label" .Values.signals.labels.namespace) }}{{ include "holograph.signals.selector" .Values.signals.matchers -}} }
 {{- end }}
 
 {{/*
 A query of the adapter for all renderers at once, by namespace and pod, in one line.
-Takes dict "context" $ "query" text, and "series" the name of its first one.
+Takes dict "context" $ "query" text, and "series" the name of the one that the adapter finds.
 */}}
 {{- define "holograph.scope.query" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $query := .query
-  | replace "<<.GroupBy>>" (printf "%s, %s" $labels.namespace $labels.pod)
+  | replace "<<.GroupBy>>" (include "holograph.signals.by" (dict "context" .context "labels" (list $labels.namespace $labels.pod)))
   | replace "<<.LabelMatchers>>" (include "holograph.scope.pods" .context)
-  | replace "<<.Series>>" .series -}}
+  | replace "<<.Series>>" (default "" .series) -}}
 {{- regexReplaceAll "\\s+" $query " " | trim }}
 {{- end }}
 
@@ -98,10 +121,17 @@ Takes dict "context" $ "query" text, and "series" the name of its first one.
 A signal of each pod. Takes dict "context" $ "signal" its key below `signals`.
 */}}
 {{- define "holograph.scope.signal" -}}
-{{- $signal := get .context.Values.signals .signal -}}
+{{- $found := include "holograph.signals.found" (dict "context" .context "key" .signal) | fromJson -}}
 {{- include "holograph.scope.query" (dict "context" .context
   "query" (include (printf "holograph.signals.%s.query" .signal) .context)
-  "series" (default $signal.name $signal.offeredMetric)) }}
+  "series" $found.name) }}
+{{- end }}
+
+{{/*
+The frames of each pod.
+*/}}
+{{- define "holograph.scope.frameRates" -}}
+{{- include "holograph.scope.query" (dict "context" $ "query" (include "holograph.signals.frames.query" $)) }}
 {{- end }}
 
 {{/*
@@ -109,7 +139,14 @@ Matchers of kube-state-metrics' series of the renderer. Its labels do not depend
 Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
 */}}
 {{- define "holograph.scope.renderer" -}}
-{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
+Matchers of kube-state-metrics' series of the adapter.
+*/}}
+{{- define "holograph.scope.adapter" -}}
+namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}{{ include "holograph.signals.selector" .Values.signals.matchers }}
 {{- end }}
 
 {{/*
@@ -155,20 +192,13 @@ your own Prometheus is assumed to have those of the cluster's kube-state-metrics
 {{- end }}
 
 {{/*
-Whether an autoscaler changes the replicas: the chart's own, or the one that KEDA makes of the same name.
-*/}}
-{{- define "holograph.scope.autoscaled" -}}
-{{- if or .Values.autoscaling.enabled .Values.keda.enabled }}true{{ end }}
-{{- end }}
-
-{{/*
 This release's alerts in one state. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
 Takes dict "context" $ "state" firing or pending.
 */}}
 {{- define "holograph.scope.alerts" -}}
 {{- $selectors := list }}
 {{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
-{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (include "holograph.signals.selector" $.context.Values.signals.matchers)) }}
 {{- end }}
 {{- join " or " $selectors }}
 {{- end }}
