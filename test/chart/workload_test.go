@@ -198,6 +198,10 @@ func TestReadinessOfAWorkload(t *testing.T) {
 		assert.Equal(t, shown, strings.Contains(rules, "HolographReplicasMismatch"), "whether there is an alert on the Ready pods of a %s", name)
 		assert.Equal(t, shown, strings.Contains(page, "The wanted pods are Ready"), "whether the status page has the link of a %s", name)
 		assert.Contains(t, rules, wanted)
+		scaled := chart.Render(t, named(t, "KEDA"), chart.Parse(t, otherWorkload(workloads[name].target)))
+		for _, trigger := range renderedScaledObject(t, scaled).Spec.Triggers {
+			assert.Contains(t, trigger.Metadata["query"], wanted, "KEDA's query, which keeps no more pods than the %s is to have", name)
+		}
 		assert.Equal(t, !shown, strings.Contains(rendered.Notes, "kube-state-metrics shows nothing of a Rollout"), "whether the notes say so of a %s", name)
 
 		arguments := strings.Join(rendered.Container(t, chart.KubeStateMetrics).Args, " ")
