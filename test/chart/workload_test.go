@@ -37,6 +37,11 @@ var refusalsOfTargets = map[string]refusal{
 		otherWorkload(`kind: StatefulSet`) + `
 signals: {demand: {metricType: Object}}`,
 		`signals.demand.metricType: must be Pods where autoscaling.target.kind is StatefulSet (got Object), because the adapter's rule makes one number of the pods of a Deployment only: write Pods.`},
+	"Rollout without pods": {
+		strings.Replace(otherWorkload(`kind: Rollout, apiVersion: argoproj.io/v1alpha1`), "autoscaling: {", "autoscaling: {provider: keda, ", 1) + `
+prometheusAdapter: {enabled: false}
+keda: {idleReplicaCount: 0, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: "2"}}]}`,
+		`autoscaling.target.kind: must be Deployment or StatefulSet where the autoscaler may remove all pods (got Rollout), because kube-state-metrics shows nothing of a Rollout, and a Rollout without pods looks like a loss of all samples: write an autoscaling.minReplicas of 1 or more, and null for keda.idleReplicaCount.`},
 	"namespaces served without a renderer": {
 		otherWorkload(`kind: Deployment`) + `
 servedNamespaces: [film]`,
