@@ -37,6 +37,11 @@ var refusalsOfTargets = map[string]refusal{
 		otherWorkload(`kind: StatefulSet`) + `
 signals: {demand: {metricType: Object}}`,
 		`signals.demand.metricType: must be Pods where autoscaling.target.kind is StatefulSet (got Object), because the adapter's rule makes one number of the pods of a Deployment only: write Pods.`},
+	"Rollout without pods": {
+		strings.Replace(otherWorkload(`kind: Rollout, apiVersion: argoproj.io/v1alpha1`), "autoscaling: {", "autoscaling: {provider: keda, ", 1) + `
+prometheusAdapter: {enabled: false}
+keda: {idleReplicaCount: 0, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: "2"}}]}`,
+		`autoscaling.target.kind: must be Deployment or StatefulSet where the autoscaler may remove all pods (got Rollout), because kube-state-metrics shows nothing of a Rollout, and a Rollout without pods looks like a loss of all samples: write an autoscaling.minReplicas of 1 or more, and null for keda.idleReplicaCount.`},
 	"namespaces served without a renderer": {
 		otherWorkload(`kind: Deployment`) + `
 servedNamespaces: [film]`,
@@ -62,7 +67,7 @@ scrapeAnnotations: {enabled: true}`,
 		`renderer.httpRoute.parentRefs: must name a Gateway (got none), because no Gateway would serve the HTTPRoute: write it like [{name: gateway, namespace: gateways}].`},
 	"own port of metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, kubeStateMetrics: {enabled: false}, networkPolicy: {enabled: true}, renderer: {metrics: {port: 9102}}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 }
 
 // otherWorkload returns values that scale the workload stream in place of the chart's renderer.
@@ -198,6 +203,10 @@ func TestReadinessOfAWorkload(t *testing.T) {
 		assert.Equal(t, shown, strings.Contains(rules, "HolographReplicasMismatch"), "whether there is an alert on the Ready pods of a %s", name)
 		assert.Equal(t, shown, strings.Contains(page, "The wanted pods are Ready"), "whether the status page has the link of a %s", name)
 		assert.Contains(t, rules, wanted)
+		scaled := chart.Render(t, named(t, "KEDA"), chart.Parse(t, otherWorkload(workloads[name].target)))
+		for _, trigger := range renderedScaledObject(t, scaled).Spec.Triggers {
+			assert.Contains(t, trigger.Metadata["query"], wanted, "KEDA's query, which keeps no more pods than the %s is to have", name)
+		}
 		assert.Equal(t, !shown, strings.Contains(rendered.Notes, "kube-state-metrics shows nothing of a Rollout"), "whether the notes say so of a %s", name)
 
 		arguments := strings.Join(rendered.Container(t, chart.KubeStateMetrics).Args, " ")

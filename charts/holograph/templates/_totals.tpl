@@ -75,8 +75,8 @@ A series that each pod exports. Takes dict "context" $ "key" the signal's key be
 {{- end }}
 
 {{/*
-How many pods a Deployment is to have, as kube-state-metrics says.
-Takes dict "context" $ "matchers" those of the Deployment.
+How many pods a workload is to have, as kube-state-metrics says, which has no series of a Rollout.
+Takes dict "context" $ "matchers" those of the workload, optionally "kind" statefulset.
 */}}
 {{- define "holograph.signals.replicas" -}}
 {{ ternary "kube_statefulset_replicas" "kube_deployment_spec_replicas" (eq (default "deployment" .kind) "statefulset") }}{ {{- .matchers }}{{ include "holograph.signals.selector" .context.Values.signals.matchers -}} }

@@ -51,6 +51,9 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- include "holograph.refuse" (printf "signals.%s.metricType: must be Pods where autoscaling.target.kind is %s (got Object), because the adapter's rule makes one number of the pods of a Deployment only: write Pods." $key $target.kind) }}
 {{- end }}
 {{- end }}
+{{- if and (eq $target.kind "Rollout") (include "holograph.autoscaling.scalesToZero" .) }}
+{{- include "holograph.refuse" "autoscaling.target.kind: must be Deployment or StatefulSet where the autoscaler may remove all pods (got Rollout), because kube-state-metrics shows nothing of a Rollout, and a Rollout without pods looks like a loss of all samples: write an autoscaling.minReplicas of 1 or more, and null for keda.idleReplicaCount." }}
+{{- end }}
 {{- with .Values.servedNamespaces }}
 {{- include "holograph.refuse" (printf "servedNamespaces: must be empty where renderer.enabled is false (got %s), because one scrape job finds all renderers, by the chart's labels and the name of their port: serve them from a release with the chart's renderer." (join ", " .)) }}
 {{- end }}

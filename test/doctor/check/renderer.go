@@ -30,9 +30,8 @@ var RendererPods = Link{
 		if err != nil {
 			return "", err
 		}
-		if s.Autoscaler != nil && s.Autoscaler.ScalesToZero && wanted(deployment) == 0 {
-			return "", broken("ask again when a pod runs: have the autoscaler start one, or run "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
-				"Deployment %s is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked", deployment.Name)
+		if s.mayHaveNoPods() && wanted(deployment) == 0 {
+			return "", s.noPods("deployment")
 		}
 		pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 		if err != nil {
@@ -52,6 +51,15 @@ func (s subject) noWorkload() error {
 		remedy = "install it, or write under autoscaling.target which workload is scaled, and " + remedy
 	}
 	return broken(remedy, "namespace %s has no %s %s", s.Namespace, s.Renderer.Kind, s.Renderer.Name)
+}
+
+// mayHaveNoPods is whether the autoscaler may remove all pods.
+func (s subject) mayHaveNoPods() bool { return s.Autoscaler != nil && s.Autoscaler.ScalesToZero }
+
+// noPods says that nothing can be seen of a workload whose autoscaler has removed all pods.
+func (s subject) noPods(resource string) error {
+	return broken("ask again when a pod runs: have the autoscaler start one, or run "+s.kubectl("scale %s %s --replicas=1", resource, s.Renderer.Name),
+		"%s %s is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked", s.Renderer.Kind, s.Renderer.Name)
 }
 
 // otherWorkload looks at a workload that is no Deployment. What it shares with one is that its spec says how many pods
@@ -76,6 +84,9 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	want := int32(1)
 	if workload.Spec.Replicas != nil {
 		want = *workload.Spec.Replicas
+	}
+	if s.mayHaveNoPods() && want == 0 {
+		return "", s.noPods(plural)
 	}
 	if want == 0 {
 		return "", broken("scale it up, which no autoscaler does from 0: "+s.kubectl("scale %s %s --replicas=1", plural, s.Renderer.Name),

@@ -37,8 +37,8 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- end }}
     {{- $unlessEmpty := "" }}
     {{- if include "holograph.autoscaling.scalesToZero" . }}
-    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
+    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     {{- $unlessEmpty = printf " unless on () max(%s) == 0" .wanted }}
     {{- end }}
     {{- end }}
