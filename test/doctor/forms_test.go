@@ -57,8 +57,8 @@ var forms = map[string]form{
 	"several clusters, and no container's label": {
 		`{` + foreign + `signals: {matchers: {cluster: eu}, labels: {container: ""}}}`,
 		"holograph_frames_over_budget_total 0\n" + demandOf,
-		append([]series{{"holograph_frames_over_budget_total", map[string]string{"cluster": "eu"}}, {"up", map[string]string{"cluster": "eu"}},
-			{"holograph_offered_cpu_seconds_total", map[string]string{"cluster": "eu"}}, {"holograph_cpu_capacity_cores", map[string]string{"cluster": "eu"}}})},
+		[]series{{"holograph_frames_over_budget_total", map[string]string{"cluster": "eu"}}, {"up", map[string]string{"cluster": "eu"}},
+			{"holograph_offered_cpu_seconds_total", map[string]string{"cluster": "eu"}}, {"holograph_cpu_capacity_cores", map[string]string{"cluster": "eu"}}}},
 	"a query": {
 		`signals: {overruns: {query: "sum by (<<.GroupBy>>) (rate(dropped_total{<<.LabelMatchers>>}[2m]))"}}`,
 		"holograph_frames_total 0\n" + demandOf,
