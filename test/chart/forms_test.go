@@ -378,3 +378,35 @@ func TestFormsRender(t *testing.T) {
 	assert.Contains(t, notes, `not in its bucket le="0.033", which is frame.budget (33ms) in seconds`)
 	assert.Contains(t, chart.Render(t, chart.Set("signals.demand.enabled", false)).Notes, "signals.demand.offered.metric", "what to write in place of switching demand off")
 }
+
+// TestEverySelectorNamesTheCluster: in a backend that holds several clusters no query, rule or alert selects another's series.
+func TestEverySelectorNamesTheCluster(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, measurements["one of several clusters"].values)
+	rendered := chart.Render(t, values, chart.Parse(t, "{dashboard: {enabled: true}, podMonitor: {enabled: true}}"))
+	queries := map[string]string{}
+	for _, expression := range rendered.Expressions(t) {
+		queries[expression.Where+": "+expression.Text] = expression.Text
+	}
+	for i, rule := range chart.Render(t, values, totals).AdapterConfig(t).Rules {
+		queries[fmt.Sprint("the total of signal ", i)] = rule.TotalQuery(t, strings.Trim(rule.Name.Matches, "^$"), "holograph", "holograph-renderer")
+		queries[fmt.Sprint("the series of signal ", i)] = rule.SeriesQuery
+	}
+	for i, rule := range rendered.AdapterConfig(t).Rules {
+		queries[fmt.Sprint("the value of signal ", i)] = rule.Query(t, strings.Trim(rule.Name.Matches, "^$"), "holograph", "a")
+	}
+	queries["KEDA's late frames"], queries["KEDA's demand"] = kedaQueries(t, values)
+	selectors := 0
+	for where, query := range queries {
+		tree, err := promtool.Parse(query)
+		require.NoError(t, err, where)
+		parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+			if selector, ok := node.(*parser.VectorSelector); ok {
+				selectors++
+				assert.Contains(t, selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, "cluster", "eu"), "%s selects %s in every cluster", where, selector)
+			}
+			return nil
+		})
+	}
+	assert.Greater(t, selectors, 50, "selectors of all queries")
+}
