@@ -379,14 +379,20 @@ func TestFormsRender(t *testing.T) {
 	assert.Contains(t, chart.Render(t, chart.Set("signals.demand.enabled", false)).Notes, "signals.demand.offered.metric", "what to write in place of switching demand off")
 }
 
-// TestEverySelectorNamesTheCluster: in a backend that holds several clusters no query, rule or alert selects another's series.
-func TestEverySelectorNamesTheCluster(t *testing.T) {
+// TestFormsNameTheCluster: in a backend that holds several clusters no query, rule or alert selects another's series.
+func TestFormsNameTheCluster(t *testing.T) {
 	t.Parallel()
 	values := chart.Parse(t, measurements["one of several clusters"].values)
 	rendered := chart.Render(t, values, chart.Parse(t, "{dashboard: {enabled: true}, podMonitor: {enabled: true}}"))
 	queries := map[string]string{}
 	for _, expression := range rendered.Expressions(t) {
 		queries[expression.Where+": "+expression.Text] = expression.Text
+	}
+	for _, group := range valueAt(t, ofKind(rendered, "PrometheusRule")["holograph"], "spec", "groups").([]any) {
+		for _, rule := range group.(map[string]any)["rules"].([]any) {
+			expression := rule.(map[string]any)["expr"].(string)
+			queries["the rule "+expression] = expression
+		}
 	}
 	for i, rule := range chart.Render(t, values, totals).AdapterConfig(t).Rules {
 		queries[fmt.Sprint("the total of signal ", i)] = rule.TotalQuery(t, strings.Trim(rule.Name.Matches, "^$"), "holograph", "holograph-renderer")
