@@ -162,7 +162,7 @@ var formFaults = map[string]struct {
 		},
 		link: "series",
 		cause: `Prometheus has holograph_frames_over_budget_total of pod holograph-renderer-0 under other labels: ` +
-			`{cluster="us", container="renderer", instance="10.0.4.0:8080", namespace="holograph", pod="holograph-renderer-0"}, without cluster="eu"`,
+			`{cluster="us", container="renderer", instance="10.0.3.0:8080", namespace="holograph", pod="holograph-renderer-0"}, without cluster="eu"`,
 		remedy: "write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by " + upgrade}},
 	"a query without a value of a pod": {"a query", fault{
 		wrong: func(_ *testing.T, c *cluster) {
