@@ -57,14 +57,15 @@ var measurements = map[string]measured{
 		late: []string{"3", "", "0"}, frames: "8", over: "3", total: "3",
 	},
 	"late ones of all frames": {
-		values: `signals: {frames: {name: frames_total}, overruns: {metric: frames_total, selector: {late: true}}}`,
+		values: `signals: {frames: {name: frames_total, selector: {kind: video}}, overruns: {metric: frames_total, selector: {late: true}}}`,
 		series: [][2]string{
-			{`frames_total{` + first + `, late="false"}`, "0+30x20"},
-			{`frames_total{` + first + `, late="true"}`, "0+15x20"},
+			{`frames_total{` + first + `, late="true", kind="audio"}`, "0+150x20"},
+			{`frames_total{` + first + `, late="false", kind="video"}`, "0+30x20"},
+			{`frames_total{` + first + `, late="true", kind="video"}`, "0+15x20"},
 			// No frame of this pod has been late, so that it does not have that series.
-			{`frames_total{` + second + `, late="false"}`, "0+30x20"},
-			{`frames_total{` + third + `, late="false"}`, "0+30x20"},
-			{`frames_total{` + third + `, late="true"}`, "0+15x19 Inf"},
+			{`frames_total{` + second + `, late="false", kind="video"}`, "0+30x20"},
+			{`frames_total{` + third + `, late="false", kind="video"}`, "0+30x20"},
+			{`frames_total{` + third + `, late="true", kind="video"}`, "0+15x19 Inf"},
 		},
 		late: []string{"1", "0", ""}, frames: "5", over: "1", total: "1",
 	},
@@ -168,7 +169,7 @@ var measurements = map[string]measured{
 			{`holograph_cpu_capacity_cores{` + first + `, cluster="eu"}`, "1x20"},
 			{`holograph_cpu_capacity_cores{` + second + `, cluster="us"}`, "1x20"},
 			{`up{` + third + `, cluster="us"}`, "1x20"},
-			{`kube_deployment_spec_replicas{namespace="holograph", deployment="holograph-renderer", cluster="us"}`, "9x20"},
+			{`kube_deployment_spec_replicas{namespace="holograph", deployment="holograph-renderer", cluster="us"}`, "90x20"},
 		},
 		late: []string{"1", "", ""}, frames: "2", over: "1", total: "1", demand: []string{"0.5", "", ""},
 	},
@@ -376,4 +377,42 @@ func TestFormsRender(t *testing.T) {
 	notes := chart.Render(t, chart.Parse(t, "signals: {overruns: {histogram: {metric: frame_seconds}}}")).Notes
 	assert.Contains(t, notes, `not in its bucket le="0.033", which is frame.budget (33ms) in seconds`)
 	assert.Contains(t, chart.Render(t, chart.Set("signals.demand.enabled", false)).Notes, "signals.demand.offered.metric", "what to write in place of switching demand off")
+}
+
+// TestFormsNameTheCluster: in a backend that holds several clusters no query, rule or alert selects another's series.
+func TestFormsNameTheCluster(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, measurements["one of several clusters"].values)
+	rendered := chart.Render(t, values, chart.Parse(t, "{dashboard: {enabled: true}, podMonitor: {enabled: true}}"))
+	queries := map[string]string{}
+	for _, expression := range rendered.Expressions(t) {
+		queries[expression.Where+": "+expression.Text] = expression.Text
+	}
+	for _, group := range valueAt(t, ofKind(rendered, "PrometheusRule")["holograph"], "spec", "groups").([]any) {
+		for _, rule := range group.(map[string]any)["rules"].([]any) {
+			expression := rule.(map[string]any)["expr"].(string)
+			queries["the rule "+expression] = expression
+		}
+	}
+	for i, rule := range chart.Render(t, values, totals).AdapterConfig(t).Rules {
+		queries[fmt.Sprint("the total of signal ", i)] = rule.TotalQuery(t, strings.Trim(rule.Name.Matches, "^$"), "holograph", "holograph-renderer")
+		queries[fmt.Sprint("the series of signal ", i)] = rule.SeriesQuery
+	}
+	for i, rule := range rendered.AdapterConfig(t).Rules {
+		queries[fmt.Sprint("the value of signal ", i)] = rule.Query(t, strings.Trim(rule.Name.Matches, "^$"), "holograph", "a")
+	}
+	queries["KEDA's late frames"], queries["KEDA's demand"] = kedaQueries(t, values)
+	selectors := 0
+	for where, query := range queries {
+		tree, err := promtool.Parse(query)
+		require.NoError(t, err, where)
+		parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+			if selector, ok := node.(*parser.VectorSelector); ok {
+				selectors++
+				assert.Contains(t, selector.LabelMatchers, labels.MustNewMatcher(labels.MatchEqual, "cluster", "eu"), "%s selects %s in every cluster", where, selector)
+			}
+			return nil
+		})
+	}
+	assert.Greater(t, selectors, 50, "selectors of all queries")
 }

@@ -57,8 +57,8 @@ var forms = map[string]form{
 	"several clusters, and no container's label": {
 		`{` + foreign + `signals: {matchers: {cluster: eu}, labels: {container: ""}}}`,
 		"holograph_frames_over_budget_total 0\n" + demandOf,
-		append([]series{{"holograph_frames_over_budget_total", map[string]string{"cluster": "eu"}}, {"up", map[string]string{"cluster": "eu"}},
-			{"holograph_offered_cpu_seconds_total", map[string]string{"cluster": "eu"}}, {"holograph_cpu_capacity_cores", map[string]string{"cluster": "eu"}}})},
+		[]series{{"holograph_frames_over_budget_total", map[string]string{"cluster": "eu"}}, {"up", map[string]string{"cluster": "eu"}},
+			{"holograph_offered_cpu_seconds_total", map[string]string{"cluster": "eu"}}, {"holograph_cpu_capacity_cores", map[string]string{"cluster": "eu"}}}},
 	"a query": {
 		`signals: {overruns: {query: "sum by (<<.GroupBy>>) (rate(dropped_total{<<.LabelMatchers>>}[2m]))"}}`,
 		"holograph_frames_total 0\n" + demandOf,
@@ -162,7 +162,7 @@ var formFaults = map[string]struct {
 		},
 		link: "series",
 		cause: `Prometheus has holograph_frames_over_budget_total of pod holograph-renderer-0 under other labels: ` +
-			`{cluster="us", container="renderer", instance="10.0.4.0:8080", namespace="holograph", pod="holograph-renderer-0"}, without cluster="eu"`,
+			`{cluster="us", container="renderer", instance="10.0.3.0:8080", namespace="holograph", pod="holograph-renderer-0"}, without cluster="eu"`,
 		remedy: "write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by " + upgrade}},
 	"a query without a value of a pod": {"a query", fault{
 		wrong: func(_ *testing.T, c *cluster) {

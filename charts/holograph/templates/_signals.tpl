@@ -160,7 +160,7 @@ Frames over budget per second as they are measured, sound or not.
 {{- if eq $form "query" -}}
 ({{ $overruns.query | replace "<<.LabelMatchers>>" (printf "<<.LabelMatchers>>%s" (include "holograph.signals.matchers" .)) | trim }})
 {{- else if eq $form "part" -}}
-{{- $late := include "holograph.signals.perPod" (dict "context" $ "function" "rate(%s)" "series" $frames.name "selector" $overruns.selector "window" $window) -}}
+{{- $late := include "holograph.signals.perPod" (dict "context" $ "function" "rate(%s)" "series" $frames.name "selector" (merge (dict) $overruns.selector $frames.selector) "window" $window) -}}
 ({{ $late }}
 or 0 * {{ include "holograph.signals.counted" (dict "context" $ "of" $frames "window" $window) }})
 {{- else if eq $form "classic" -}}

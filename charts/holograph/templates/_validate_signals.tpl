@@ -29,7 +29,7 @@ Late frames have one definition, and all frames have another one.
 {{- include "holograph.refuse" "signals.frames.name: must be a counter without signals.overruns.histogram.metric (got none), because nothing else counts all frames: write the counter of all frames." }}
 {{- end }}
 {{- $found := include "holograph.signals.found" (dict "context" $ "key" "overruns") | fromJson }}
-{{- if or (and (eq $form "counter") (eq $found.name $frames.name)) (and (eq $form "part") (eq (toJson $frames.selector) (toJson $overruns.selector))) }}
+{{- if or (and (eq $form "counter") (eq $found.name $frames.name)) (and (eq $form "part") (eq (toJson $frames.selector) (toJson (merge (dict) $overruns.selector $frames.selector)))) }}
 {{- include "holograph.refuse" (printf "signals.frames.name: must differ from the counter of late frames (got %s for both), because every frame would count as late: write the counter of all frames, or in signals.overruns.selector the label that late ones have." $frames.name) }}
 {{- end }}
 {{- if has .Values.signals.refused.name (list (include "holograph.signals.frames" . | fromJson).name $found.name) }}
