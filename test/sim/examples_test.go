@@ -15,13 +15,13 @@ import (
 	"holograph/test/sim/trace"
 )
 
-// TestExamplesKeepTheirSLO simulates what the chart installs for every values example, under all
+// TestExamplesKeepTheirSLO simulates what the chart installs for every values example of the simulated renderer, under all
 // standard traces of up to ten pods: the frames of all of them together keep the file's own
 // slo.objective. A policy that cannot keep 99.5 % says what it can keep.
 func TestExamplesKeepTheirSLO(t *testing.T) {
 	chart, err := manifest.Load(shipped)
 	require.NoError(t, err)
-	files, err := filepath.Glob("../../values-examples/*.yaml")
+	files, err := simulated("../../values-examples")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range append([]string{""}, files...) {

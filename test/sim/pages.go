@@ -236,8 +236,15 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 	})
 }
 
+// simulated returns the values files of a folder that describe the simulated renderer, which exports the reference
+// renderer's metrics. own-renderer.yaml describes another one.
+func simulated(folder string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == "own-renderer.yaml" }), err
+}
+
 func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
-	files, err := filepath.Glob(filepath.Join(o.examples, "*.yaml"))
+	files, err := simulated(o.examples)
 	if err != nil {
 		return err
 	}
