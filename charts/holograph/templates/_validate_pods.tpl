@@ -156,7 +156,7 @@ Takes dict "context" $ "key" the container's key "container" the container.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $pod := .context.Values.renderer.podSecurityContext }}
+{{- $pod := default .context.Values.renderer.podSecurityContext .podSecurityContext }}
 {{- $security := default dict $container.securityContext }}
 {{- if and (hasKey $security "allowPrivilegeEscalation") (not $security.allowPrivilegeEscalation) }}
 {{- if or $security.privileged (has "SYS_ADMIN" (default list (default dict $security.capabilities).add)) (has "CAP_SYS_ADMIN" (default list (default dict $security.capabilities).add)) }}

@@ -32,7 +32,7 @@ import (
 )
 
 // others are the kinds of API servers beside Kubernetes' own, which nothing here can speak for.
-var others = []string{"APIService", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+var others = []string{"APIService", "Certificate", "Issuer", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDecoder()
 
