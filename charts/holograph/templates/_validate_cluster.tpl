@@ -5,7 +5,7 @@ Refuses what does not work on the cluster at hand.
 {{- range $key := list "prometheus" "prometheusAdapter" "kubeStateMetrics" "doctor" }}
 {{- $component := get $.Values $key }}
 {{- include "holograph.validate.container" (dict "context" $ "key" $key "podSecurityContext" $component.podSecurityContext "container" (dict
-  "env" $component.extraEnv "securityContext" $component.securityContext)) }}
+  "securityContext" $component.securityContext)) }}
 {{- end }}
 {{- $adapter := .Values.prometheusAdapter }}
 {{- $certificate := $adapter.certificate }}
