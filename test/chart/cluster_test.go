@@ -30,6 +30,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"two sources of one certificate": {
 		`prometheusAdapter: {certificate: {certManager: {enabled: true}, existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
 		`prometheusAdapter.certificate.certManager.enabled: must be false with prometheusAdapter.certificate.existingSecret (got true, with the Secret mine), because the adapter serves with one certificate: set it to false, or leave existingSecret empty.`},
+	"root in a component that may not be root": {
+		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
+		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},
 	"port of the kubelet": {
 		`prometheusAdapter: {hostNetwork: true, port: 10250}`,
 		`prometheusAdapter.port: must be free on the nodes with prometheusAdapter.hostNetwork (got 10250), because the kubelet or kube-proxy listens there and the adapter could not start: write another port, like 6443, or set hostNetwork to false.`},

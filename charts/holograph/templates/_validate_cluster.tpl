@@ -2,6 +2,11 @@
 Refuses what does not work on the cluster at hand.
 */}}
 {{- define "holograph.validate.cluster" -}}
+{{- range $key := list "prometheus" "prometheusAdapter" "kubeStateMetrics" "doctor" }}
+{{- $component := get $.Values $key }}
+{{- include "holograph.validate.container" (dict "context" $ "key" $key "podSecurityContext" $component.podSecurityContext "container" (dict
+  "securityContext" $component.securityContext)) }}
+{{- end }}
 {{- $adapter := .Values.prometheusAdapter }}
 {{- $certificate := $adapter.certificate }}
 {{- if $adapter.enabled }}

@@ -85,7 +85,7 @@ Takes dict "context" $ "key" the container's key "container" the container.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $pod := .context.Values.renderer.podSecurityContext }}
+{{- $pod := default .context.Values.renderer.podSecurityContext .podSecurityContext }}
 {{- $security := default dict $container.securityContext }}
 {{- $user := ternary $security.runAsUser $pod.runAsUser (hasKey $security "runAsUser") }}
 {{- $nonRoot := ternary $security.runAsNonRoot $pod.runAsNonRoot (hasKey $security "runAsNonRoot") }}

@@ -33,7 +33,7 @@ import (
 )
 
 // others are the kinds of API servers beside Kubernetes' own, which nothing here can speak for.
-var others = []string{"APIService", "HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+var others = []string{"APIService", "Certificate", "HTTPRoute", "Issuer", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDecoder()
 
