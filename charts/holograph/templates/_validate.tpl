@@ -8,8 +8,8 @@ Texts and durations are refused before everything else, because the other checks
 */}}
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "autoscaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "receivers" "durations")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "autoscaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting")) }}
 {{- end }}
 
 {{/*
@@ -53,7 +53,7 @@ One refusal. Takes the sentence.
 {{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
-{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" }}
+{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" "podUnseen" }}
 {{- $_ := set $durations (printf "alerts.%s.for" $key) (get $.Values.alerts $key).for }}
 {{- end }}
 {{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}

@@ -99,13 +99,13 @@ Whether an autoscaler changes the replicas: the chart's own, or the one that KED
 {{- end }}
 
 {{/*
-This release's alerts in one state. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
+This release's alerts in one state, without the one that always fires. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
 Takes dict "context" $ "state" firing or pending.
 */}}
 {{- define "holograph.scope.alerts" -}}
 {{- $selectors := list }}
 {{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
-{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertname!=\"HolographWatchdog\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
 {{- end }}
 {{- join " or " $selectors }}
 {{- end }}
