@@ -111,6 +111,12 @@ func Front() (Image, error) {
 	return Image{Ref: "localhost/holograph-front:" + version, Program: program.Front, Binary: "front", Path: "/front", Local: true}, err
 }
 
+// OtherRenderer returns the image of a renderer that shares nothing with the reference renderer, and of its exporter.
+func OtherRenderer() (Image, error) {
+	version, err := repo.AppVersion()
+	return Image{Ref: "localhost/other-renderer:" + version, Program: program.OtherRenderer, Binary: "other-renderer", Path: "/other-renderer", Local: true}, err
+}
+
 // MetricsServer returns the image that serves pods' CPU use to the autoscaler.
 func MetricsServer() (Image, error) {
 	version, err := program.MetricsServer.Version()

@@ -18,6 +18,9 @@ var (
 	// Front is what a platform team puts before its Prometheus, for the stories about
 	// one that asks for certificates, credentials and tenants.
 	Front = Program{Name: "front", Own: "./test/sources/front"}
+	// OtherRenderer shares nothing with the reference renderer, for the story that describes a
+	// renderer by values alone. Its exporter is the same binary.
+	OtherRenderer = Program{Name: "other-renderer", Own: "./test/sources/otherrenderer"}
 )
 
 // The foreign programs that something asks for by name.
@@ -48,7 +51,7 @@ var (
 	// PrometheusOperator runs Prometheus from PodMonitors and PrometheusRules, where
 	// a story is about those.
 	PrometheusOperator = foreign("prometheus-operator")
-	// KEDA scales in place of the autoscaler where keda.enabled says so.
+	// KEDA scales in place of the autoscaler where autoscaling.provider says so.
 	KEDA = foreign("keda")
 	// MetricsServer serves pods' CPU use, for the comparison with a policy that scales on it.
 	MetricsServer = foreign("metrics-server")
@@ -124,5 +127,5 @@ func All() ([]Program, error) {
 
 // Own returns the programs of this repository that go into images.
 func Own() []Program {
-	return []Program{Renderer, Doctor, Front}
+	return []Program{Renderer, Doctor, Front, OtherRenderer}
 }

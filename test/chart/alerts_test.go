@@ -78,7 +78,7 @@ var alertTests = map[string]string{
 	"error_budget_alerts.yaml": "",
 	"scrape_alerts.yaml":       "",
 	"prometheus_alerts.yaml":   "",
-	"keda_alerts.yaml":         "{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}",
+	"keda_alerts.yaml":         "autoscaling: {provider: keda}",
 }
 
 // TestEveryAlertIsTested reads those files: each alert fires in one of the tests and is resolved later in the same test.
@@ -269,7 +269,7 @@ func TestAlertsFollowTheParts(t *testing.T) {
 		assert.Equal(t, map[string]string{"holograph_frames_over_budget_total": "critical", "holograph_frames_total": "warning"},
 			watched(`signals: {demand: {enabled: false}}`))
 		assert.Equal(t, map[string]string{"late": "critical", "all": "critical", "limit": "critical"},
-			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offeredMetric: all, capacityMetric: limit}}`),
+			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offered: {metric: all}, capacity: {metric: limit}}}`),
 			"demand may be counted in frames")
 	})
 }
@@ -290,8 +290,15 @@ func TestBurnBounds(t *testing.T) {
 	assert.Equal(t, []string{
 		"1h: 14.4 * 0.005", "5m: 14.4 * 0.005", "6h: 6 * 0.005", "30m: 6 * 0.005", "3d: 1 * 0.005", "6h: 1 * 0.005",
 	}, bounds(""), "the SRE workbook's")
+	assert.Equal(t, []string{"6h: 6 * 0.1", "30m: 6 * 0.1", "3d: 1 * 0.1", "6h: 1 * 0.1"},
+		bounds(`slo: {objective: 90}`), "the workbook's, without 14.4 times a tenth of all frames, which cannot be")
+	assert.Equal(t, []string{"1h: 14.4 * 0.005", "5m: 14.4 * 0.005", "6h: 6 * 0.005", "30m: 6 * 0.005"},
+		bounds(`slo: {window: 1d}`), "the workbook's, without the one over 3d")
+	assert.Equal(t, []string{"1h: 14.4 * 0.005", "5m: 14.4 * 0.005", "6h: 6 * 0.005", "30m: 6 * 0.005"},
+		bounds(`prometheus: {retention: {time: 2d}}`), "the workbook's, without the one over 3d")
+	assert.Equal(t, []string{"3d: 1 * 0.005", "6h: 1 * 0.005"}, bounds(`alerts: {errorBudgetBurn: {fast: null}}`), "null is no alert")
 	assert.Equal(t, []string{"2h: 42 * 0.001", "10m: 42 * 0.001"},
-		bounds(`{slo: {objective: 99.9, window: 1w}, alerts: {errorBudgetBurn: {fast: [{percent: 50, long: 2h, short: 10m}], slow: []}}}`))
+		bounds(`{slo: {objective: 99.9, window: 1w}, alerts: {errorBudgetBurn: {fast: [{percent: 50, long: 2h, short: 10m}], slow: null}}}`))
 }
 
 func TestSchemaRefusesAlerts(t *testing.T) {

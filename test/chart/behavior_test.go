@@ -19,7 +19,7 @@ func TestBehavior(t *testing.T) {
 		StabilizationWindowSeconds: new(int32(0)),
 		SelectPolicy:               &most,
 		Policies: []autoscalingv2.HPAScalingPolicy{
-			{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 150},
+			{Type: autoscalingv2.PercentScalingPolicy, Value: 200, PeriodSeconds: 150},
 			{Type: autoscalingv2.PodsScalingPolicy, Value: 4, PeriodSeconds: 150},
 		},
 	}, behavior.ScaleUp)

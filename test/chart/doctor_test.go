@@ -52,12 +52,13 @@ func TestDoctorKnowsThePath(t *testing.T) {
 				require.NoError(t, err)
 				assert.True(t, parsed.Matches(labels.Set(rendered.Deployment(t, component).Spec.Template.Labels)), selector)
 			}
-			container := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.Containers[0]
+			containers := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.Containers
+			exports := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == p.Renderer.Container })
+			require.GreaterOrEqual(t, exports, 0, "the renderer's pod has no container %s", p.Renderer.Container)
 			assert.Equal(t, chart.DefaultRelease, p.Release)
-			exists("Deployment", p.Renderer.Deployment)
+			exists(p.Renderer.Kind, p.Renderer.Name)
 			selects(chart.Renderer, p.Renderer.Selector)
-			assert.Equal(t, container.Name, p.Renderer.Container)
-			assert.EqualValues(t, container.Ports[0].ContainerPort, p.Renderer.Port)
+			assert.True(t, slices.ContainsFunc(containers[exports].Ports, func(port corev1.ContainerPort) bool { return int(port.ContainerPort) == p.Renderer.Port }), "container %s has no port %d", p.Renderer.Container, p.Renderer.Port)
 
 			if p.Adapter != nil {
 				var config struct {
@@ -95,7 +96,10 @@ func TestDoctorKnowsThePath(t *testing.T) {
 				exists("HorizontalPodAutoscaler", p.Autoscaler.HorizontalPodAutoscaler)
 				var asked, described []string
 				for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
-					asked = append(asked, metric.Pods.Metric.Name)
+					// Others are added by autoscaling.metrics, and are not this release's.
+					if metric.Pods != nil {
+						asked = append(asked, metric.Pods.Metric.Name)
+					}
 				}
 				for _, signal := range p.Signals {
 					described = append(described, signal.Metric)
@@ -110,7 +114,7 @@ func TestDoctorKnowsThePath(t *testing.T) {
 func TestDoctorKnowsTheSignals(t *testing.T) {
 	t.Parallel()
 	p := pathOf(t, chart.Render(t, oddSignals(), chart.Parse(t, `
-renderer: {port: 9999, metricsPath: /odd}
+renderer: {port: 9999, metrics: {path: /odd}}
 prometheus:
   enabled: false
   url: https://odd.example/team
@@ -122,11 +126,11 @@ prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
 		{Metric: "odd_late_total", Resource: "pods", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
 		{Metric: "odd_demand", Resource: "pods", Series: []description.Series{
-			{Name: "odd_offered", Value: "signals.demand.offeredMetric"}, {Name: "odd_capacity", Value: "signals.demand.capacityMetric"}}},
+			{Name: "odd_offered", Value: "signals.demand.offered.metric"}, {Name: "odd_capacity", Value: "signals.demand.capacity.metric"}}},
 	}, p.Signals)
 	assert.Equal(t, description.Labels{Namespace: "odd_namespace", Pod: "odd_pod", Container: "odd_container"}, p.Labels)
 	assert.Equal(t, 9999, p.Renderer.Port)
-	assert.Equal(t, "/odd", p.Renderer.MetricsPath)
+	assert.Equal(t, "/odd", p.Renderer.Path)
 	assert.Equal(t, &description.Prometheus{URL: "https://odd.example/team", ScrapeInterval: "7s", Access: kube.Access{
 		Headers:   map[string]string{"X-Scope-OrgID": "odd"},
 		CAFile:    "/etc/prometheus-access/ca.crt",

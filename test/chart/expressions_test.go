@@ -53,7 +53,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 				}
 				return node[path[len(path)-1]].(string)
 			}
-			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offeredMetric"), text("demand", "capacityMetric"), text("refused", "name"), "up"}
+			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offered", "metric"), text("demand", "capacity", "metric"), text("refused", "name"), "up"}
 			var recorded []string
 			for _, group := range ruleGroups(t, rendered) {
 				for _, rule := range group.Rules {

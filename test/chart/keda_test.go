@@ -1,16 +1,19 @@
 package chart_test
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"sigs.k8s.io/yaml"
 
 	"holograph/test/internal/chart"
+	"holograph/test/internal/promtool"
 )
 
 // scaledObject is KEDA's ScaledObject as far as the chart writes it; the definition in KEDA's module holds the rest
@@ -65,7 +68,7 @@ func TestScaledObject(t *testing.T) {
 	rendered := chart.Render(t, named(t, "KEDA"))
 	object := renderedScaledObject(t, rendered)
 	autoscaler := chart.Render(t).HorizontalPodAutoscaler(t)
-	rules := chart.Render(t).AdapterConfig(t).Rules
+	rules := chart.Render(t, totals).AdapterConfig(t).Rules
 
 	assert.Equal(t, autoscaler.Spec.ScaleTargetRef, object.Spec.ScaleTargetRef)
 	assert.EqualValues(t, *autoscaler.Spec.MinReplicas, object.Spec.MinReplicaCount)
@@ -82,11 +85,13 @@ func TestScaledObject(t *testing.T) {
 		assert.Equal(t, autoscaler.Spec.Metrics[i].Pods.Target.AverageValue.AsApproximateFloat64(), parseNumber(t, trigger.Metadata["threshold"]))
 		assert.Equal(t, "false", trigger.Metadata["ignoreNullValues"], "ignoreNullValues: an empty result must not be read as 0")
 		assert.Equal(t, "http://holograph-prometheus.holograph.svc:9090", trigger.Metadata["serverAddress"])
-		// Two names make the rule's matcher a regular expression, as the trigger's is.
-		want := rules[i].Query(t, series[i], "holograph", "PODS", "")
-		want = strings.ReplaceAll(strings.ReplaceAll(want, `PODS|`, `holograph-renderer-[bcdfghjklmnpqrstvwxz2456789]{1,10}-?[bcdfghjklmnpqrstvwxz2456789]{5}`), "\n", " ")
-		assert.True(t, strings.HasPrefix(trigger.Metadata["query"], "sum("+want+") + "+trigger.Metadata["threshold"]+" * (count("),
-			"the query of %s is %s, want the sum of %s and a term for pods without a value", trigger.Name, trigger.Metadata["query"], want)
+		total, err := promtool.Parse(rules[i].TotalQuery(t, series[i], "holograph", "holograph-renderer"))
+		require.NoError(t, err)
+		query, err := promtool.Parse(trigger.Metadata["query"])
+		require.NoError(t, err)
+		// The adapter adds the label by which it finds the Deployment.
+		assert.Equal(t, total.(*parser.Call).Args[0].String(), query.String(), "the query of %s, which must be the total of an Object metric", trigger.Name)
+		assert.NotContains(t, trigger.Metadata["query"], "\n", "the query of %s, which is one line", trigger.Name)
 	}
 
 	assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "HorizontalPodAutoscalers of the chart, want none because KEDA creates it")
@@ -95,20 +100,47 @@ func TestScaledObject(t *testing.T) {
 	assert.NotContains(t, rendered.Notes, "custom.metrics.k8s.io")
 }
 
-// TestKEDAQueries runs the queries of the triggers in Prometheus' own engine.
-func TestKEDAQueries(t *testing.T) {
+// kedaQueries returns the queries of the two triggers.
+func kedaQueries(t *testing.T, values ...chart.Values) (overruns, demand string) {
+	t.Helper()
+	triggers := renderedScaledObject(t, chart.Render(t, append([]chart.Values{named(t, "KEDA")}, values...)...)).Spec.Triggers
+	return triggers[0].Metadata["query"], triggers[1].Metadata["query"]
+}
+
+// TestKEDAWithoutTargets runs KEDA's queries in a Prometheus that is sent its samples and has no targets.
+func TestKEDAWithoutTargets(t *testing.T) {
 	t.Parallel()
-	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"))).Spec.Triggers
+	overruns, demand := kedaQueries(t, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
 	ruleTest(t, t.TempDir(), "keda_query.yaml", func(name string) string {
-		switch name {
-		case "overruns":
-			return triggers[0].Metadata["query"]
-		case "demand":
-			return triggers[1].Metadata["query"]
-		}
-		require.FailNow(t, "unknown placeholder", "${%s}", name)
-		return ""
+		query, known := map[string]string{"overruns": overruns, "demand": demand}[name]
+		require.True(t, known, "no such placeholder: ${%s}", name)
+		return query
 	})
+}
+
+// TestKEDATakesTotals: KEDA knows no value of a pod, so that metricType changes nothing, and pods can be spare.
+func TestKEDATakesTotals(t *testing.T) {
+	t.Parallel()
+	overruns, demand := kedaQueries(t)
+	same, other := kedaQueries(t, totals)
+	assert.Equal(t, []string{overruns, demand}, []string{same, other}, "queries of KEDA with metricType Object")
+	_, spare := kedaQueries(t, chart.Set("autoscaling.headroom", 0.5))
+	assert.NotEqual(t, demand, spare, "query of KEDA with headroom")
+}
+
+// TestKEDAQueriesFitIntoAnAddress: KEDA sends a query in the URL, of which proxies such as nginx take 8 kB by default.
+func TestKEDAQueriesFitIntoAnAddress(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string]string{
+		"default":                 "",
+		"histogram":               "signals: {overruns: {histogram: {metric: frame_duration_seconds}}}",
+		"histogram, longest name": "{fullnameOverride: " + strings.Repeat("h", 43) + ", signals: {overruns: {histogram: {metric: frame_duration_seconds}}}}",
+	} {
+		overruns, demand := kedaQueries(t, chart.Parse(t, values))
+		for _, query := range []string{overruns, demand} {
+			assert.Less(t, len(url.QueryEscape(query)), 8000, "bytes of a query in a URL: %s", name)
+		}
+	}
 }
 
 // TestKEDAThresholds: a target is a quantity, and KEDA parses plain numbers.
@@ -165,33 +197,27 @@ func parseNumber(t *testing.T, text string) float64 {
 }
 
 var refusalsOfKEDA = map[string]refusal{
-	"two autoscalers": {
-		`{keda: {enabled: true}, prometheusAdapter: {enabled: false}}`,
-		`autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too.`},
-	"an adapter that nobody asks": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}}`,
-		`prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false.`},
 	"a CA without credentials": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
 		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here.`},
 	"a header of two": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
 		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them.`},
 	"two secret headers": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-B: {name: a, key: b}, X-A: {name: a, key: a}}}}`,
 		`prometheus.headersFrom: must be one header where KEDA queries Prometheus (got X-A, X-B), because its scaler takes only one header from a Secret: keep one.`},
 	"a secret header beside a token": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
 		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
 	"a fallback above the maximum": {
-		`{keda: {enabled: true, fallback: {replicas: 11}}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}}`,
-		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them.`},
+		`{keda: {fallback: {replicas: 11}}, autoscaling: {provider: keda}}`,
+		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them, or leave it empty.`},
 }
 
 var refusalsOfTakeBack = map[string]refusal{
 	"the autoscaler is KEDA's": {"",
-		"autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: " +
-			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false."},
+		"autoscaling.provider: must be keda while KEDA scales the renderers (got hpa), because HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: " +
+			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write autoscaling.provider: keda."},
 }
 
 // TestTakeBack: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's
@@ -214,4 +240,22 @@ metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+o
 		_, err = chart.Template(chart.Options{Cluster: autoscaler(other)})
 		assert.NoError(t, err, "owner %q", other)
 	}
+}
+
+// TestOldKEDAIsNamed: the notes name a KEDA that ignores the fallback's behavior, where the cluster shows its kinds.
+func TestOldKEDAIsNamed(t *testing.T) {
+	t.Parallel()
+	const scaledObjects, events = "keda.sh/v1alpha1/ScaledObject", "eventing.keda.sh/v1alpha1/ClusterCloudEventSource"
+	for name, test := range map[string]struct {
+		kinds []string
+		want  bool
+	}{
+		"a cluster that is not read": {nil, false},
+		"KEDA of today":              {[]string{scaledObjects, events}, false},
+		"KEDA 2.15":                  {[]string{scaledObjects}, true},
+	} {
+		notes := chart.RenderWith(t, chart.Options{APIVersions: test.kinds, Values: []chart.Values{named(t, "KEDA")}}).Notes
+		assert.Equal(t, test.want, strings.Contains(notes, "older than 2.17"), "%s: whether the notes say that KEDA is too old: %s", name, notes)
+	}
+	assert.NotContains(t, chart.RenderWith(t, chart.Options{APIVersions: []string{scaledObjects}}).Notes, "2.17", "notes of a release that KEDA does not scale")
 }

@@ -19,10 +19,10 @@ import (
 var refusalsOfPolicies = map[string]refusal{
 	"renderers that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 	"kube-state-metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
 }
 
 // endpoint is one end of a connection: a pod, or an address outside the cluster if labels is nil.

@@ -116,7 +116,7 @@ func TestScrapeAnnotations(t *testing.T) {
 	assert.Empty(t, annotations(""))
 	assert.Equal(t, map[string]string{
 		"prometheus.io/scrape": "true", "prometheus.io/port": "9000", "prometheus.io/path": "/m",
-	}, annotations("{scrapeAnnotations: {enabled: true}, renderer: {port: 9000, metricsPath: /m}}"))
+	}, annotations("{scrapeAnnotations: {enabled: true}, renderer: {port: 9000, metrics: {path: /m}}}"))
 	assert.Equal(t, map[string]string{
 		"prometheus.io/scrape": "false", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics", "scene": "city",
 	}, annotations(`{scrapeAnnotations: {enabled: true}, renderer: {podAnnotations: {prometheus.io/scrape: "false", scene: city}}}`))

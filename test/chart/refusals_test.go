@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfTexts, refusalsOfAlerting}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces}
@@ -44,7 +44,7 @@ var refusals = map[string]refusal{
 		`signals.frames.name: must not be a word that PromQL reserves (got NaN), because Prometheus could not parse the queries that use it: write another name.`},
 	"one name for two labels": {
 		`signals: {labels: {pod: namespace}}`,
-		`signals.labels: must be three different names (got namespace: namespace, pod: namespace, container: container), because a label holds one value: rename the label that is there twice.`},
+		`signals.labels: must be different names (got namespace: namespace, pod: namespace, container: container), because a label holds one value: rename the label that is there twice.`},
 	"label that is dropped": {
 		`signals: {labels: {pod: instance}}`,
 		`signals.labels.pod: must not be in signals.scrapeLabels (got instance), because the queries drop those before they tell pods apart: remove it from one of them.`},
@@ -59,13 +59,13 @@ var refusals = map[string]refusal{
 		`signals.overruns.target: must be a quantity of at least 1m (got 0.9m), because the custom metrics API carries no smaller value: write late frames per second and pod, like "0.1".`},
 	"window too short": {
 		`{signals: {overruns: {window: 1m31s}, demand: {window: 2m}}, prometheus: {scrapeInterval: 23s}}`,
-		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, or scrape more often.`},
+		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, leave it empty, or scrape more often.`},
 	"demand window that is not a duration": {
 		`signals: {demand: {window: a minute}}`,
 		`signals.demand.window: must be a duration above zero (got a minute): write it like 15s, 2m or 1m30s.`},
 	"demand window too short": {
 		`signals: {demand: {window: 59s}}`,
-		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, or scrape more often.`},
+		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, leave it empty, or scrape more often.`},
 	"demand target that is not a quantity": {
 		`signals: {demand: {target: three quarters}}`,
 		`signals.demand.target: must be a quantity of at least 1m (got three quarters), because the custom metrics API carries no smaller value: write the part of a pod's capacity to use, like "0.75".`},
@@ -78,24 +78,12 @@ var refusals = map[string]refusal{
 	"headroom of a mean": {
 		`{signals: {demand: {metricType: Pods}}, autoscaling: {headroom: "0.5"}}`,
 		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 0.5), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object.`},
-	"headroom for KEDA": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false, headroom: 1}, prometheusAdapter: {enabled: false}}`,
-		`autoscaling.headroom: must be 0 where keda.enabled is true (got 1), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead.`},
 	"one name for two signals": {
 		`signals: {demand: {name: holograph_frames_over_budget_total}}`,
 		`signals.demand.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand.`},
-	"one metric for capacity and offered work": {
-		`signals: {demand: {capacityMetric: holograph_offered_cpu_seconds_total}}`,
-		`signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got holograph_offered_cpu_seconds_total for both), because demand is one divided by the other: write the gauge of what the pod can do.`},
 	"renderers with names of kube-state-metrics": {
 		`signals: {otherMetrics: [holograph, kube_deployment]}`,
 		`signals.otherMetrics: must not have kube, scrape or ALERTS (got kube_deployment), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it.`},
-	"one counter for frames and late frames": {
-		`signals: {frames: {name: holograph_frames_over_budget_total}}`,
-		`signals.frames.name: must differ from signals.overruns.name (got holograph_frames_over_budget_total for both), because every frame would count as late: write the counter of all frames.`},
-	"one counter for frames and refused requests": {
-		`signals: {refused: {name: holograph_frames_total}}`,
-		`signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got holograph_frames_total), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none.`},
 	"scrapes too far apart": {
 		`kubeStateMetrics: {scrapeInterval: 2m31s}`,
 		`kubeStateMetrics.scrapeInterval: must be at most 2m30s (got 2m31s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less.`},
@@ -109,23 +97,17 @@ var refusals = map[string]refusal{
 		`renderer: {env: [{name: HOLOGRAPH_GRACE_PERIOD, value: 16s}]}`,
 		`renderer.env: must not have HOLOGRAPH_GRACE_PERIOD, because the chart sets it: write renderer.terminationGracePeriodSeconds instead.`},
 	"two disruption budgets": {
-		`renderer: {podDisruptionBudget: {minAvailable: 1}}`,
-		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got both), because Kubernetes accepts exactly one: write a number for one and null for the other.`},
-	"no disruption budget": {
-		`renderer: {podDisruptionBudget: {maxUnavailable: null}}`,
-		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got neither), because Kubernetes accepts exactly one: write a number for one and null for the other.`},
+		`renderer: {podDisruptionBudget: {maxUnavailable: 1, minAvailable: 1}}`,
+		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got 1 and 1), because Kubernetes accepts only one: write null for the other.`},
 	"disruption budget that allows no eviction": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: 0%}}`,
 		`renderer.podDisruptionBudget.maxUnavailable: must be 1 or more (got 0%), because no pod could be evicted and no node drained: write 1 or more.`},
 	"disruption budget that keeps all pods": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: null, minAvailable: 2}}`,
-		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 2 of the 2 pods of autoscaling.minReplicas), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
+		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 2 of the 2 pods of autoscaling.minReplicas), because no node could be drained: write a lower minAvailable, or null for maxUnavailable: 1.`},
 	"disruption budget that keeps all pods, in percent": {
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 67%}}}`,
-		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 67% of the 3 pods of renderer.replicaCount), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable.`},
-	"own namespace served": {
-		`servedNamespaces: [film, holograph]`,
-		`servedNamespaces: must not have holograph, because it is this release's own namespace, which is always served: remove it.`},
+		`renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got 67% of the 3 pods of renderer.replicaCount), because no node could be drained: write a lower minAvailable, or null for maxUnavailable: 1.`},
 	"served namespaces without a component to serve them": {
 		`{servedNamespaces: [film, games], prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
 		`servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got film, games), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: [].`},
@@ -162,15 +144,12 @@ var refusals = map[string]refusal{
 	"retention without a unit": {
 		`prometheus: {retention: {size: "512"}}`,
 		`prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got 512), because Prometheus reads no other size: write it like 512MB.`},
-	"relisting too often": {
-		`prometheusAdapter: {relistInterval: 10s}`,
-		`prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got 10s, with an interval of 15s), because there is nothing new to find between two scrapes: write 15s or more.`},
 	"maximum age shorter than a relist": {
-		`prometheusAdapter: {relistInterval: 2m1s}`,
-		`prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got 2m, with an interval of 2m1s), because the adapter does not start otherwise: write 2m1s or more.`},
+		`prometheusAdapter: {relistInterval: 2m1s, maxAge: 2m}`,
+		`prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got 2m, with an interval of 2m1s), because the adapter does not start otherwise: write 2m1s or more, or leave it empty.`},
 	"maximum age shorter than two scrapes": {
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 29s}`,
-		`prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got 29s, with an interval of 15s), because one lost scrape would make the metric disappear: write 30s or more.`},
+		`prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got 29s, with an interval of 15s), because one lost scrape would make the metric disappear: write 30s or more, or leave it empty.`},
 	"certificate without a CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
 		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it.`},
@@ -181,13 +160,13 @@ var refusals = map[string]refusal{
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 60m}]}}`,
 		`alerts.errorBudgetBurn.fast[0].short: must be shorter than long (got 60m, with 1h), because the alert would still fire after its cause has ended: write a twelfth of long, as 5m is of 1h.`},
 	"alert over more than the window of the objective": {
-		`slo: {window: 1d}`,
+		`{slo: {window: 1d}, alerts: {errorBudgetBurn: {slow: [{percent: 10, long: 3d, short: 6h}]}}}`,
 		`alerts.errorBudgetBurn.slow[0].long: must be at most slo.window (got 3d, with a window of 1d), because the error budget is that of the window: write a shorter time.`},
 	"alert over more than the retention": {
-		`prometheus: {retention: {time: 1d}}`,
+		`{prometheus: {retention: {time: 1d}}, alerts: {errorBudgetBurn: {slow: [{percent: 10, long: 3d, short: 6h}]}}}`,
 		`alerts.errorBudgetBurn.slow[0].long: must be at most prometheus.retention.time (got 3d, with a retention of 1d), because Prometheus has no older samples: raise the retention, or write a shorter time.`},
 	"alert that cannot fire": {
-		`slo: {objective: 90}`,
+		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 1h, short: 5m}]}}}`,
 		`alerts.errorBudgetBurn.fast[0].percent: must be a share of the error budget that can be spent within long (got 2, with an slo.objective of 90 and a long of 1h), because the alert could not fire even if every frame were late: write less than 1.4.`},
 	"alert without a duration": {
 		`alerts: {metricAbsent: {for: soon}}`,
@@ -202,6 +181,9 @@ var refusalsOfOldKubernetes = map[string]refusal{
 	"device claims before Kubernetes 1.34": {
 		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
 		`renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is v1.30.14, which does not have the field: request devices under renderer.resources.limits.`},
+	"no pods before Kubernetes 1.37": {
+		`autoscaling: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]}`,
+		`autoscaling.minReplicas: must be 1 or more before Kubernetes 1.37 (got 0), because this cluster is v1.30.14, which does not scale to 0 by default: write 1, or autoscaling.provider: keda.`},
 	"tolerance before Kubernetes 1.35": {
 		`autoscaling: {behavior: {scaleDown: {tolerance: 0.2}}}`,
 		`autoscaling.behavior.scaleDown.tolerance: must not be set before Kubernetes 1.35 (got 0.2), because this cluster is v1.30.14, which does not have the field: remove it.`},
@@ -233,14 +215,14 @@ var failurePlace = regexp.MustCompile(`(?s)^.*execution error at \(holograph/tem
 func TestAllRefusalsAreShownAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := chart.Template(chart.Options{SkipSchema: true, Values: []chart.Values{chart.Parse(t,
-		`{prometheus: {scrapeInterval: 1m, enabled: false}, autoscaling: {minReplicas: 11, headroom: 1}, signals: {demand: {enabled: false}}}`)}})
+		`{prometheus: {scrapeInterval: 1m, enabled: false}, autoscaling: {minReplicas: 11, headroom: 1}, signals: {overruns: {window: 2m}, demand: {enabled: false}}, prometheusAdapter: {maxAge: 1m}}`)}})
 	require.Error(t, err)
 	var keys []string
 	for line := range strings.Lines(failurePlace.ReplaceAllString(err.Error(), "")) {
 		key, _, _ := strings.Cut(line, ": ")
 		keys = append(keys, key)
 	}
-	assert.Equal(t, []string{"autoscaling.headroom", "signals.overruns.window", "autoscaling.minReplicas", "prometheus.url", "prometheusAdapter.relistInterval"}, keys)
+	assert.Equal(t, []string{"autoscaling.headroom", "signals.overruns.window", "autoscaling.minReplicas", "prometheus.url", "prometheusAdapter.maxAge"}, keys)
 }
 
 // TestEveryRefusalHasACase reads the messages from the templates and finds a case for each.
@@ -277,12 +259,21 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`{signals: {overruns: {window: 1m32s}, demand: {enabled: false}}, prometheus: {scrapeInterval: 23s}}`,
 		`autoscaling: {minReplicas: 10}`,
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 30s}`,
+		`prometheusAdapter: {relistInterval: 5s}`,
 		`signals: {overruns: {target: 1m}}`,
 		`signals: {overruns: {target: 1}}`,
 		`signals: {demand: {target: 1m}}`,
 		`signals: {demand: {target: 1000m}}`,
+		`signals: {labels: {container: ""}}`,
+		`signals: {overruns: {histogram: {metric: frame_seconds}}, frames: {name: ""}}`,
+		`signals: {overruns: {metric: frames_total, selector: {late: true}}, frames: {name: frames_total}}`,
+		`signals: {demand: {capacity: {metric: "", value: 45}}}`,
+		`signals: {demand: {enabled: false, capacity: {metric: ""}}}`,
+		`autoscaling: {provider: keda, headroom: 1}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 6, startupProbe: null}`,
+		`renderer: {image: {repository: "registry.example:5000/acme/renderer"}}`,
+		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102, protocol: UDP}]}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
 		`{slo: {window: 3d}, prometheus: {retention: {time: 3d}}}`,
 		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 1.3, long: 1h, short: 59m}]}}}`,

@@ -16,7 +16,9 @@ func TestReplicasSurviveTheSwitchToAutoscaling(t *testing.T) {
 	t.Parallel()
 	const (
 		helm3      = `{manager: helm, operation: Update, fieldsV1: {"f:spec": {"f:replicas": {}}}}`
-		helm4      = `{manager: helm, operation: Apply, fieldsV1: {"f:spec": {"f:replicas": {}}}}`
+		helm4      = `{manager: helm, operation: Apply, fieldsV1: {"f:metadata": {"f:annotations": {"f:holograph/replicas-in-manifest": {}}}, "f:spec": {"f:replicas": {}}}}`
+		flux       = `{manager: helm-controller, operation: Apply, fieldsV1: {"f:metadata": {"f:annotations": {"f:holograph/replicas-in-manifest": {}}}, "f:spec": {"f:replicas": {}}}}`
+		other      = `{manager: somebody, operation: Apply, fieldsV1: {"f:spec": {"f:replicas": {}}}}`
 		autoscaler = `{manager: kube-controller-manager, operation: Update, subresource: scale, fieldsV1: {"f:spec": {"f:replicas": {}}}}`
 		status     = `{manager: kube-controller-manager, operation: Update, subresource: status, fieldsV1: {"f:status": {"f:replicas": {}}}}`
 	)
@@ -32,6 +34,9 @@ func TestReplicasSurviveTheSwitchToAutoscaling(t *testing.T) {
 		"Helm 3 wrote it, the autoscaler since":  {annotated: true, managers: helm3 + "," + autoscaler, live: 7, want: int64(7)},
 		"Helm 4 wrote it":                        {annotated: true, managers: helm4 + "," + status, live: 5, want: int64(5)},
 		"Helm 4 wrote it, the autoscaler since":  {annotated: true, managers: helm4 + "," + autoscaler, live: 7},
+		"Flux wrote it":                          {annotated: true, managers: flux + "," + status, live: 5, want: int64(5)},
+		"Flux wrote it, the autoscaler since":    {annotated: true, managers: flux + "," + autoscaler, live: 7},
+		"Helm 3 wrote it, and somebody applied":  {annotated: true, managers: helm3 + "," + other, live: 7, want: int64(7)},
 		"Helm wrote fewer than the autoscaler's": {annotated: true, managers: helm3, live: 1, want: int64(2)},
 	} {
 		t.Run(name, func(t *testing.T) {

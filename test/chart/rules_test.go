@@ -130,14 +130,19 @@ func totalQueries(t *testing.T, values ...chart.Values) (overruns, demand string
 
 func TestTotalQueries(t *testing.T) {
 	t.Parallel()
-	overruns, demand := totalQueries(t)
-	_, spare := totalQueries(t, chart.Set("autoscaling.headroom", 0.5))
-	ruleTest(t, t.TempDir(), "total_query.yaml", func(name string) string {
-		query, known := map[string]string{"overruns": overruns, "demand": demand, "spare": spare}[name]
-		require.True(t, known, "no such placeholder: ${%s}", name)
-		// The adapter finds the Deployment by the label, which the totals of the file lack.
-		return "sum(" + query + ")"
-	})
+	for who, queries := range map[string]func(*testing.T, ...chart.Values) (overruns, demand string){"Object metric": totalQueries, "KEDA": kedaQueries} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			overruns, demand := queries(t)
+			_, spare := queries(t, chart.Set("autoscaling.headroom", 0.5))
+			ruleTest(t, t.TempDir(), "total_query.yaml", func(name string) string {
+				query, known := map[string]string{"overruns": overruns, "demand": demand, "spare": spare}[name]
+				require.True(t, known, "no such placeholder: ${%s}", name)
+				// The adapter finds the Deployment by the label, which the totals of the file lack.
+				return "sum(" + query + ")"
+			})
+		})
+	}
 }
 
 // TestTotalsAreOfTheDeploymentThatIsAskedFor: the name comes with the request, from anyone who may read metrics. It

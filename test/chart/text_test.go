@@ -94,7 +94,7 @@ var refusalsOfTexts = map[string]refusal{
 		`alerts.runbook: must be a URL that begins with http:// or https:// and has no #, or empty (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph.`},
 	"label of the alert's own": {
 		`alerts: {labels: {namespace: other}}`,
-		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
 	"label that is a template": {
 		`alerts: {labels: {team: "{{ nosuch }}"}}`,
 		`alerts.labels.team: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself.`},
@@ -122,9 +122,9 @@ var refusalsOfTexts = map[string]refusal{
 	"killed while it drains": {
 		`renderer: {terminationGracePeriodSeconds: 10}`,
 		`renderer.terminationGracePeriodSeconds: must be 11 or more (got 10), because it must cover renderer.lifecycle.preStop.sleep.seconds (5), the reference renderer's own drain (5s) and a last frame (33ms), and frames in flight would be lost otherwise.`},
-	"KEDA shut out": {
-		`{keda: {enabled: true}, autoscaling: {enabled: false}, prometheusAdapter: {enabled: false}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.queriers: must name KEDA's operator (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: keda}}}.`},
+	"adapter shut out": {
+		`{prometheusAdapter: {enabled: false}, networkPolicy: {enabled: true}}`,
+		`networkPolicy.queriers: must name the adapter that queries the embedded Prometheus (got none), because the policy does not admit it otherwise, and nothing would scale: write prometheusAdapter.existing.namespace, or its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}.`},
 }
 
 // refusalsOfNamespaces are the cases of namespaces that Helm accepts with --namespace and a cluster does not.

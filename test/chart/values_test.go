@@ -35,6 +35,8 @@ func renderings(t *testing.T) map[string]chart.Values {
 		"with policies":            chart.Set("networkPolicy.enabled", true),
 		"renderer alone":           named(t, "alone"),
 		"with KEDA":                named(t, "KEDA"),
+		"with all of KEDA":         named(t, "KEDA with everything"),
+		"with KEDA, for others":    chart.Parse(t, "{autoscaling: {provider: keda}, servedNamespaces: [holograph, film]}"),
 		"with the operator":        named(t, "operator"),
 		"with annotations":         chart.Set("scrapeAnnotations.enabled", true),
 		"with an existing adapter": named(t, "existing adapter"),

@@ -48,10 +48,14 @@ type cluster struct {
 	hpas         map[string]*autoscalingv2.HorizontalPodAutoscaler
 	apiServices  map[string]*apiregistrationv1.APIService
 	scaledObject map[string]any
+	// workloads are those that are no Deployments, by the end of their path.
+	workloads map[string]any
 	// exported is what each pod answers at /metrics, by pod.
 	exported map[string]string
 	// samples are what Prometheus has.
 	samples []sample
+	// answers are what Prometheus answers to whole expressions.
+	answers map[string][]any
 	// prometheusDown is what the API server answers in Prometheus' place.
 	prometheusDown *metav1.Status
 	// targetError is the last error of each target that is down.
@@ -60,6 +64,8 @@ type cluster struct {
 	// is what it serves, by metric and pod.
 	versions []string
 	values   map[string]map[string]string
+	// objects is what it serves of the Deployment as a whole, by metric.
+	objects map[string]string
 	// unserved makes the API server unable to reach the adapter.
 	unserved bool
 	// valuesError is what the adapter answers in place of values.
@@ -114,6 +120,7 @@ func healthy(t *testing.T, values string) *cluster {
 		exported:    map[string]string{},
 		versions:    []string{"v1beta2", "v1beta1"},
 		values:      map[string]map[string]string{},
+		objects:     map[string]string{},
 		totals:      map[string]string{},
 		forbidden:   map[string]string{},
 	}
@@ -170,10 +177,18 @@ func healthy(t *testing.T, values string) *cluster {
 			},
 		}
 		for _, metric := range hpa.Spec.Metrics {
-			hpa.Status.CurrentMetrics = append(hpa.Status.CurrentMetrics, autoscalingv2.MetricStatus{
-				Type: metric.Type,
-				Pods: &autoscalingv2.PodsMetricStatus{Metric: metric.Pods.Metric, Current: autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)}},
-			})
+			status, current := autoscalingv2.MetricStatus{Type: metric.Type}, autoscalingv2.MetricValueStatus{AverageValue: resource.NewMilliQuantity(31, resource.DecimalSI)}
+			switch {
+			case metric.External != nil:
+				status.External = &autoscalingv2.ExternalMetricStatus{Metric: metric.External.Metric, Current: current}
+			case metric.Object != nil:
+				c.objects[metric.Object.Metric.Name] = "62m"
+				delete(c.values, metric.Object.Metric.Name)
+				status.Object = &autoscalingv2.ObjectMetricStatus{Metric: metric.Object.Metric, Current: current}
+			default:
+				status.Pods = &autoscalingv2.PodsMetricStatus{Metric: metric.Pods.Metric, Current: current}
+			}
+			hpa.Status.CurrentMetrics = append(hpa.Status.CurrentMetrics, status)
 		}
 		c.hpas[hpa.Name] = hpa
 	}
@@ -345,6 +360,11 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 	if name, found := strings.CutPrefix(r.URL.Path, "/apis/apiregistration.k8s.io/v1/apiservices/"); found {
 		return one(c.apiServices[name], "apiservices", name)
 	}
+	for path, workload := range c.workloads {
+		if strings.HasSuffix(r.URL.Path, "/namespaces/"+namespace+"/"+path) {
+			return workload, nil
+		}
+	}
 	if name, found := in("keda.sh", "v1alpha1", "scaledobjects/"); found {
 		if c.scaledObject == nil {
 			return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "scaledobjects"}, name)
@@ -455,10 +475,22 @@ func (c *cluster) customMetrics(path string) (any, error) {
 		for metric := range c.values {
 			list.APIResources = append(list.APIResources, metav1.APIResource{Name: "pods/" + metric, Namespaced: true})
 		}
+		for metric := range c.objects {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: "deployments.apps/" + metric, Namespaced: true})
+		}
 		return list, nil
 	}
 	if c.valuesError != nil {
 		return nil, &apierrors.StatusError{ErrStatus: *c.valuesError}
+	}
+	if metric, found := strings.CutPrefix(rest, "/namespaces/"+namespace+"/deployments.apps/holograph-renderer/"); found {
+		value, has := c.objects[metric]
+		if !has || value == "" {
+			// As prometheus-adapter says it.
+			return nil, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound,
+				Message: "the server could not find the metric " + metric + " for deployments.apps holograph-renderer"}}
+		}
+		return map[string]any{"items": []any{map[string]any{"describedObject": map[string]string{"kind": "Deployment", "name": "holograph-renderer"}, "value": value}}}, nil
 	}
 	metric := strings.TrimPrefix(rest, "/namespaces/"+namespace+"/pods/*/")
 	items := []any{}
@@ -469,7 +501,7 @@ func (c *cluster) customMetrics(path string) (any, error) {
 }
 
 // query matches what the doctor asks Prometheus.
-var query = regexp.MustCompile(`^(time\(\) - timestamp\()?(\w+)(?:\{(.*)\})?\)?$`)
+var query = regexp.MustCompile(`^(time\(\) - timestamp\()?([\w:]*)(?:\{(?:"([^"]+)")?(.*)\})?\)?$`)
 
 // prometheus answers for Prometheus.
 func (c *cluster) prometheus(endpoint, expression string) (any, error) {
@@ -485,13 +517,16 @@ func (c *cluster) prometheus(endpoint, expression string) (any, error) {
 	if expression == "vector(1)" {
 		return success(vector(map[string]any{"metric": map[string]string{}, "value": []any{0, "1"}})), nil
 	}
+	if results, known := c.answers[expression]; known {
+		return success(vector(results...)), nil
+	}
 	match := query.FindStringSubmatch(expression)
 	if match == nil {
 		return nil, errors.New("the fake Prometheus cannot evaluate " + expression)
 	}
 	var results []any
 	for _, sample := range c.samples {
-		if sample.name != match[2] || !matches(sample.labels, match[3]) {
+		if sample.name != cmp.Or(match[2], match[3]) || !matches(sample.labels, match[4]) {
 			continue
 		}
 		value := sample.value

@@ -88,6 +88,13 @@ var faults = map[string]fault{
 		cause:  "Deployment holograph-renderer is scaled to 0 pods",
 		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
 	},
+	"scaled to nothing by its autoscaler": {
+		values: `autoscaling: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]}`,
+		wrong:  scaledToNothing("holograph-renderer"),
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked",
+		remedy: "ask again when a pod runs: have the autoscaler start one, or run kubectl --namespace holograph scale deployment holograph-renderer --replicas=1",
+	},
 	"controller manager away": {
 		wrong:  func(_ *testing.T, c *cluster) { c.deployments["holograph-renderer"].Generation = 2 },
 		link:   "renderer-pods",
@@ -121,7 +128,7 @@ var faults = map[string]fault{
 		link:  "renderer-pods",
 		cause: "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer: ImagePullBackOff: Back-off pulling image",
 		remedy: "load the image localhost/holograph-renderer:0.1.0 into the nodes or push it to where they pull from, " +
-			"or name another (image.registry, repository, tag)",
+			"or name another (image.repository, tag)",
 	},
 	"crash": {
 		wrong:  notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}}),
@@ -152,7 +159,7 @@ var faults = map[string]fault{
 		wrong:  func(_ *testing.T, c *cluster) { c.exported["holograph-renderer-1"] = "" },
 		link:   "renderer-metrics",
 		cause:  "pod holograph-renderer-1 does not give its metrics at port 8080, path /metrics: it answers 404 Not Found",
-		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+		remedy: "write under renderer.metrics where the renderer exports its metrics; a NetworkPolicy may be in the way too",
 	},
 	"counter under another name": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -168,7 +175,7 @@ var faults = map[string]fault{
 		},
 		link:   "renderer-metrics",
 		cause:  "pod holograph-renderer-0 exports no holograph_cpu_capacity_cores at port 8080, path /metrics",
-		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacityMetric",
+		remedy: "let the renderer export it from its start, or write the name that it has under signals.demand.capacity.metric",
 	},
 	"Prometheus scaled to nothing": {
 		wrong:  scaledToNothing("holograph-prometheus"),
@@ -224,7 +231,7 @@ var faults = map[string]fault{
 		},
 		link:  "targets",
 		cause: "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: connection refused",
-		remedy: "let it scrape port 8080, path /metrics (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; " +
+		remedy: "let it scrape port 8080, path /metrics (renderer.metrics), and let its NetworkPolicy and the pods' allow that; " +
 			"what is embedded is written anew by " + upgrade,
 	},
 	"more samples than a scrape may bring": {
@@ -526,7 +533,7 @@ var faults = map[string]fault{
 		},
 		link:   "renderer-metrics",
 		cause:  "pod holograph-renderer-0 does not give its metrics at port 8080, path /metrics: it answers 404 Not Found",
-		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+		remedy: "write under renderer.metrics where the renderer exports its metrics; a NetworkPolicy may be in the way too",
 	},
 	"target that is neither up nor down": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -538,7 +545,7 @@ var faults = map[string]fault{
 		},
 		link:  "targets",
 		cause: "Prometheus' scrape of pod holograph-renderer-0 fails: it does not say why",
-		remedy: "let it scrape port 8080, path /metrics (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; " +
+		remedy: "let it scrape port 8080, path /metrics (renderer.metrics), and let its NetworkPolicy and the pods' allow that; " +
 			"what is embedded is written anew by " + upgrade,
 	},
 	"samples of no age": {
@@ -560,7 +567,7 @@ var faults = map[string]fault{
 		link: "renderer-metrics",
 		cause: `pod holograph-renderer-1 does not give its metrics at port 8080, path /metrics: ` +
 			`pods is forbidden: User "mallory" cannot * resource "*" in API group "*"`,
-		remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+		remedy: "write under renderer.metrics where the renderer exports its metrics; a NetworkPolicy may be in the way too",
 	},
 	"words that move the cursor": {
 		wrong: unavailable("v1beta2.custom.metrics.k8s.io", "\x1b[2J", "\u202eno\nok   everything\r"+strings.Repeat("long ", 1000)),

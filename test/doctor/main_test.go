@@ -88,9 +88,10 @@ func TestLinksOfARelease(t *testing.T) {
 		values string
 		want   []string
 	}{
-		"by default":         {"", all},
-		"one signal":         {"signals: {demand: {enabled: false}}", all},
-		"without autoscaler": {"autoscaling: {enabled: false}", all[:11]},
+		"by default":                     {"", all},
+		"one signal":                     {"signals: {demand: {enabled: false}}", all},
+		"without autoscaler":             {"autoscaling: {enabled: false}", all[:6]},
+		"without autoscaler, for others": {"{autoscaling: {enabled: false}, servedNamespaces: [film]}", all[:11]},
 		"alone": {`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}, kubeStateMetrics: {enabled: false}}`,
 			all[:3]},
 	} {

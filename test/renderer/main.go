@@ -90,7 +90,6 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		"frame_points", settings.FramePoints,
 		"cores", cores,
 		"concurrency", settings.Concurrency,
-		"queue_size", settings.QueueSize,
 		"max_connections", settings.MaxConnections,
 		"connection_max_age", settings.ConnectionMaxAge.String(),
 		"drain_delay", settings.DrainDelay.String(),
@@ -99,7 +98,6 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	s := server.New(server.Options{
 		Budget:           settings.FrameBudget,
 		Concurrency:      settings.Concurrency,
-		QueueSize:        settings.QueueSize,
 		MaxConnections:   settings.MaxConnections,
 		ConnectionMaxAge: settings.ConnectionMaxAge,
 		DrainDelay:       settings.DrainDelay,

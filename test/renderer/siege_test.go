@@ -70,7 +70,7 @@ var attacks = []attack{
 	{name: "a greeting in TLS", send: "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", drip: "\x00\x00\x00\x00"},
 	{name: "frames that nobody reads", send: frame + "\r\n", drip: strings.Repeat(frame+"\r\n", 20)},
 	{name: "large frames that nobody reads", send: frame + "\r\n", drip: frame + "\r\n",
-		args: []string{"--frame-width=1024", "--frame-height=1024", "--frame-points=1", "--frame-budget=1m", "--queue-size=2"}},
+		args: []string{"--frame-width=1024", "--frame-height=1024", "--frame-points=1", "--frame-budget=2s"}},
 	{name: "metrics that nobody reads", drip: strings.Repeat("GET /metrics HTTP/1.1\r\nHost: renderer\r\nAccept-Encoding: gzip\r\n\r\n", 20)},
 	{name: "wrong requests that nobody reads", drip: strings.Repeat("GET /frame?scheduled=x HTTP/1.1\r\nHost: renderer\r\n\r\n", 20)},
 }
@@ -308,7 +308,7 @@ func (r *confined) probe(t *testing.T) {
 	}
 }
 
-// frame asks for one, as long as the queue is full, and returns the status.
+// frame asks for one, as long as it is refused, and returns the status.
 func (r *confined) frame(t *testing.T) int {
 	t.Helper()
 	for {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 
 	"k8s.io/utils/ptr"
 
@@ -60,4 +62,54 @@ func (o options) runDrawn(chart *manifest.Chart, files []string, out io.Writer) 
 		report.DrawnTable(out, result)
 	}
 	return nil
+}
+
+// writeDrawn runs the policies of the ablation under the test set.
+func (o options) writeDrawn(files fs.FS, out io.Writer) error {
+	experiment, policies, err := experiments(files)
+	if err != nil {
+		return err
+	}
+	drawn := trace.Draw(trace.Test)
+	return report.WriteFile(filepath.Join(o.report, "drawn.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# On loads that the policy was not tuned on\n\nMade by `%s`; do not edit.\n\n", Command)
+		fmt.Fprintf(w, "%d traces of two hours, %d of each kind, drawn at random and not used for tuning. Each has a maximum of 2 to 40 pods, 5 to 90 frames per second and pod, and pods that are Ready after 10 to 60 s. ", len(drawn), trace.EachKind)
+		fmt.Fprintln(w, "\"Bad\" is the mean over traces of the share of late and refused frames; \"worst tenth\" the mean of the worst tenth of the traces. \"× oracle\", reversals and recovery are means over traces, as [ablation.md](ablation.md) defines them.")
+		fmt.Fprintln(w)
+		var table, kinds [][]string
+		for _, p := range policies {
+			if !p.Drawn {
+				continue
+			}
+			m, config, err := o.render(experiment, manifest.Values{Map: p.Values})
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.Name, err)
+			}
+			result, err := judge(m, config, drawn)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.Name, err)
+			}
+			all := result.All()
+			table = append(table, []string{p.Name, fmt.Sprintf("%.3f %%", 100*all.Bad), fmt.Sprintf("%.2f %%", 100*all.Worst), fmt.Sprintf("%.2f", all.Cost), fmt.Sprintf("%.2f", all.Reversals), fmt.Sprintf("%.0f s", all.Recovery)})
+			line := []string{p.Name}
+			for _, k := range trace.Kinds {
+				of := result.Of(k.Name)
+				line = append(line, fmt.Sprintf("%.2f %% / %.2f / %.1f / %.0f", 100*of.Bad, of.Cost, of.Reversals, of.Recovery))
+			}
+			kinds = append(kinds, line)
+			fmt.Fprintf(out, "%s, drawn\n", p.Name)
+		}
+		report.Markdown(w, []string{"policy", "bad", "worst tenth", "× oracle", "reversals", "recovery"}, table)
+		fmt.Fprintf(w, "\n## By kind\n\nBad frames / pod-hours as a multiple of the oracle's / reversals / seconds to recover.\n\n")
+		header := []string{"policy"}
+		for _, k := range trace.Kinds {
+			header = append(header, k.Name)
+		}
+		report.Markdown(w, header, kinds)
+		fmt.Fprintln(w)
+		for _, k := range trace.Kinds {
+			fmt.Fprintf(w, "- **%s**: %s\n", k.Name, k.About)
+		}
+		return nil
+	})
 }

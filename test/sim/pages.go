@@ -25,9 +25,11 @@ const Command = "cd test/sim && go run . --report ../../docs/simulation"
 
 // policy is one row of testdata/ablation.yaml.
 type policy struct {
-	Name   string         `json:"name"`
-	Group  string         `json:"group"`
-	About  string         `json:"about"`
+	Name  string `json:"name"`
+	Group string `json:"group"`
+	About string `json:"about"`
+	// Drawn says that it is run under the drawn traces too, of which a run takes ten seconds.
+	Drawn  bool           `json:"drawn"`
 	Values map[string]any `json:"values"`
 }
 
@@ -66,6 +68,9 @@ func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) e
 		return err
 	}
 	if err := o.writeExamples(chart, out); err != nil {
+		return err
+	}
+	if err := o.writeDrawn(files, out); err != nil {
 		return err
 	}
 	if err := o.writeSurroundings(files, out); err != nil {

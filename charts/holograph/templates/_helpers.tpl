@@ -77,8 +77,8 @@ Labels of every object. Takes dict "context" $ "component" name.
 {{- $_ := set $own "helm.sh/chart" (include "holograph.chart" .context) }}
 {{- $_ := set $own "app.kubernetes.io/version" .context.Chart.AppVersion }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .context.Release.Service }}
-{{- $_ := set $own "app.kubernetes.io/part-of" (include "holograph.name" .context) }}
-{{- merge $own .context.Values.commonLabels | toYaml }}
+{{- /* A platform says itself what its parts belong to. */}}
+{{- merge $own .context.Values.commonLabels (dict "app.kubernetes.io/part-of" (include "holograph.name" .context)) | toYaml }}
 {{- end }}
 
 {{/*
@@ -113,7 +113,7 @@ Takes dict "context" $ "component" name "name" name of the service account "rule
 */}}
 {{- define "holograph.roles" -}}
 {{- $own := include "holograph.namespace" .context }}
-{{- range $index, $namespace := prepend .context.Values.servedNamespaces $own }}
+{{- range $index, $namespace := include "holograph.scope.served" .context | fromJsonArray }}
 {{- $role := merge (dict "namespace" $namespace "name" (ternary (include "holograph.foreignName" $) $.name (ne $namespace $own))) $ }}
 {{- if $index }}
 ---
@@ -150,11 +150,22 @@ They have no version, so that a chart upgrade that changes nothing else restarts
 {{- end }}
 
 {{/*
+The registry in a repository: the part before the first slash, where it has a dot or a port or is localhost. Otherwise
+it is a part of the repository's name, as in acme/renderer. Takes the repository.
+*/}}
+{{- define "holograph.image.host" -}}
+{{- regexFind "^(localhost|[^/]*[.:][^/]*)/" . | trimSuffix "/" }}
+{{- end }}
+
+{{/*
 Reference of an image. Takes dict "context" $ "image" values.
 */}}
 {{- define "holograph.image" -}}
 {{- $registry := default .image.registry .context.Values.global.imageRegistry }}
-{{- $repository := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") }}
+{{- $repository := .image.repository }}
+{{- if $registry }}
+{{- $repository = printf "%s/%s" $registry (trimPrefix (printf "%s/" (include "holograph.image.host" $repository)) $repository) }}
+{{- end }}
 {{- if .image.digest }}
 {{- printf "%s@%s" $repository .image.digest }}
 {{- else }}
@@ -163,13 +174,29 @@ Reference of an image. Takes dict "context" $ "image" values.
 {{- end }}
 
 {{/*
-The scheduling fields of a supporting component's pod.
+What is to be done for an image that no registry has, because it was built for the nodes; empty for every other image.
+Takes dict "context" $ "component" renderer or doctor.
+*/}}
+{{- define "holograph.image.unpublished" -}}
+{{- $image := (get .context.Values .component).image }}
+{{- $reference := include "holograph.image" (dict "context" .context "image" $image) }}
+{{- $build := ternary (printf "Build it from test/%s" .component) "Build it" (eq (base $image.repository) (printf "holograph-%s" .component)) }}
+{{- if eq (include "holograph.image.host" $reference) "localhost" }}
+{{- $reference }} is in no registry. {{ $build }} and load it into every node
+{{- /* Who writes a registry of this image has pushed it there; that of all images came from elsewhere. */}}
+{{- else if eq (default (include "holograph.image.host" $image.repository) $image.registry) "localhost" }}
+{{- $reference }} is in no registry until you push it. {{ $build }} and push it to {{ .context.Values.global.imageRegistry }}
+{{- end }}
+{{- end }}
+
+{{/*
+The scheduling fields of a component's pod. Its own nodeSelector and tolerations replace the global ones.
 Takes dict "context" $ "values" values of the component.
 */}}
 {{- define "holograph.scheduling" -}}
 {{- $pod := dict }}
 {{- range $key := list "priorityClassName" "nodeSelector" "affinity" "tolerations" }}
-{{- with get $.values $key }}
+{{- with get $.values $key | default (get $.context.Values.global $key) }}
 {{- $_ := set $pod $key . }}
 {{- end }}
 {{- end }}
@@ -209,8 +236,8 @@ Annotations of the renderer's pods for a Prometheus that finds its targets by th
 {{- define "holograph.renderer.scrapeAnnotations" -}}
 {{- if .Values.scrapeAnnotations.enabled -}}
 prometheus.io/scrape: "true"
-prometheus.io/port: {{ .Values.renderer.port | quote }}
-prometheus.io/path: {{ .Values.renderer.metricsPath | quote }}
+prometheus.io/port: {{ include "holograph.metrics.port" . | quote }}
+prometheus.io/path: {{ .Values.renderer.metrics.path | quote }}
 {{- end }}
 {{- end }}
 

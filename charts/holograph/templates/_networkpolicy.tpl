@@ -24,21 +24,106 @@ The pods of one component of this release as a peer. Takes dict "context" $ "com
 {{- end }}
 
 {{/*
+Who reads the metrics of the renderers, as peers.
+*/}}
+{{- define "holograph.networkPolicy.metricsReaders" -}}
+{{ include "holograph.networkPolicy.scrapers" . }}
+{{- if .Values.prometheus.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "prometheus") }}
+{{- end }}
+{{- if .Values.doctor.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "doctor") }}
+{{- end }}
+{{- end }}
+
+{{/*
+The pods of this release's workload as a peer.
+*/}}
+{{- define "holograph.networkPolicy.ownRenderers" -}}
+- podSelector:
+    matchLabels:
+      {{- include "holograph.target.podLabels" . | trim | nindent 6 }}
+{{- end }}
+
+{{/*
 The renderers of this release and of those in servedNamespaces as peers.
 */}}
 {{- define "holograph.networkPolicy.renderers" -}}
 {{- $renderer := dict "context" $ "component" "renderer" }}
-{{- include "holograph.networkPolicy.peer" $renderer }}
+{{- include "holograph.networkPolicy.ownRenderers" . }}
 {{- with .Values.servedNamespaces }}
+{{ include "holograph.networkPolicy.foreignPeer" (merge (dict "namespaces" .) $renderer) }}
+{{- end }}
+{{- end }}
+
+{{/*
+The pods of one component of other releases, in some namespaces, as a peer. Takes dict "context" $ "component" name
+"namespaces" list.
+*/}}
+{{- define "holograph.networkPolicy.foreignPeer" -}}
 - namespaceSelector:
     matchExpressions:
       - key: kubernetes.io/metadata.name
         operator: In
         values:
-          {{- toYaml . | nindent 10 }}
+          {{- toYaml .namespaces | nindent 10 }}
   podSelector:
     matchLabels:
-      {{- omit (include "holograph.selectorLabels" $renderer | fromYaml) "app.kubernetes.io/instance" | toYaml | nindent 6 }}
+      {{- omit (include "holograph.selectorLabels" . | fromYaml) "app.kubernetes.io/instance" | toYaml | nindent 6 }}
+{{- end }}
+
+{{/*
+Pods with a label in another namespace as a peer. Takes dict "namespace" name, and optionally "label" and "value".
+*/}}
+{{- define "holograph.networkPolicy.inNamespace" -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ .namespace | quote }}
+  {{- if .label }}
+  podSelector:
+    matchLabels:
+      {{ .label }}: {{ .value | quote }}
+  {{- end }}
+{{- end }}
+
+{{/*
+Peers that query the embedded Prometheus: those that the chart knows of, and networkPolicy.queriers. KEDA's operator and
+prometheus-adapter have the labels of their own manifests and charts.
+*/}}
+{{- define "holograph.networkPolicy.queriers" -}}
+{{- if include "holograph.prometheusAdapter.runs" . }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "prometheus-adapter") }}
+{{- end }}
+{{- if .Values.doctor.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "doctor") }}
+{{- end }}
+{{- with .Values.servedNamespaces }}
+{{ include "holograph.networkPolicy.foreignPeer" (dict "context" $ "component" "doctor" "namespaces" .) }}
+{{- end }}
+{{- if include "holograph.autoscaling.keda" . }}
+{{ include "holograph.networkPolicy.inNamespace" (dict "namespace" "keda" "label" "app" "value" "keda-operator") }}
+{{- end }}
+{{- if include "holograph.prometheusAdapter.writesRules" . }}
+{{ include "holograph.networkPolicy.inNamespace" (dict "namespace" .Values.prometheusAdapter.existing.namespace "label" "app.kubernetes.io/name" "value" "prometheus-adapter") }}
+{{- end }}
+{{- with .Values.networkPolicy.queriers }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Peers that scrape in place of the embedded Prometheus: networkPolicy.scrapers, or those that are the Prometheus of
+prometheus.url, as far as the values say.
+*/}}
+{{- define "holograph.networkPolicy.scrapers" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $service := regexFind "^https?://[^/:]+[.][-a-z0-9]+[.]svc([./:]|$)" .Values.prometheus.url }}
+{{- if $policy.scrapers }}
+{{- toYaml $policy.scrapers }}
+{{- else if and (not .Values.prometheus.enabled) $policy.prometheus.peers }}
+{{- toYaml $policy.prometheus.peers }}
+{{- else if and (not .Values.prometheus.enabled) $service }}
+{{- include "holograph.networkPolicy.inNamespace" (dict "namespace" (regexReplaceAll "^.*[.]([-a-z0-9]+)[.]svc[./:]?$" $service "${1}")) }}
 {{- end }}
 {{- end }}
 

@@ -1,8 +1,8 @@
 {{/*
-Name of the renderer's container. The Deployment, the rule and the scrape job use it.
+Name of the container that exports the metrics. The rule, the queries and the scrape job use it.
 */}}
 {{- define "holograph.container" -}}
-renderer
+{{ default (include "holograph.renderer.container" .) .Values.renderer.metrics.container }}
 {{- end }}
 
 {{/*
@@ -13,23 +13,61 @@ overruns{{ if .Values.signals.demand.enabled }} demand{{ end }}
 {{- end }}
 
 {{/*
-Matcher of the renderer's container. Every query has it, because the adapter does not copy it from a rule's seriesQuery
-to its metricsQuery.
+Matchers of a map of labels, in the order of their names, each after a comma. Takes the map.
 */}}
-{{- define "holograph.signals.container" -}}
-{{ printf "%s=%q" .Values.signals.labels.container (include "holograph.container" .) }}
+{{- define "holograph.signals.selector" -}}
+{{- range $label, $value := . }},{{ $label }}={{ toString $value | quote }}{{ end }}
 {{- end }}
 
 {{/*
-One value per pod of one counter or gauge. Takes dict "context" $ "function" name "series" name "window" duration.
+Matchers that every query of the renderer's series has, each after a comma: the renderer's container and signals.matchers.
+The adapter does not copy them from a rule's seriesQuery to its metricsQuery.
+*/}}
+{{- define "holograph.signals.matchers" -}}
+{{- with .Values.signals.labels.container -}}
+{{ printf ",%s=%q" . (include "holograph.container" $) }}
+{{- end }}
+{{- include "holograph.signals.selector" .Values.signals.matchers }}
+{{- end }}
 
-The function is applied to each scraped series first, so that `rate` sees a counter reset. Then `max without`
-the scrapers' labels makes one of the series that two scrapers made of the same measurement, and `sum by`
-adds the series that a pod has on purpose (one per view, eye or GPU).
+{{/*
+A selector of series. A name that is not of Prometheus' old form, like http.server.duration, stands in the braces.
+Takes dict "name" text "matchers" text.
+*/}}
+{{- define "holograph.signals.series" -}}
+{{- if and (regexMatch "[./-]" .name) (not (hasPrefix "<<" .name)) -}}
+{ {{- quote .name }}{{ with trimPrefix "," .matchers }},{{ . }}{{ end -}} }
+{{- else -}}
+{{ .name }}{ {{- trimPrefix "," .matchers -}} }
+{{- end }}
+{{- end }}
+
+{{/*
+Labels by which queries of all renderers tell pods apart, and what is recorded of a namespace: those of signals.matchers too.
+Takes dict "context" $ "labels" list.
+*/}}
+{{- define "holograph.signals.by" -}}
+{{ concat .labels (keys .context.Values.signals.matchers | sortAlpha) | join ", " }}
+{{- end }}
+
+{{/*
+One value per measurement: a function of each scraped series, and of the series that two scrapers made of the same
+measurement one. `rate` stands inside, so that it sees a counter reset.
+Takes dict "context" $ "function" text with %s for the range "series" name "selector" map "window" duration, optionally
+"matchers" and "without", a label that is dropped too.
+*/}}
+{{- define "holograph.signals.measured" -}}
+{{- $matchers := printf "<<.LabelMatchers>>%s%s%s" (include "holograph.signals.matchers" .context) (include "holograph.signals.selector" (default dict .selector)) (default "" .matchers) -}}
+{{- $range := printf "%s[%s]" (include "holograph.signals.series" (dict "name" .series "matchers" $matchers)) .window -}}
+max without ({{ concat .context.Values.signals.scrapeLabels (compact (list .without)) | join ", " }}) ({{ replace "%s" $range .function }})
+{{- end }}
+
+{{/*
+One value per pod of one counter or gauge: the sum of the series that a pod has on purpose (one per view, eye or GPU).
+Takes the same as holograph.signals.measured.
 */}}
 {{- define "holograph.signals.perPod" -}}
-{{- $scrapeLabels := join ", " .context.Values.signals.scrapeLabels -}}
-sum by (<<.GroupBy>>) (max without ({{ $scrapeLabels }}) ({{ .function }}({{ .series }}{<<.LabelMatchers>>,{{ include "holograph.signals.container" .context }}}[{{ .window }}])))
+sum by (<<.GroupBy>>) ({{ include "holograph.signals.measured" . }})
 {{- end }}
 
 {{/*
@@ -43,29 +81,163 @@ as 0 and Inf as a number below zero. Takes dict "query" text "most" number.
 {{- end }}
 
 {{/*
-Frames per second that a counter counts. Takes dict "context" $ "series" name.
+How late frames are measured: counter, part, classic, native or query. A part is a counter of all frames of which a
+selector picks those that were late: a pod that has the counter without that part has had no late frame yet.
+*/}}
+{{- define "holograph.signals.overruns.form" -}}
+{{- $overruns := .Values.signals.overruns -}}
+{{- if $overruns.query -}}
+query
+{{- else if $overruns.histogram.metric -}}
+{{ $overruns.histogram.type }}
+{{- else if and $overruns.selector (eq (default $overruns.name $overruns.metric) .Values.signals.frames.name) -}}
+part
+{{- else -}}
+counter
+{{- end }}
+{{- end }}
+
+{{/*
+The series that counts all frames, as JSON: "name", "selector" and "native", whether it is a native histogram.
+Where frame times are a histogram, it counts the frames.
+*/}}
+{{- define "holograph.signals.frames" -}}
+{{- $signals := .Values.signals -}}
+{{- $form := include "holograph.signals.overruns.form" . -}}
+{{- if has $form (list "classic" "native") -}}
+{{ dict "name" (printf "%s%s" $signals.overruns.histogram.metric (ternary "_count" "" (eq $form "classic"))) "selector" $signals.overruns.selector "native" (eq $form "native") | toJson }}
+{{- else -}}
+{{ dict "name" $signals.frames.name "selector" $signals.frames.selector "native" false | toJson }}
+{{- end }}
+{{- end }}
+
+{{/*
+The series by which the adapter finds a signal, as JSON like the one above: every pod has it, whether frames are late or not.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.found" -}}
+{{- $signal := get .context.Values.signals .key -}}
+{{- if eq .key "demand" -}}
+{{- $frames := include "holograph.signals.frames" .context | fromJson -}}
+{{ dict "name" $signal.offered.metric "selector" $signal.offered.selector "native" (and $frames.native (eq $signal.offered.metric $frames.name)) | toJson }}
+{{- else if eq (include "holograph.signals.overruns.form" .context) "counter" -}}
+{{ dict "name" (default $signal.name $signal.metric) "selector" $signal.selector "native" false | toJson }}
+{{- else -}}
+{{ include "holograph.signals.frames" .context }}
+{{- end }}
+{{- end }}
+
+{{/*
+How much of something a pod counts per second. Takes dict "context" $ "of" such a series "window" duration.
 */}}
 {{- define "holograph.signals.counted" -}}
-{{- $query := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" .series "window" .context.Values.signals.overruns.window) -}}
-{{ include "holograph.signals.sound" (dict "query" $query "most" .context.Values.signals.frames.maxRate) }}
+{{- include "holograph.signals.perPod" (dict "context" .context "function" (ternary "histogram_count(rate(%s))" "rate(%s)" .of.native) "series" .of.name "selector" .of.selector "window" .window) }}
+{{- end }}
+
+{{/*
+Frames per second, of each pod.
+*/}}
+{{- define "holograph.signals.frames.query" -}}
+{{- $counted := include "holograph.signals.counted" (dict "context" $ "of" (include "holograph.signals.frames" . | fromJson) "window" (include "holograph.signals.window" (dict "context" $ "key" "overruns"))) -}}
+{{ include "holograph.signals.sound" (dict "query" $counted "most" .Values.signals.frames.maxRate) }}
+{{- end }}
+
+{{/*
+Frames over budget per second as they are measured, sound or not.
+
+  part     Late frames, or 0 for a pod that has counted none yet.
+  classic  Frames that are not in the buckets up to the budget. Each measurement is subtracted from its own, because sums
+           of the same numbers in another order differ in their last digit. One without a bucket that ends at the budget
+           makes its pod's value NaN, which is none: the next bucket would give a wrong value.
+  native   The share of a histogram above the budget. Between the bounds of its buckets Prometheus interpolates.
+           Of no frames there is no share, but there is a count, which is 0.
+*/}}
+{{- define "holograph.signals.overruns.measured" -}}
+{{- $overruns := .Values.signals.overruns -}}
+{{- $window := include "holograph.signals.window" (dict "context" $ "key" "overruns") -}}
+{{- $form := include "holograph.signals.overruns.form" . -}}
+{{- $frames := include "holograph.signals.frames" . | fromJson -}}
+{{- if eq $form "query" -}}
+({{ $overruns.query | replace "<<.LabelMatchers>>" (printf "<<.LabelMatchers>>%s" (include "holograph.signals.matchers" .)) | trim }})
+{{- else if eq $form "part" -}}
+{{- $late := include "holograph.signals.perPod" (dict "context" $ "function" "rate(%s)" "series" $frames.name "selector" $overruns.selector "window" $window) -}}
+({{ $late }}
+or 0 * {{ include "holograph.signals.counted" (dict "context" $ "of" $frames "window" $window) }})
+{{- else if eq $form "classic" -}}
+{{- $count := include "holograph.signals.measured" (dict "context" $ "function" "rate(%s)" "series" $frames.name "selector" $frames.selector "window" $window) -}}
+{{- $bucket := include "holograph.signals.measured" (dict "context" $ "function" "rate(%s)" "series" (printf "%s_bucket" $overruns.histogram.metric) "selector" $frames.selector "window" $window
+  "matchers" (printf ",le=~%q" (include "holograph.signals.bound.pattern" .)) "without" "le") -}}
+sum by (<<.GroupBy>>) ({{ $count }}
+- ({{ $bucket }}
+or NaN * {{ $count }}))
+{{- else if eq $form "native" -}}
+{{- include "holograph.signals.perPod" (dict "context" $ "series" $frames.name "selector" $frames.selector "window" $window
+  "function" (printf "(histogram_count(rate(%%s)) > 0) * histogram_fraction(%s, +Inf, rate(%%s)) or histogram_count(rate(%%s))" (include "holograph.signals.bound" .))) }}
+{{- else -}}
+{{- include "holograph.signals.perPod" (dict "context" $ "function" "rate(%s)" "series" "<<.Series>>" "selector" $overruns.selector "window" $window) }}
+{{- end }}
 {{- end }}
 
 {{/*
 Frames over budget per second.
 */}}
 {{- define "holograph.signals.overruns.query" -}}
-{{ include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>") }}
+{{- include "holograph.signals.query" (dict "context" $ "key" "overruns" "query" (include "holograph.signals.sound" (dict "query" (include "holograph.signals.overruns.measured" $) "most" .Values.signals.frames.maxRate))) }}
 {{- end }}
 
 {{/*
-Work offered per second, divided by the work that the pod can do per second.
+A query of the adapter's. <<.Series>> is the series that it found, whose name the adapter puts before a brace. A name that
+needs quotes is written out. Takes dict "context" $ "key" the signal's key below `signals` "query" text.
+*/}}
+{{- define "holograph.signals.query" -}}
+{{- $found := include "holograph.signals.found" . | fromJson -}}
+{{- if regexMatch "[./-]" $found.name -}}
+{{ .query | replace "<<.Series>>{" (printf "{%q," $found.name) }}
+{{- else -}}
+{{ .query }}
+{{- end }}
+{{- end }}
+
+{{/*
+The frame budget in the unit of the histogram of frame times, as a plain decimal number.
+*/}}
+{{- define "holograph.signals.bound" -}}
+{{- $milliseconds := include "holograph.goMilliseconds" .Values.frame.budget | float64 -}}
+{{- $budget := ternary $milliseconds (divf $milliseconds 1000) (eq .Values.signals.overruns.histogram.unit "milliseconds") -}}
+{{ regexReplaceAll "^[.]" (printf "%.9f" $budget | trimAll "0" | trimSuffix ".") "0." }}
+{{- end }}
+
+{{/*
+Regular expression of that number as `le` may have it: 0.033, 0.0330 or 3.3e-02, and 1, 1.0 or 1e+00. Prometheus 3 and some
+clients write 1.0 where others write 1.
+*/}}
+{{- define "holograph.signals.bound.pattern" -}}
+{{- $number := include "holograph.signals.bound" . | splitList "." -}}
+{{- $whole := first $number -}}
+{{- $fraction := "" -}}
+{{- if gt (len $number) 1 }}{{ $fraction = last $number }}{{ end -}}
+{{- $digits := printf "%s%s" $whole $fraction | trimAll "0" -}}
+{{- $exponent := sub (len $whole) 1 -}}
+{{- if eq $whole "0" }}{{ $exponent = sub (len (regexReplaceAll "^0+" $fraction "")) (len $fraction | add1) }}{{ end -}}
+{{- $plain := printf "%s([.]0*)?" $whole -}}
+{{- if $fraction }}{{ $plain = printf "%s[.]%s0*" $whole $fraction }}{{ end -}}
+{{- $rest := substr 1 (len $digits) $digits -}}
+{{- $mantissa := printf "%s([.]0*)?" (substr 0 1 $digits) -}}
+{{- if $rest }}{{ $mantissa = printf "%s[.]%s0*" (substr 0 1 $digits) $rest }}{{ end -}}
+{{- $sign := ternary "-" "[+]?" (lt $exponent 0) -}}
+{{ $plain }}|{{ $mantissa }}[eE]{{ $sign }}0*{{ ternary (sub 0 $exponent) $exponent (lt $exponent 0) }}
+{{- end }}
+
+{{/*
+Work offered per second, divided by the work that the pod can do per second; of a gauge its average, such as sessions,
+divided by what the pod has room for.
 
 A pod without both has no value. The bounds in brackets drop invalid capacities: 0, and -1, +Inf and NaN, which programs
 use for "no limit".
 
 A pod counts for at most ten times its capacity, so that one wrong pod adds no more pods than ten full ones need. The
 bound does not slow scaling: a fleet in which every pod is at the bound requests ten times its pods, and one step of
-scaleUp at most doubles them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
+scaleUp at most triples them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
 the reference renderer would have to refuse 200,000 frames a second on each core.
 
 The capacity is the last sample of the window, not the current one: a failed scrape ends a series at once, and scrapes
@@ -73,17 +245,79 @@ fail most often under high load.
 */}}
 {{- define "holograph.signals.demand.query" -}}
 {{- $demand := .Values.signals.demand -}}
-{{- $offered := include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" $demand.window) -}}
-{{- $capacity := include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time" "series" $demand.capacityMetric "window" $demand.window) -}}
-clamp_max({{ include "holograph.signals.sound" (dict "query" (printf "%s\n/ (0 < %s < +Inf)" $offered $capacity) "most" 1000) }}, {{ include "holograph.signals.most" (dict "context" $ "key" "demand") }})
+{{- $window := include "holograph.signals.window" (dict "context" $ "key" "demand") -}}
+{{- $capacity := "" -}}
+{{- if toString $demand.capacity.value -}}
+{{- $capacity = include "holograph.quantity" $demand.capacity.value -}}
+{{- else -}}
+{{- $capacity = printf "(0 < %s < +Inf)" (include "holograph.signals.perPod" (dict "context" $ "function" "last_over_time(%s)" "series" $demand.capacity.metric "selector" $demand.capacity.selector "window" $window)) -}}
+{{- end -}}
+{{- $query := printf "clamp_max(%s, %s)" (include "holograph.signals.sound" (dict "query" (printf "%s\n/ %s" (include "holograph.signals.offered" .) $capacity) "most" 1000)) (include "holograph.signals.most" (dict "context" $ "key" "demand")) -}}
+{{- include "holograph.signals.query" (dict "context" $ "key" "demand" "query" $query) }}
 {{- end }}
 
 {{/*
-The counter from which a signal is computed. Takes dict "context" $ "key" the signal's key below `signals`.
+The work that is offered to a pod.
 */}}
-{{- define "holograph.signals.series" -}}
-{{- $signal := get .context.Values.signals .key }}
-{{- default $signal.name $signal.offeredMetric }}
+{{- define "holograph.signals.offered" -}}
+{{- $offered := .Values.signals.demand.offered -}}
+{{- $found := include "holograph.signals.found" (dict "context" $ "key" "demand") | fromJson -}}
+{{- $function := ternary "avg_over_time(%s)" "rate(%s)" (eq $offered.type "gauge") -}}
+{{- include "holograph.signals.perPod" (dict "context" $ "function" (ternary "histogram_count(rate(%s))" $function $found.native) "series" "<<.Series>>" "selector" $offered.selector "window" (include "holograph.signals.window" (dict "context" $ "key" "demand"))) }}
+{{- end }}
+
+{{/*
+What the renderer exports for a signal, as JSON: a list of the series, each with "name", "selector", "matchers" that are no
+label's value, "bound" and "native" of a histogram, "text" for people, and "value", the key of the values that names it.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.exports" -}}
+{{- $signal := get .context.Values.signals .key -}}
+{{- $form := include "holograph.signals.overruns.form" .context -}}
+{{- $found := include "holograph.signals.found" . | fromJson -}}
+{{- $list := list -}}
+{{- if eq .key "demand" -}}
+{{- $list = append $list (merge (dict "value" "signals.demand.offered.metric") $found) -}}
+{{- if not (toString $signal.capacity.value) -}}
+{{- $list = append $list (dict "name" $signal.capacity.metric "selector" $signal.capacity.selector "value" "signals.demand.capacity.metric") -}}
+{{- end -}}
+{{- else -}}
+{{- $value := get (dict "query" "signals.frames.name" "classic" "signals.overruns.histogram.metric" "native" "signals.overruns.histogram.metric") $form -}}
+{{- $list = append $list (merge (dict "value" (default (printf "signals.overruns.%s" (ternary "metric" "name" (ne $signal.metric ""))) $value)) $found) -}}
+{{- if eq $form "classic" -}}
+{{- $list = append $list (dict "name" (printf "%s_bucket" $signal.histogram.metric) "selector" $signal.selector "value" $value
+  "matchers" (printf ",le=~%q" (include "holograph.signals.bound.pattern" .context)) "bound" (include "holograph.signals.bound" .context)) -}}
+{{- end -}}
+{{- end -}}
+{{- $texts := list -}}
+{{- range $list -}}
+{{- $labels := merge (dict) .selector (ternary (dict "le" .bound) dict (hasKey . "bound")) -}}
+{{- $texts = append $texts (merge (dict "text" (printf "%s%s" .name (ternary (printf "{%s}" (include "holograph.signals.selector" $labels | trimPrefix ",")) "" (gt (len $labels) 0)))) .) -}}
+{{- end -}}
+{{- toJson $texts }}
+{{- end }}
+
+{{/*
+What the renderer exports for all signals and for the share in budget, each once, as JSON like the above. "scales" says
+whether the autoscaler uses it.
+*/}}
+{{- define "holograph.signals.exported" -}}
+{{- $exported := list -}}
+{{- $texts := list -}}
+{{- range $key := include "holograph.signals" . | splitList " " -}}
+{{- range include "holograph.signals.exports" (dict "context" $ "key" $key) | fromJsonArray -}}
+{{- if not (has .text $texts) -}}
+{{- $texts = append $texts .text -}}
+{{- $exported = append $exported (merge (dict "scales" true) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $frames := include "holograph.signals.frames" . | fromJson -}}
+{{- $text := printf "%s%s" $frames.name (ternary (printf "{%s}" (include "holograph.signals.selector" $frames.selector | trimPrefix ",")) "" (gt (len $frames.selector) 0)) -}}
+{{- if not (has $text $texts) -}}
+{{- $exported = append $exported (merge (dict "scales" false "text" $text) $frames) -}}
+{{- end -}}
+{{- toJson $exported }}
 {{- end }}
 
 {{/*
@@ -93,8 +327,9 @@ The adapter's rules, one per signal. Each has its own series and its own name.
 {{- $labels := .Values.signals.labels }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $signal := get $.Values.signals $key }}
-{{- $series := include "holograph.signals.series" (dict "context" $ "key" $key) }}
-- seriesQuery: {{ printf "%s{%s!=\"\",%s!=\"\",%s}" $series $labels.namespace $labels.pod (include "holograph.signals.container" $) | quote }}
+{{- $found := include "holograph.signals.found" (dict "context" $ "key" $key) | fromJson }}
+{{- $matchers := printf "%s!=\"\",%s!=\"\"%s%s" $labels.namespace $labels.pod (include "holograph.signals.matchers" $) (include "holograph.signals.selector" $found.selector) }}
+- seriesQuery: {{ include "holograph.signals.series" (dict "name" $found.name "matchers" $matchers) | quote }}
   seriesFilters: []
   resources:
     # Only these two: a template would also map `job`, `service` or `node` labels to Kubernetes resources.
@@ -110,7 +345,7 @@ The adapter's rules, one per signal. Each has its own series and its own name.
         resource: pod
         {{- end }}
   name:
-    matches: {{ printf "^%s$" $series | quote }}
+    matches: {{ printf "^%s$" (regexQuoteMeta $found.name) | quote }}
     as: {{ $signal.name | quote }}
   metricsQuery: >-
     {{- if include "holograph.signals.isTotal" (dict "context" $ "key" $key) }}

@@ -23,7 +23,9 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 
 {{/*
 A signal as one number for all pods of a Deployment. The autoscaler divides it by the target, and has the number of pods.
-Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets" and "pods", which are the queries below.
+Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets" and "pods", which are the queries below,
+"values" the signal of each pod, and selectors: "up" of the pods' up, "seen" of a series that each pod exports, and
+"replicas" of kube_deployment_spec_replicas.
 
   sum        the values of the pods.
   headroom   pods that are always spare, as what they hold at the target.
@@ -34,42 +36,81 @@ Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets
              never reports holds back no more pods than its own most could need.
 
 Where no pod has a value there is no total, and the autoscaler keeps the pods that it has.
+
+A Prometheus that is sent its samples has no up. If it may be such a one and has none, the pods that have a value are added
+up, and while fewer pods than the Deployment is to have are seen, all of them may be needed.
 */}}
 {{- define "holograph.signals.total" -}}
 {{- $signal := get .context.Values.signals .key -}}
 {{- $target := include "holograph.quantity" $signal.target -}}
 {{- $sum := printf "sum(%s)" .known -}}
+{{- $sent := printf "sum(%s)" .values -}}
 {{- $headroom := .context.Values.autoscaling.headroom | float64 -}}
 {{- if and (eq .key "demand") (gt $headroom 0.0) }}
-{{- $sum = printf "(%s + %v)" $sum (mulf $headroom ($target | float64)) -}}
+{{- $spare := mulf $headroom ($target | float64) -}}
+{{- $sum = printf "(%s + %v)" $sum $spare -}}
+{{- $sent = printf "(%s + %v)" $sent $spare -}}
 {{- end }}
 {{- $sum }} + clamp({{ $target }} * {{ .pods }} - {{ $sum }}, 0, {{ include "holograph.signals.most" . }} * scalar(count({{ .targets }} unless {{ .known }}) or vector(0)))
+{{- if not (or .context.Values.prometheus.enabled .context.Values.podMonitor.enabled .context.Values.scrapeAnnotations.enabled) }}
+{{- $wanted := printf "(max(%s) or vector(0))" .replicas }}
+or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ include "holograph.signals.most" . }} * scalar({{ $wanted }} > bool count(count by (<<.GroupBy>>) ({{ .seen }}))))) unless on () {{ .up }}
+{{- end }}
 {{- end }}
 
 {{/*
-The pods that Prometheus has as targets. `up` is Prometheus' own sample of each: 0 after a failed scrape, and gone with
-the target. Where there is none at all, as in a Prometheus that is sent its samples, there is no total.
+Prometheus' own sample of each target: 0 after a failed scrape, and gone with the target.
 Takes dict "context" $ "matchers" those of the pods.
 */}}
+{{- define "holograph.signals.up" -}}
+up{ {{- .matchers }}{{ include "holograph.signals.matchers" .context -}} }
+{{- end }}
+
+{{/*
+A series that each pod exports. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods.
+*/}}
+{{- define "holograph.signals.seen" -}}
+{{- $found := include "holograph.signals.found" . | fromJson -}}
+{{ include "holograph.signals.series" (dict "name" $found.name "matchers" (printf "%s%s%s" .matchers (include "holograph.signals.matchers" .context) (include "holograph.signals.selector" $found.selector))) }}
+{{- end }}
+
+{{/*
+How many pods a Deployment is to have, as kube-state-metrics says.
+Takes dict "context" $ "matchers" those of the Deployment.
+*/}}
+{{- define "holograph.signals.replicas" -}}
+{{ ternary "kube_statefulset_replicas" "kube_deployment_spec_replicas" (eq (default "deployment" .kind) "statefulset") }}{ {{- .matchers }}{{ include "holograph.signals.selector" .context.Values.signals.matchers -}} }
+{{- end }}
+
+{{/*
+The pods that Prometheus has as targets. Takes the selector of their up.
+*/}}
 {{- define "holograph.signals.targets" -}}
-max by (<<.GroupBy>>) (up{ {{- .matchers }},{{ include "holograph.signals.container" .context -}} })
+max by (<<.GroupBy>>) ({{ . }})
 {{- end }}
 
 {{/*
 How many pods there are to keep: those that the Deployment is to have, and no more than there are targets. The pods that a
 rollout adds for a while are targets too, and would be asked for and kept. Without kube-state-metrics' word it is the targets.
-Takes dict "replicas" matchers of the Deployment, of kube-state-metrics "targets" the query above.
+Takes dict "replicas" and "targets", the queries above.
 */}}
 {{- define "holograph.signals.pods" -}}
-((max(kube_deployment_spec_replicas{ {{- .replicas -}} }) < count({{ .targets }})) or count({{ .targets }}))
+((max({{ .replicas }}) < count({{ .targets }})) or count({{ .targets }}))
+{{- end }}
+
+{{/*
+A signal of each pod. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods.
+*/}}
+{{- define "holograph.signals.values" -}}
+{{ include (printf "holograph.signals.%s.query" .key) .context | replace "<<.LabelMatchers>>" .matchers }}
 {{- end }}
 
 {{/*
 The values that count: those of pods that are targets. A pod that is gone is none, though its rate lasts as long as the
-window. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods "targets" the query above.
+window. Takes dict "values" and "targets", the queries above.
 */}}
 {{- define "holograph.signals.known" -}}
-({{ include (printf "holograph.signals.%s.query" .key) .context | replace "<<.LabelMatchers>>" .matchers }} and {{ .targets }})
+({{ .values }} and {{ .targets }})
 {{- end }}
 
 {{/*
@@ -79,14 +120,21 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.signals.objectQuery" -}}
 {{- $labels := .context.Values.signals.labels -}}
+{{- $pods := `<<template "pods" .>>` -}}
+{{- $up := `<<template "up" .>>` -}}
 {{- $targets := `<<template "targets" .>>` -}}
-{{- $known := `<<template "known" .>>` -}}
+{{- $values := `<<template "values" .>>` -}}
+{{- $replicas := `<<template "replicas" .>>` -}}
 <<define "pods">>
 {{- $labels.namespace }}=<<printf "%q" (index .LabelValuesByName {{ $labels.namespace | quote }})>>,
 {{- $labels.pod }}=~<<printf "%q" (print (index .LabelValuesByName {{ $labels.pod | quote }}) {{ include "holograph.scope.podNames" "" | quote }})>><<end>>
-<<define "targets">>{{ include "holograph.signals.targets" (dict "context" .context "matchers" `<<template "pods" .>>`) }}<<end>>
-<<define "known">>{{ include "holograph.signals.known" (dict "context" .context "key" .key "matchers" `<<template "pods" .>>` "targets" $targets) }}<<end>>
-<<define "replicas">>{{ include "holograph.signals.pods" (dict "targets" $targets "replicas" (printf `namespace=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` $labels.namespace $labels.pod)) }}<<end>>
-label_replace({{ include "holograph.signals.total" (dict "context" .context "key" .key "known" $known "targets" $targets "pods" `<<template "replicas" .>>`) }},
+<<define "up">>{{ include "holograph.signals.up" (dict "context" .context "matchers" $pods) }}<<end>>
+<<define "targets">>{{ include "holograph.signals.targets" $up }}<<end>>
+<<define "values">>{{ include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $pods) }}<<end>>
+<<define "known">>{{ include "holograph.signals.known" (dict "values" $values "targets" $targets) }}<<end>>
+<<define "replicas">>{{ include "holograph.signals.replicas" (dict "context" .context "matchers" (printf `namespace=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` $labels.namespace $labels.pod)) }}<<end>>
+label_replace({{ include "holograph.signals.total" (dict "context" .context "key" .key "known" `<<template "known" .>>` "values" $values "up" $up "targets" $targets "replicas" $replicas
+  "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $pods))
+  "pods" (include "holograph.signals.pods" (dict "replicas" $replicas "targets" $targets))) }},
 "<<.GroupBy>>", <<printf "%q" (index .LabelValuesByName {{ $labels.pod | quote }})>>, "", "")
 {{- end }}

@@ -9,7 +9,7 @@ Texts and durations are refused before everything else, because the other checks
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "receivers" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "autoscaling" "keda" "takeBack" "names" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting")) }}
 {{- end }}
 
 {{/*
@@ -45,12 +45,13 @@ One refusal. Takes the sentence.
   "prometheus.scrapeInterval" .Values.prometheus.scrapeInterval
   "prometheus.reloadInterval" .Values.prometheus.reloadInterval
   "prometheus.retention.time" .Values.prometheus.retention.time
-  "prometheusAdapter.relistInterval" .Values.prometheusAdapter.relistInterval
-  "prometheusAdapter.maxAge" .Values.prometheusAdapter.maxAge
+  "prometheusAdapter.relistInterval" (include "holograph.prometheusAdapter.relistInterval" .)
+  "prometheusAdapter.maxAge" (include "holograph.prometheusAdapter.maxAge" .)
+  "autoscaling.podStart" .Values.autoscaling.podStart
   "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval
   "doctor.wait" .Values.doctor.wait }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
-{{- $_ := set $durations (printf "signals.%s.window" $key) (get $.Values.signals $key).window }}
+{{- $_ := set $durations (printf "signals.%s.window" $key) (include "holograph.signals.window" (dict "context" $ "key" $key)) }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
 {{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" "podUnseen" }}
@@ -58,7 +59,7 @@ One refusal. Takes the sentence.
 {{- end }}
 {{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
-{{- range $index, $burn := $burns }}
+{{- range $index, $burn := default list $burns }}
 {{- $_ := set $durations (printf "alerts.errorBudgetBurn.%s[%d].long" $pace $index) $burn.long }}
 {{- $_ := set $durations (printf "alerts.errorBudgetBurn.%s[%d].short" $pace $index) $burn.short }}
 {{- end }}
@@ -81,8 +82,9 @@ One refusal. Takes the sentence.
 {{- define "holograph.validate.signals" -}}
 {{- include "holograph.validate.words" . }}
 {{- $labels := .Values.signals.labels }}
-{{- if lt (list $labels.namespace $labels.pod $labels.container | uniq | len) 3 }}
-{{- include "holograph.refuse" (printf "signals.labels: must be three different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
+{{- $used := list $labels.namespace $labels.pod $labels.container | compact }}
+{{- if lt (uniq $used | len) (len $used) }}
+{{- include "holograph.refuse" (printf "signals.labels: must be different names (got namespace: %s, pod: %s, container: %s), because a label holds one value: rename the label that is there twice." $labels.namespace $labels.pod $labels.container) }}
 {{- end }}
 {{- range $key, $value := $labels }}
 {{- if has $value $.Values.signals.scrapeLabels }}
@@ -93,28 +95,16 @@ One refusal. Takes the sentence.
 {{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
 {{- include "holograph.refuse" (printf "signals.demand.name: must differ from signals.overruns.name (got %s for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand." $demand.name) }}
 {{- end }}
-{{- if and $demand.enabled (eq $demand.capacityMetric $demand.offeredMetric) }}
-{{- include "holograph.refuse" (printf "signals.demand.capacityMetric: must differ from signals.demand.offeredMetric (got %s for both), because demand is one divided by the other: write the gauge of what the pod can do." $demand.capacityMetric) }}
-{{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not $demand.enabled) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) .Values.keda.enabled }}
-{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where keda.enabled is true (got %v), because the query that KEDA sends does not add it: write 0, and raise autoscaling.minReplicas instead." .Values.autoscaling.headroom) }}
-{{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
+{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not (include "holograph.autoscaling.keda" .)) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
-{{- end }}
-{{- if eq .Values.signals.frames.name .Values.signals.overruns.name }}
-{{- include "holograph.refuse" (printf "signals.frames.name: must differ from signals.overruns.name (got %s for both), because every frame would count as late: write the counter of all frames." .Values.signals.frames.name) }}
 {{- end }}
 {{- range .Values.signals.otherMetrics }}
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
 {{- include "holograph.refuse" (printf "signals.otherMetrics: must not have kube, scrape or ALERTS (got %s), because a renderer could then export metrics under the names of kube-state-metrics and Prometheus: remove it." .) }}
 {{- end }}
-{{- end }}
-{{- if has .Values.signals.refused.name (list .Values.signals.frames.name .Values.signals.overruns.name) }}
-{{- include "holograph.refuse" (printf "signals.refused.name: must differ from signals.frames.name and signals.overruns.name (got %s), because every frame would count as a refused request: write the counter of refused requests, or leave it empty where there is none." .Values.signals.refused.name) }}
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- include "holograph.validate.signal" (dict "context" $ "key" $key) }}
@@ -129,8 +119,16 @@ Names that PromQL reserves, in upper or lower case, at the places where the char
 {{- $names := dict
   "frames.name" $signals.frames.name
   "overruns.name" $signals.overruns.name
-  "demand.offeredMetric" $signals.demand.offeredMetric
-  "demand.capacityMetric" $signals.demand.capacityMetric }}
+  "overruns.metric" $signals.overruns.metric
+  "refused.name" $signals.refused.name
+  "demand.offered.metric" $signals.demand.offered.metric
+  "demand.capacity.metric" $signals.demand.capacity.metric }}
+{{- if eq $signals.overruns.histogram.type "native" }}
+{{- $_ := set $names "overruns.histogram.metric" $signals.overruns.histogram.metric }}
+{{- end }}
+{{- range $name, $value := $signals.matchers }}
+{{- $_ := set $names (printf "matchers.%s" $name) $name }}
+{{- end }}
 {{- range $key, $name := $signals.labels }}
 {{- $_ := set $names (printf "labels.%s" $key) $name }}
 {{- end }}
@@ -170,10 +168,11 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and (eq .key "overruns") (gt $thousandths (mulf $most 1000)) }}
 {{- include "holograph.refuse" (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because the chart drops a value above that, and no pod would ever be added: write a lower target." $most $target) }}
 {{- end }}
-{{- $window := include "holograph.milliseconds" $signal.window | int64 }}
+{{- $text := include "holograph.signals.window" . }}
+{{- $window := include "holograph.milliseconds" $text | int64 }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
 {{- if lt $window (mul 4 $scrape) }}
-{{- include "holograph.refuse" (printf "signals.%s.window: must be at least 4 times prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would leave pods without a value: write %s or more, or scrape more often." .key $signal.window $prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
+{{- include "holograph.refuse" (printf "signals.%s.window: must be at least 4 times prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would leave pods without a value: write %s or more, leave it empty, or scrape more often." .key $text $prometheus.scrapeInterval (include "holograph.duration" (mul 4 $scrape))) }}
 {{- end }}
 {{- end }}
 
@@ -193,13 +192,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.keda" -}}
 {{- $keda := .Values.keda }}
-{{- if $keda.enabled }}
-{{- if .Values.autoscaling.enabled }}
-{{- include "holograph.refuse" "autoscaling.enabled: must be false with keda.enabled (got true for both), because two autoscalers of one Deployment undo each other's decisions: write autoscaling.enabled: false; its minReplicas, maxReplicas and behavior apply to KEDA too." }}
-{{- end }}
-{{- if .Values.prometheusAdapter.enabled }}
-{{- include "holograph.refuse" "prometheusAdapter.enabled: must be false with keda.enabled (got true for both), because KEDA queries Prometheus itself and nothing would use the adapter: write prometheusAdapter.enabled: false." }}
-{{- end }}
+{{- if include "holograph.autoscaling.keda" . }}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
 {{- if and $access.ca (not (include "holograph.keda.authModes" .)) }}
 {{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here." }}
@@ -215,15 +208,16 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and $access.headersFrom (or $access.bearerToken $access.basicAuth) }}
 {{- include "holograph.refuse" (printf "prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got %s), because its scaler sends either a login or a header from a Secret: remove one of them." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}
-{{- $replicas := int $keda.fallback.replicas }}
+{{- $replicas := include "holograph.keda.fallbackReplicas" . | int }}
 {{- if or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas)) }}
-{{- include "holograph.refuse" (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
+{{- include "holograph.refuse" (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them, or leave it empty." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.renderer" -}}
 {{- $renderer := .Values.renderer }}
+{{- if $renderer.enabled }}
 {{- $set := dict "HOLOGRAPH_FRAME_BUDGET" "frame.budget" "HOLOGRAPH_GRACE_PERIOD" "renderer.terminationGracePeriodSeconds" "HOLOGRAPH_LISTEN_ADDRESS" "renderer.port" }}
 {{- range $renderer.env }}
 {{- $name := toString .name }}
@@ -236,8 +230,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if $budget.enabled }}
 {{- $hasMin := not (kindIs "invalid" $budget.minAvailable) }}
 {{- $hasMax := not (kindIs "invalid" $budget.maxUnavailable) }}
-{{- if eq $hasMin $hasMax }}
-{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got %s), because Kubernetes accepts exactly one: write a number for one and null for the other." (ternary "both" "neither" $hasMin)) }}
+{{- if and $hasMin $hasMax }}
+{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got %v and %v), because Kubernetes accepts only one: write null for the other." $budget.maxUnavailable $budget.minAvailable) }}
 {{- end }}
 {{- $scaled := include "holograph.scope.autoscaled" . | eq "true" }}
 {{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" $scaled }}
@@ -251,7 +245,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- /* Kubernetes rounds a percentage of pods up. */}}
 {{- $kept := ternary (div (add (mul $number $pods) 99) 100) $number $percent | int }}
 {{- if and (gt $pods 0) (ge $kept $pods) }}
-{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got %v of the %d pods of %s), because no node could be drained: write maxUnavailable: 1 and minAvailable: null, or a lower minAvailable." $budget.minAvailable $pods $key) }}
+{{- include "holograph.refuse" (printf "renderer.podDisruptionBudget.minAvailable: must leave a pod that may be evicted (got %v of the %d pods of %s), because no node could be drained: write a lower minAvailable, or null for maxUnavailable: 1." $budget.minAvailable $pods $key) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -292,9 +287,6 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 
 {{- define "holograph.validate.servedNamespaces" -}}
 {{- with .Values.servedNamespaces }}
-{{- if has (include "holograph.namespace" $) . }}
-{{- include "holograph.refuse" (printf "servedNamespaces: must not have %s, because it is this release's own namespace, which is always served: remove it." (include "holograph.namespace" $)) }}
-{{- end }}
 {{- if not (or $.Values.prometheus.enabled $.Values.prometheusAdapter.enabled $.Values.kubeStateMetrics.enabled) }}
 {{- include "holograph.refuse" (printf "servedNamespaces: must be empty where prometheus, prometheusAdapter and kubeStateMetrics are disabled (got %s), because this release has nothing to serve them with: enable one of the three, or write servedNamespaces: []." (join ", " .)) }}
 {{- end }}
@@ -355,8 +347,10 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $adapter := .Values.prometheusAdapter }}
 {{- $certificate := $adapter.certificate }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
-{{- $relist := include "holograph.milliseconds" $adapter.relistInterval | int64 }}
-{{- $maxAge := include "holograph.milliseconds" $adapter.maxAge | int64 }}
+{{- $relistText := include "holograph.prometheusAdapter.relistInterval" . }}
+{{- $maxAgeText := include "holograph.prometheusAdapter.maxAge" . }}
+{{- $relist := include "holograph.milliseconds" $relistText | int64 }}
+{{- $maxAge := include "holograph.milliseconds" $maxAgeText | int64 }}
 {{- if and $prometheus.enabled $prometheus.url }}
 {{- include "holograph.refuse" (printf "prometheus.url: must be empty with prometheus.enabled (got %s), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false." $prometheus.url) }}
 {{- end }}
@@ -369,21 +363,19 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- include "holograph.refuse" (printf "%s.scrapeInterval: must be at most 2m30s (got %s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less." $key $interval) }}
 {{- end }}
 {{- end }}
-{{- if $adapter.enabled }}
+{{- $adapterAsks := include "holograph.prometheusAdapter.runs" . }}
+{{- if and (not (or $prometheus.enabled $prometheus.url)) (or $adapterAsks (include "holograph.autoscaling.keda" .)) }}
+{{- include "holograph.refuse" (printf "prometheus.url: must be a URL where prometheus.enabled is false (got none), because %s has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." (ternary "the adapter" "KEDA" (eq $adapterAsks "true"))) }}
+{{- end }}
+{{- if $adapterAsks }}
 {{- if $adapter.apiService.ownerCheck }}
 {{- include "holograph.prometheusAdapter.refuseOtherOwner" . }}
 {{- end }}
-{{- if not (or $prometheus.enabled $prometheus.url) }}
-{{- include "holograph.refuse" "prometheus.url: must be a URL where prometheus.enabled is false (got none), because the adapter has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." }}
-{{- end }}
-{{- if lt $relist $scrape }}
-{{- include "holograph.refuse" (printf "prometheusAdapter.relistInterval: must be at least prometheus.scrapeInterval (got %s, with an interval of %s), because there is nothing new to find between two scrapes: write %s or more." $adapter.relistInterval $prometheus.scrapeInterval $prometheus.scrapeInterval) }}
-{{- end }}
 {{- if lt $maxAge $relist }}
-{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got %s, with an interval of %s), because the adapter does not start otherwise: write %s or more." $adapter.maxAge $adapter.relistInterval $adapter.relistInterval) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got %s, with an interval of %s), because the adapter does not start otherwise: write %s or more, or leave it empty." $maxAgeText $relistText $relistText) }}
 {{- end }}
 {{- if lt $maxAge (mul 2 $scrape) }}
-{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would make the metric disappear: write %s or more." $adapter.maxAge $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.maxAge: must be at least twice prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would make the metric disappear: write %s or more, or leave it empty." $maxAgeText $prometheus.scrapeInterval (include "holograph.duration" (mul 2 $scrape))) }}
 {{- end }}
 {{- if and $certificate.existingSecret (not $certificate.caBundle) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it." $certificate.existingSecret) }}
@@ -400,7 +392,7 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- if .Values.alerts.enabled }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
-{{- range $index, $burn := $burns }}
+{{- range $index, $burn := default list $burns }}
 {{- $key := printf "alerts.errorBudgetBurn.%s[%d]" $pace $index }}
 {{- $long := include "holograph.milliseconds" $burn.long | int64 }}
 {{- if ge (include "holograph.milliseconds" $burn.short | int64) $long }}
@@ -414,7 +406,7 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- $most := divf (mulf 100 $long) (include "holograph.milliseconds" $.Values.slo.window | int64) (include "holograph.slo.budget" $) }}
 {{- if ge (float64 $burn.percent) $most }}
-{{- include "holograph.refuse" (printf "%s.percent: must be a share of the error budget that can be spent within long (got %v, with an slo.objective of %v and a long of %s), because the alert could not fire even if every frame were late: write less than %v." $key $burn.percent $.Values.slo.objective $burn.long (round $most 1)) }}
+{{- include "holograph.refuse" (printf "%s.percent: must be a share of the error budget that can be spent within long (got %v, with an slo.objective of %v and a long of %s), because the alert could not fire even if every frame were late: write less than %v." $key $burn.percent (include "holograph.slo.objective" $) $burn.long (round $most 1)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -426,12 +418,12 @@ The change back from KEDA. KEDA's HorizontalPodAutoscaler has the name of the ch
 one over. Kubernetes deletes it with the ScaledObject, after Helm has found it and created none.
 */}}
 {{- define "holograph.validate.takeBack" -}}
-{{- if .Values.autoscaling.enabled }}
+{{- if include "holograph.autoscaling.hpa" . }}
 {{- $namespace := include "holograph.namespace" . }}
 {{- $name := include "holograph.renderer.name" . }}
 {{- range dig "metadata" "ownerReferences" list (default dict (lookup "autoscaling/v2" "HorizontalPodAutoscaler" $namespace $name)) }}
 {{- if eq .kind "ScaledObject" }}
-{{- include "holograph.refuse" (printf "autoscaling.enabled: must be false while KEDA scales the renderers (got true), because HorizontalPodAutoscaler %s/%s belongs to ScaledObject %s and is deleted with it: first run kubectl --namespace %s delete scaledobject %s, which changes no pods, or write keda.enabled: true and autoscaling.enabled: false." $namespace $name .name $namespace .name) }}
+{{- include "holograph.refuse" (printf "autoscaling.provider: must be keda while KEDA scales the renderers (got hpa), because HorizontalPodAutoscaler %s/%s belongs to ScaledObject %s and is deleted with it: first run kubectl --namespace %s delete scaledobject %s, which changes no pods, or write autoscaling.provider: keda." $namespace $name .name $namespace .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -446,16 +438,16 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 
 {{- define "holograph.validate.networkPolicy" -}}
 {{- $policy := .Values.networkPolicy }}
-{{- if and $policy.enabled (not $policy.scrapers) (not .Values.prometheus.enabled) (or $policy.clients .Values.kubeStateMetrics.enabled) }}
-{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.enabled is false (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" (gt (len $policy.clients) 0))) }}
+{{- $renderers := and .Values.renderer.enabled (or (not (empty $policy.clients)) (eq (include "holograph.metrics.own" .) "true")) }}
+{{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $renderers .Values.kubeStateMetrics.enabled) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
 {{- end }}
 {{- end }}
 
 {{- define "holograph.validate.queriers" -}}
 {{- $policy := .Values.networkPolicy }}
-{{- $adapter := .Values.prometheusAdapter }}
-{{- if and $policy.enabled (not $policy.queriers) .Values.prometheus.enabled (not $adapter.enabled) (or .Values.keda.enabled .Values.autoscaling.enabled) }}
-{{- include "holograph.refuse" (printf "networkPolicy.queriers: must name %s (got none), because the policy admits only this release's pods to the embedded Prometheus, and nothing would scale: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}." (ternary "KEDA's operator" "the adapter that asks Prometheus" .Values.keda.enabled) (ternary "keda" (default "monitoring" $adapter.existing.namespace) .Values.keda.enabled)) }}
+{{- if and $policy.enabled (not $policy.queriers) .Values.prometheus.enabled (include "holograph.prometheusAdapter.isForeign" .) (not .Values.prometheusAdapter.existing.namespace) }}
+{{- include "holograph.refuse" "networkPolicy.queriers: must name the adapter that queries the embedded Prometheus (got none), because the policy does not admit it otherwise, and nothing would scale: write prometheusAdapter.existing.namespace, or its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}." }}
 {{- end }}
 {{- end }}
 

@@ -174,7 +174,7 @@ The runbook's address, which every alert and the status page show.
 Prometheus reads each value as a template, and refuses all rules of the file if it cannot parse one.
 */}}
 {{- define "holograph.validate.alertLabels" -}}
-{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace .Values.signals.labels.pod "rule_group" "alertmanager" | uniq }}
+{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "statefulset" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace .Values.signals.labels.pod "rule_group" "alertmanager" | uniq }}
 {{- range $name, $value := .Values.alerts.labels }}
 {{- if or (hasPrefix "__" $name) (has $name $own) }}
 {{- include "holograph.refuse" (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}

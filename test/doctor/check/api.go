@@ -185,7 +185,7 @@ var Values = Link{
 		for _, signal := range s.Signals {
 			metric := signal.Metric
 			if signal.Resource != "pods" {
-				value, err := s.MetricOfObject(ctx, s.Namespace, signal.Resource, s.Renderer.Deployment, metric)
+				value, err := s.MetricOfObject(ctx, s.Namespace, signal.Resource, s.Renderer.Name, metric)
 				if err != nil {
 					return "", s.noTotal(err, metric)
 				}
@@ -225,7 +225,7 @@ func (s subject) noValues(err error) error {
 func (s subject) noTotal(err error, metric string) error {
 	if strings.Contains(err.Error(), "could not find the metric") {
 		return broken(s.noValueRemedy(metric)+", and that Prometheus has the metric up of the pods: where samples are sent to Prometheus it has not, and signals.demand.metricType must be Pods",
-			"there is no value of %s for Deployment %s, as no pod has one", metric, s.Renderer.Deployment)
+			"there is no value of %s for Deployment %s, as no pod has one", metric, s.Renderer.Name)
 	}
 	return s.noValues(err)
 }
@@ -240,7 +240,7 @@ func (s subject) adapterLog() string {
 func (s subject) noValueRemedy(metric string) string {
 	remedy := "wait for two scrapes of the pod, which a rate takes"
 	for _, signal := range s.Signals {
-		if signal.Metric == metric && len(signal.Series) > 1 {
+		if signal.Metric == metric && len(signal.Series) > 1 && signal.Series[1].Bound == "" {
 			remedy += fmt.Sprintf("; if that changes nothing, see that %s is above 0 and no more than a number can say", signal.Series[1].Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"net"
 	"net/url"
@@ -96,7 +97,17 @@ var errElsewhere = fmt.Errorf("it wants credentials that are files of the doctor
 
 // matchers select the renderer's series.
 func (s subject) matchers() string {
-	return fmt.Sprintf("%s=%q,%s=%q", s.Labels.Namespace, s.Namespace, s.Labels.Container, s.Renderer.Container)
+	return matchersOf(s.wanted())
+}
+
+// wanted are the labels that each of the renderer's series has, but for its pod.
+func (s subject) wanted() map[string]string {
+	labels := map[string]string{s.Labels.Namespace: s.Namespace}
+	if s.Labels.Container != "" {
+		labels[s.Labels.Container] = s.Renderer.Container
+	}
+	maps.Copy(labels, s.Matchers)
+	return labels
 }
 
 // byPod turns a result into the largest value of each pod.
@@ -200,8 +211,8 @@ func (s subject) targetDown(ctx context.Context, pod corev1.Pod) error {
 		return broken("let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run "+s.upgrade(),
 			"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
 	}
-	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.port, renderer.metricsPath), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
-		s.Renderer.Port, s.Renderer.MetricsPath, s.upgrade()),
+	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.metrics), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
+		s.Renderer.Port, s.Renderer.Path, s.upgrade()),
 		"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
 }
 
@@ -223,14 +234,19 @@ var Series = Link{
 		// In seconds: not every number that Prometheus may answer is a duration.
 		limit := staleScrapes * time.Duration(interval).Seconds()
 		oldest := 0.0
-		for _, name := range s.series() {
+		for _, series := range s.series() {
+			labels := s.wanted()
+			maps.Copy(labels, series.Labels)
 			// Prometheus' own clock is on both sides.
-			vector, err := s.query(ctx, fmt.Sprintf("time() - timestamp(%s{%s})", name, s.matchers()))
+			vector, err := s.query(ctx, fmt.Sprintf("time() - timestamp(%s)", selector(series.Name, matchersOf(labels))))
 			if err != nil {
 				return "", err
 			}
 			ages := map[string]float64{}
 			for _, sample := range vector {
+				if series.Bound != "" && !hasBound([]string{string(sample.Metric["le"])}, series.Bound) {
+					continue
+				}
 				pod := string(sample.Metric[model.LabelName(s.Labels.Pod)])
 				age := float64(sample.Value)
 				if youngest, seen := ages[pod]; !seen || math.IsNaN(youngest) || age < youngest {
@@ -241,13 +257,23 @@ var Series = Link{
 				age, found := ages[pod.Name]
 				switch {
 				case !found:
-					return "", s.noSeries(ctx, name, pod)
+					return "", s.noSeries(ctx, series, pod)
 				case !(math.Abs(age) <= limit):
 					return "", broken("see whether Prometheus keeps up: its log, its memory, its disk, its clock",
-						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", name, pod.Name, seconds(age), interval)
+						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", textOf(series), pod.Name, seconds(age), interval)
 				}
 				oldest = max(oldest, age)
 			}
+		}
+		for _, signal := range s.Signals {
+			if signal.Query != "" {
+				if err := s.valuesOf(ctx, signal, pods); err != nil {
+					return "", err
+				}
+			}
+		}
+		if err := s.ownLabels(ctx, pods); err != nil {
+			return "", err
 		}
 		return fmt.Sprintf("%d of each of %d pods, at most %s old", len(s.series()), len(pods), seconds(oldest)), nil
 	},
@@ -263,32 +289,58 @@ func seconds(of float64) string {
 
 // noSeries says what Prometheus has of a pod in place of the series that it should
 // have.
-func (s subject) noSeries(ctx context.Context, name string, pod corev1.Pod) error {
-	vector, err := s.query(ctx, name)
+func (s subject) noSeries(ctx context.Context, series description.Series, pod corev1.Pod) error {
+	vector, err := s.query(ctx, bare(series.Name))
 	if err != nil {
 		return err
 	}
-	want := map[model.LabelName]string{
-		model.LabelName(s.Labels.Namespace): s.Namespace,
-		model.LabelName(s.Labels.Pod):       pod.Name,
-		model.LabelName(s.Labels.Container): s.Renderer.Container,
+	want := s.wanted()
+	want[s.Labels.Pod] = pod.Name
+	maps.Copy(want, series.Labels)
+	if series.Bound != "" {
+		var buckets []map[string]string
+		for _, sample := range vector {
+			labels := map[string]string{}
+			for name, value := range sample.Metric {
+				labels[string(name)] = string(value)
+			}
+			if has(labels, want) {
+				buckets = append(buckets, labels)
+			}
+		}
+		if bounds := boundsOf(buckets); len(bounds) > 0 {
+			return s.noBound(series, "Prometheus has of pod "+pod.Name, bounds)
+		}
 	}
+	name := textOf(series)
 	for _, sample := range vector {
 		if !describes(sample.Metric, pod) {
 			continue
 		}
 		var wrong []string
 		for label, value := range want {
-			if string(sample.Metric[label]) != value {
+			if string(sample.Metric[model.LabelName(label)]) != value {
 				wrong = append(wrong, fmt.Sprintf("%s=%q", label, value))
 			}
 		}
 		slices.Sort(wrong)
 		return broken("write under signals.labels the names that your Prometheus uses, or let its relabelling set these; what is embedded is written anew by "+s.upgrade(),
-			"Prometheus has %s of pod %s under other labels: %s, without %s", name, pod.Name, sample.Metric, strings.Join(wrong, ", "))
+			"Prometheus has %s of pod %s under other labels: %s, without %s", series.Name, pod.Name, sample.Metric, strings.Join(wrong, ", "))
+	}
+	if series.Native {
+		return broken("let it scrape native histograms (scrape_native_histograms), or write signals.overruns.histogram.type: classic; what is embedded is written anew by "+s.upgrade(),
+			"Prometheus scrapes pod %s and has no %s of it", pod.Name, name)
 	}
 	return broken("see whether Prometheus scrapes another path or port of the pod, or drops the series (metric_relabel_configs, sample_limit); what is embedded is written anew by "+s.upgrade(),
 		"Prometheus scrapes pod %s and has no %s of it", pod.Name, name)
+}
+
+// bare selects all series of a name.
+func bare(name string) string {
+	if quoted.MatchString(name) {
+		return fmt.Sprintf("{%q}", name)
+	}
+	return name
 }
 
 // plain takes off what an HTTP client wraps around an error: a method and a URL

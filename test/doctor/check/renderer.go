@@ -1,10 +1,9 @@
 package check
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -16,17 +15,24 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// RendererPods is whether every pod that the Deployment wants is Ready.
+// RendererPods is whether every pod that the workload wants is Ready.
 var RendererPods = Link{
 	Name:  "renderer-pods",
 	Holds: "every renderer pod to be Ready",
 	look: func(ctx context.Context, s subject) (string, error) {
-		deployment, err := s.AppsV1().Deployments(s.Namespace).Get(ctx, s.Renderer.Deployment, metav1.GetOptions{})
+		if s.Renderer.Kind != "Deployment" {
+			return s.otherWorkload(ctx)
+		}
+		deployment, err := s.AppsV1().Deployments(s.Namespace).Get(ctx, s.Renderer.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
-			return "", broken("run "+s.upgrade(), "namespace %s has no Deployment %s", s.Namespace, s.Renderer.Deployment)
+			return "", s.noWorkload()
 		}
 		if err != nil {
 			return "", err
+		}
+		if s.Autoscaler != nil && s.Autoscaler.ScalesToZero && wanted(deployment) == 0 {
+			return "", broken("ask again when a pod runs: have the autoscaler start one, or run "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+				"Deployment %s is scaled to 0 pods, as its autoscaler may, and without pods nothing else can be checked", deployment.Name)
 		}
 		pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 		if err != nil {
@@ -37,6 +43,60 @@ var RendererPods = Link{
 		}
 		return fmt.Sprintf("%d of %d Ready", deployment.Status.ReadyReplicas, wanted(deployment)), nil
 	},
+}
+
+// noWorkload says that there is nothing to scale.
+func (s subject) noWorkload() error {
+	remedy := "run " + s.upgrade()
+	if !s.Renderer.Own {
+		remedy = "install it, or write under autoscaling.target which workload is scaled, and " + remedy
+	}
+	return broken(remedy, "namespace %s has no %s %s", s.Namespace, s.Renderer.Kind, s.Renderer.Name)
+}
+
+// otherWorkload looks at a workload that is no Deployment. What it shares with one is that its spec says how many pods
+// it wants, and its status how many are Ready.
+func (s subject) otherWorkload(ctx context.Context) (string, error) {
+	plural := strings.ToLower(s.Renderer.Kind) + "s"
+	path := "/apis/" + s.Renderer.APIVersion + "/namespaces"
+	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath(path, s.Namespace, plural, s.Renderer.Name))
+	if apierrors.IsNotFound(err) {
+		return "", s.noWorkload()
+	}
+	if err != nil {
+		return "", err
+	}
+	var workload struct {
+		Spec   struct{ Replicas *int32 }
+		Status struct{ ReadyReplicas int32 }
+	}
+	if err := json.Unmarshal(raw, &workload); err != nil {
+		return "", err
+	}
+	want := int32(1)
+	if workload.Spec.Replicas != nil {
+		want = *workload.Spec.Replicas
+	}
+	if want == 0 {
+		return "", broken("scale it up, which no autoscaler does from 0: "+s.kubectl("scale %s %s --replicas=1", plural, s.Renderer.Name),
+			"%s %s is scaled to 0 pods", s.Renderer.Kind, s.Renderer.Name)
+	}
+	pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	for _, pod := range pods {
+		if !ready(pod) {
+			why, remedy := s.notReady(pod)
+			return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", workload.Status.ReadyReplicas, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
+		}
+	}
+	if workload.Status.ReadyReplicas < want || len(pods) == 0 {
+		return "", broken("see "+s.kubectl("describe %s %s", plural, s.Renderer.Name)+", and compare autoscaling.target.podLabels with its pods' labels",
+			"%s %s has %d Ready pods of the %d that it wants, and %d pods have the labels %s", s.Renderer.Kind, s.Renderer.Name, workload.Status.ReadyReplicas, want, len(pods), s.Renderer.Selector)
+	}
+	return fmt.Sprintf("%d of %d Ready", workload.Status.ReadyReplicas, want), nil
 }
 
 // wanted is how many pods a Deployment wants: one where it does not say.
@@ -90,7 +150,7 @@ func (s subject) notReady(pod corev1.Pod) (why, remedy string) {
 		switch state := container.State; {
 		case state.Waiting != nil && strings.Contains(state.Waiting.Reason, "Image"):
 			return fmt.Sprintf("container %s: %s: %s", container.Name, state.Waiting.Reason, state.Waiting.Message),
-				"load the image " + container.Image + " into the nodes or push it to where they pull from, or name another (image.registry, repository, tag)"
+				"load the image " + container.Image + " into the nodes or push it to where they pull from, or name another (image.repository, tag)"
 		case state.Waiting != nil && state.Waiting.Reason == "CrashLoopBackOff":
 			return fmt.Sprintf("container %s ends again and again: %s", container.Name, state.Waiting.Message), logs + " --previous"
 		case state.Waiting != nil:
@@ -126,16 +186,6 @@ func (s subject) readyPods(ctx context.Context) ([]corev1.Pod, error) {
 	return pods, nil
 }
 
-// series lists what the renderer must export.
-func (s subject) series() (names []string) {
-	for _, signal := range s.Signals {
-		for _, series := range signal.Series {
-			names = append(names, series.Name)
-		}
-	}
-	return names
-}
-
 // RendererMetrics is whether every Ready pod exports what the signals are computed
 // from.
 var RendererMetrics = Link{
@@ -147,43 +197,29 @@ var RendererMetrics = Link{
 			return "", err
 		}
 		for _, pod := range pods {
-			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.MetricsPath)
-			exported, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.MetricsPath, s.series())
+			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.Path)
+			page, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.Path, s.series())
 			if err != nil {
 				return "", ofProxied(err, &Broken{
 					Cause:  fmt.Sprintf("pod %s does not give its metrics at %s: %v", pod.Name, place, plain(err)),
-					Remedy: "write under renderer.port and renderer.metricsPath where the renderer exports its metrics; a NetworkPolicy may be in the way too",
+					Remedy: "write under renderer.metrics where the renderer exports its metrics; a NetworkPolicy may be in the way too",
 				})
 			}
-			for _, signal := range s.Signals {
-				for _, series := range signal.Series {
-					if !exported[series.Name] {
-						return "", broken(fmt.Sprintf("let the renderer export it from its start, or write the name that it has under %s", series.Value),
-							"pod %s exports no %s at %s", pod.Name, series.Name, place)
-					}
+			for _, series := range s.series() {
+				// Rules of the release's owner record it: it is on no page.
+				if strings.Contains(series.Name, ":") {
+					continue
+				}
+				found := page.of(series)
+				if len(found) == 0 {
+					return "", broken(fmt.Sprintf("let the renderer export it from its start, or write the name that it has under %s", series.Value),
+						"pod %s exports no %s at %s", pod.Name, textOf(series), place)
+				}
+				if bounds := boundsOf(found); series.Bound != "" && !hasBound(bounds, series.Bound) {
+					return "", s.noBound(series, "pod "+pod.Name+" exports", bounds)
 				}
 			}
 		}
-		return fmt.Sprintf("%d pods export %s", len(pods), strings.Join(s.series(), ", ")), nil
+		return fmt.Sprintf("%d pods export %s", len(pods), strings.Join(texts(s.series()), ", ")), nil
 	},
-}
-
-// exports tells which of the names a pod exports samples of.
-func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string, names []string) (map[string]bool, error) {
-	status, body, err := c.GetFromPod(ctx, pod, port, path)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
-	}
-	exported := map[string]bool{}
-	for line := range bytes.Lines(body) {
-		if end := bytes.IndexAny(line, "{ \t\r\n"); end > 0 {
-			if name := string(line[:end]); slices.Contains(names, name) {
-				exported[name] = true
-			}
-		}
-	}
-	return exported, nil
 }

@@ -24,6 +24,10 @@ type Path struct {
 	Signals []Signal `json:"signals"`
 	// Labels are the names of Prometheus labels.
 	Labels Labels `json:"labels"`
+	// Matchers are labels with the values that every series has, such as that of the cluster.
+	Matchers map[string]string `json:"matchers,omitempty"`
+	// ScrapeLabels are labels that the queries take for the scraper's. Empty where the release sees to that.
+	ScrapeLabels []string `json:"scrapeLabels,omitempty"`
 	// Renderer is where the signals come from.
 	Renderer Renderer `json:"renderer"`
 	// Prometheus is who measures; nil where the chart was told of none.
@@ -44,6 +48,8 @@ type Signal struct {
 	Resource string `json:"resource"`
 	// Series are what it is computed from.
 	Series []Series `json:"series"`
+	// Query gives its value of each pod, where the release's owner wrote it.
+	Query string `json:"query,omitempty"`
 }
 
 // Series is a metric that the renderer exports.
@@ -51,6 +57,12 @@ type Series struct {
 	// Name is the exported metric's, Value the chart's value that says so.
 	Name  string `json:"name"`
 	Value string `json:"value"`
+	// Labels are those that it must have.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Bound is where the bucket of a histogram must end that counts frames in budget.
+	Bound string `json:"bound,omitempty"`
+	// Native says that it is a native histogram, of which a page in text shows the count alone.
+	Native bool `json:"native,omitempty"`
 }
 
 // Labels are the names of the Prometheus labels that hold a sample's origin.
@@ -60,13 +72,21 @@ type Labels struct {
 	Container string `json:"container"`
 }
 
-// Renderer is the renderer's Deployment and how its metrics are read.
+// Renderer is the workload that is scaled and how its metrics are read.
 type Renderer struct {
-	Deployment  string `json:"deployment"`
-	Selector    string `json:"selector"`
-	Container   string `json:"container"`
-	Port        int    `json:"port"`
-	MetricsPath string `json:"metricsPath"`
+	// APIVersion, Kind and Name are the workload's: the chart's own Deployment, or a
+	// Deployment, StatefulSet or Rollout that was there before.
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	// Own says that the chart makes it.
+	Own bool `json:"own"`
+	// Selector selects its pods.
+	Selector string `json:"selector"`
+	// Container exports the metrics, at Port and Path.
+	Container string `json:"container"`
+	Port      int    `json:"port"`
+	Path      string `json:"path"`
 }
 
 // Prometheus is the Prometheus that is asked.
@@ -110,6 +130,8 @@ type Autoscaler struct {
 	// ScaledObject is KEDA's object that makes the HorizontalPodAutoscaler; empty
 	// where the chart makes it itself.
 	ScaledObject string `json:"scaledObject,omitempty"`
+	// ScalesToZero is whether it may remove all pods.
+	ScalesToZero bool `json:"scalesToZero,omitempty"`
 }
 
 // Decode reads a description. What it does not know it refuses: another version

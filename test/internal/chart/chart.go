@@ -48,6 +48,8 @@ type Options struct {
 	Release, Namespace string
 	// KubeVersion is the version that the chart is told the cluster has, such as "v1.30.0"; empty is [KubeVersion].
 	KubeVersion string
+	// APIVersions are kinds that the cluster has beside Kubernetes' own, such as "keda.sh/v1alpha1/ScaledObject".
+	APIVersions []string
 	// Values are laid over each other in order, over values.yaml; null removes.
 	Values []Values
 	// SkipSchema leaves values.schema.json out, for the messages of the templates behind it.
@@ -221,7 +223,7 @@ func (c *Chart) Template(options Options) (*Rendered, error) {
 	return rendered, err
 }
 
-// capabilities are those of a cluster without custom resources.
+// capabilities are those of a cluster without custom resources, except APIVersions.
 func (o Options) capabilities() (*chartutil.Capabilities, error) {
 	version := o.KubeVersion
 	if version == "" {
@@ -236,6 +238,7 @@ func (o Options) capabilities() (*chartutil.Capabilities, error) {
 	}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *parsed
+	capabilities.APIVersions = slices.Concat(capabilities.APIVersions, o.APIVersions)
 	return capabilities, nil
 }
 

@@ -26,9 +26,15 @@ const loadName = "load"
 // which the load counts frames as late.
 func (s *Story) Drive(budget time.Duration, stages ...load.Stage) *load.Drive {
 	s.Helper()
+	return s.Offer(load.Profile{Stages: stages, Budget: budget})
+}
+
+// Offer is Drive for a load of any profile.
+func (s *Story) Offer(profile load.Profile) *load.Drive {
+	s.Helper()
 	ctx, cancel := s.Within(2 * time.Minute)
 	defer cancel()
-	d, err := load.Start(ctx, s.Release, loadName, load.Profile{Stages: stages, Budget: budget})
+	d, err := load.Start(ctx, s.Release, loadName, profile)
 	require.NoError(s, err)
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -105,3 +105,27 @@ func TestAFailedFrameSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+// TestAFrameOfAnotherRendererIsJudgedByTheClientsClock: a renderer that says nothing of a frame's budget in its answer has
+// frames in budget, late, refused and failed all the same.
+func TestAFrameOfAnotherRendererIsJudgedByTheClientsClock(t *testing.T) {
+	answers := map[string]struct {
+		answer http.HandlerFunc
+		want   func(Summary) int
+	}{
+		"in budget": {func(http.ResponseWriter, *http.Request) {}, func(s Summary) int { return s.InBudget }},
+		"late":      {func(http.ResponseWriter, *http.Request) { time.Sleep(1100 * time.Millisecond) }, func(s Summary) int { return s.Late }},
+		"refused":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) }, func(s Summary) int { return s.Refused }},
+		"failed":    {http.NotFound, func(s Summary) int { return s.Failed }},
+	}
+	for name, test := range answers {
+		t.Run(name, func(t *testing.T) {
+			profile := Profile{Path: "/view", Stages: []Stage{{10, 0}, {10, time.Second}}, Budget: time.Second}
+			summary := offer(t, profile, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, "/view", r.URL.String(), "address of a frame")
+				test.answer(w, r)
+			}), nil)
+			assert.Equal(t, 10, test.want(summary), "frames %s of 10: %s", name, summary)
+		})
+	}
+}

@@ -70,6 +70,7 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 
 	environment := []corev1.EnvVar{
 		{Name: "FRAMES_URL", Value: strings.TrimSuffix(address, "/")},
+		{Name: "FRAMES_PATH", Value: p.Path},
 		{Name: "FRAMES_STAGES", Value: string(stages)},
 		{Name: "FRAMES_BUDGET_MS", Value: milliseconds(p.Budget)},
 		{Name: "FRAMES_TIMEOUT_MS", Value: milliseconds(p.Timeout())},

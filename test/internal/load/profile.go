@@ -32,6 +32,9 @@ type Profile struct {
 	// Slice is the length of the parts of the load by which frames are counted too, to a millisecond; 0
 	// counts them in all only.
 	Slice time.Duration
+	// Path is where frames are asked for, on a renderer other than the reference renderer: whether such a frame was in
+	// budget is told by the client's clock, as nothing else tells it. Empty is the reference renderer's own path.
+	Path string
 	// Mark is the time from which the first frame out of budget is looked for.
 	Mark time.Duration
 }
@@ -66,6 +69,9 @@ func (p Profile) Validate() error {
 	}
 	if p.Budget <= 0 {
 		return fmt.Errorf("the load has the budget %v; write the renderer's frame budget such as 33ms", p.Budget)
+	}
+	if p.Path != "" && p.Path[0] != '/' {
+		return fmt.Errorf("the load has the path %q; write one such as /view", p.Path)
 	}
 	for name, d := range map[string]time.Duration{"slice": p.Slice, "mark": p.Mark} {
 		if d < 0 || d%time.Millisecond != 0 {

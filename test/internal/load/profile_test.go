@@ -75,6 +75,7 @@ func TestValidate(t *testing.T) {
 		"time too finely": {profile: Profile{Stages: []Stage{{1, time.Microsecond}}}, wantErr: "stage 1 of the load has the duration 1µs; write whole milliseconds from 0 up"},
 		"slice too fine":  {profile: Profile{Stages: level, Budget: time.Second, Slice: time.Microsecond}, wantErr: "the load has the slice 1µs; write whole milliseconds from 0 up"},
 		"mark negative":   {profile: Profile{Stages: level, Budget: time.Second, Mark: -time.Second}, wantErr: "the load has the mark -1s; write whole milliseconds from 0 up"},
+		"path":            {profile: Profile{Stages: level, Budget: time.Second, Path: "view"}, wantErr: `the load has the path "view"; write one such as /view`},
 		"no budget":       {profile: Profile{Stages: level}, wantErr: "the load has the budget 0s; write the renderer's frame budget such as 33ms"},
 	}
 	for name, test := range tests {

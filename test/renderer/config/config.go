@@ -25,8 +25,7 @@ type Config struct {
 	FrameHeight      int           // pixels
 	FramePoints      int           // points of the scene
 	Concurrency      int           // frames rendered at once
-	QueueSize        int           // frames waiting for their turn
-	MaxConnections   int           // open at once, those with a frame in the queue aside
+	MaxConnections   int           // open at once, those whose frames are rendered aside
 	ConnectionMaxAge time.Duration // after which a response closes its connection
 	DrainDelay       time.Duration // from SIGTERM until the listener closes
 	GracePeriod      time.Duration // from SIGTERM until SIGKILL
@@ -59,9 +58,7 @@ func settings(concurrency int) []setting {
 			integer(hologram.MinPoints, hologram.MaxPoints, func(c *Config) *int { return &c.FramePoints })},
 		{"concurrency", "frames rendered at once; the default is the whole cores the process may use, at least 1", strconv.Itoa(concurrency),
 			integer(1, 1024, func(c *Config) *int { return &c.Concurrency })},
-		{"queue-size", "frames that may wait for their turn", "8",
-			integer(0, 10_000, func(c *Config) *int { return &c.QueueSize })},
-		{"max-connections", "connections at once, beside those whose frames wait or are rendered; one more closes the one that has waited longest for its client", "1024",
+		{"max-connections", "connections at once, beside those whose frames are rendered; one more closes the one that has waited longest for its client, and at most half of them may have frames that wait", "1024",
 			integer(16, 65536, func(c *Config) *int { return &c.MaxConnections })},
 		{"connection-max-age", "age from which a response closes its connection, so that load reaches new pods", "10s",
 			duration(time.Millisecond, 24*time.Hour, "10s", func(c *Config) *time.Duration { return &c.ConnectionMaxAge })},

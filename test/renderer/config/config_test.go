@@ -28,7 +28,6 @@ func TestDefaults(t *testing.T) {
 		FrameHeight:      64,
 		FramePoints:      30,
 		Concurrency:      3,
-		QueueSize:        8,
 		MaxConnections:   1024,
 		ConnectionMaxAge: 10 * time.Second,
 		DrainDelay:       5 * time.Second,
@@ -37,14 +36,13 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestFlagBeatsEnvironment(t *testing.T) {
-	got, err := Parse([]string{"--frame-budget=20ms", "-queue-size", "0"}, environment(map[string]string{
+	got, err := Parse([]string{"--frame-budget=20ms", "-concurrency", "3"}, environment(map[string]string{
 		"HOLOGRAPH_FRAME_BUDGET":       "wrong, and not asked",
 		"HOLOGRAPH_LISTEN_ADDRESS":     "127.0.0.1:9000",
 		"HOLOGRAPH_FRAME_WIDTH":        "32",
 		"HOLOGRAPH_FRAME_HEIGHT":       "16",
 		"HOLOGRAPH_FRAME_POINTS":       "5",
 		"HOLOGRAPH_CONCURRENCY":        "2",
-		"HOLOGRAPH_QUEUE_SIZE":         "99",
 		"HOLOGRAPH_MAX_CONNECTIONS":    "16",
 		"HOLOGRAPH_CONNECTION_MAX_AGE": "1s",
 		"HOLOGRAPH_DRAIN_DELAY":        "0s",
@@ -57,8 +55,7 @@ func TestFlagBeatsEnvironment(t *testing.T) {
 		FrameWidth:       32,
 		FrameHeight:      16,
 		FramePoints:      5,
-		Concurrency:      2,
-		QueueSize:        0,
+		Concurrency:      3,
 		MaxConnections:   16,
 		ConnectionMaxAge: time.Second,
 		DrainDelay:       0,
@@ -78,7 +75,6 @@ func TestWrongSettingIsOneSentence(t *testing.T) {
 		{env: map[string]string{"HOLOGRAPH_FRAME_BUDGET": "33"}, want: `HOLOGRAPH_FRAME_BUDGET is "33"; write a duration from 1ms to 1m0s such as 33ms`},
 		{env: map[string]string{"HOLOGRAPH_FRAME_BUDGET": ""}, want: `HOLOGRAPH_FRAME_BUDGET is ""; write a duration from 1ms to 1m0s such as 33ms`},
 		{args: []string{"--concurrency=0"}, want: `--concurrency is "0"; write a whole number from 1 to 1024`},
-		{env: map[string]string{"HOLOGRAPH_QUEUE_SIZE": "-1"}, want: `HOLOGRAPH_QUEUE_SIZE is "-1"; write a whole number from 0 to 10000`},
 		{args: []string{"--frame-width=7"}, want: `--frame-width is "7"; write a whole number from 8 to 2048`},
 		{args: []string{"--frame-height=4096"}, want: `--frame-height is "4096"; write a whole number from 8 to 2048`},
 		{args: []string{"--frame-points=many"}, want: `--frame-points is "many"; write a whole number from 1 to 100000`},
@@ -126,7 +122,6 @@ func FuzzParse(f *testing.F) {
 		assert.Positive(t, c.FrameBudget)
 		assert.LessOrEqual(t, c.FrameBudget, MaxBudget)
 		assert.Positive(t, c.Concurrency)
-		assert.GreaterOrEqual(t, c.QueueSize, 0)
 		assert.Positive(t, c.ConnectionMaxAge)
 		assert.GreaterOrEqual(t, c.DrainDelay, time.Duration(0))
 		assert.Positive(t, c.MaxConnections)

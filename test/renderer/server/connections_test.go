@@ -112,12 +112,12 @@ func TestClientsThatVanish(t *testing.T) {
 	}
 }
 
-// The renderer of these tests has room for 16 connections, one frame that is rendered and two that wait.
+// The renderer of these tests has room for 16 connections, and one frame that is rendered.
 func TestSilentConnectionsMakeRoomForProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, listener, terminate, served := serving()
 		advance(cost)
-		for range 19 {
+		for range 17 {
 			say(t, listener, "GET /frame?sch")
 		}
 		advance(minWait)
@@ -140,7 +140,7 @@ func TestConnectionsHaveTimeToSpeak(t *testing.T) {
 		s, listener, terminate, served := serving()
 		advance(cost)
 		first := say(t, listener, "")
-		for range 18 {
+		for range 16 {
 			say(t, listener, "")
 		}
 		start := time.Now()

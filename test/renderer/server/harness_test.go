@@ -47,7 +47,6 @@ func testOptions(change ...func(*Options)) Options {
 	options := Options{
 		Budget:           budget,
 		Concurrency:      1,
-		QueueSize:        2,
 		MaxConnections:   16,
 		ConnectionMaxAge: 10 * time.Second,
 		DrainDelay:       time.Second,

@@ -74,7 +74,7 @@ func newAccounts(options Options, q *queue) *accounts {
 		budget:     options.Budget,
 		frames:     counter("holograph_frames_total", "Frames asked for since the pod became ready: rendered or refused."),
 		overBudget: counter("holograph_frames_over_budget_total", "Frames completed later than the budget after their arrival, or refused, by the renderer's own clock."),
-		refused:    counter("holograph_frames_refused_total", "Frames not rendered because the queue was full or their budget was spent."),
+		refused:    counter("holograph_frames_refused_total", "Frames not rendered because they could not be complete within their budget."),
 		abandoned:  counter("holograph_frames_abandoned_total", "Frames not rendered because their client had gone when their turn came, in budget."),
 		overrun:    counter("holograph_frame_overrun_seconds_total", "Time by which rendered frames missed their budget."),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -28,8 +28,7 @@ import (
 type Options struct {
 	Budget           time.Duration // from a frame's arrival until it must be complete
 	Concurrency      int           // frames rendered at once, at least 1
-	QueueSize        int           // frames that may wait for their turn
-	MaxConnections   int           // connections at once, those whose frames wait or are rendered aside
+	MaxConnections   int           // connections at once, those whose frames are rendered aside; half of them may have frames that wait
 	ConnectionMaxAge time.Duration // age from which a response closes its connection
 	DrainDelay       time.Duration // time in which a draining server still accepts connections
 	GracePeriod      time.Duration // time within which a drain must be over, whatever clients do
@@ -62,8 +61,8 @@ const (
 
 // Server answers GET /frame, /metrics, /healthz and /readyz.
 //
-// A frame is counted once, when its fate is known: rendered, or refused because the queue was full or because its
-// budget was spent before its turn came, or abandoned because its client had gone by then. Its budget runs from
+// A frame is counted once, when its fate is known: rendered, or refused because it could not be complete within its
+// budget, or abandoned because its client had gone by the time its turn came. Its budget runs from
 // its arrival, by the server's own clock; the client's clock picks the picture, and has a count of its own. A
 // refused frame is over budget. An abandoned one is not: it took nothing that another client needed. A frame whose
 // client goes away while it is rendered counts as rendered. Frames that arrive before /readyz has first answered
@@ -76,7 +75,7 @@ type Server struct {
 	accounts *accounts
 	handler  http.Handler
 	metrics  http.Handler
-	jobs     sync.Pool
+	buffers  sync.Pool // of *[]byte, for frames
 	workers  sync.WaitGroup
 
 	began time.Time
@@ -89,10 +88,10 @@ type Server struct {
 
 // New makes a server; Serve sets it to work.
 func New(options Options) *Server {
-	s := &Server{options: options, queue: newQueue(options.Concurrency, options.QueueSize), began: time.Now()}
+	s := &Server{options: options, queue: newQueue(options.Concurrency, options.MaxConnections/2, options.Budget), began: time.Now()}
 	s.busy = make([]atomic.Int64, options.Concurrency)
 	s.accounts = newAccounts(options, s.queue)
-	s.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
+	s.buffers.New = func() any { return new([]byte) }
 	s.metrics = coalesce(promhttp.HandlerFor(s.accounts.registry, promhttp.HandlerOpts{
 		// The page has some kilobytes. To compress it takes most of a megabyte for each that asks at once.
 		DisableCompression: true,
@@ -106,8 +105,8 @@ func New(options Options) *Server {
 // shortly before the grace period is over is cut off, and the error says so.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	log := s.options.Logger
-	// Frames in the queue and with workers keep their connections, whatever the limit.
-	limit := s.options.MaxConnections + s.options.Concurrency + s.options.QueueSize
+	// Frames with workers and in the queue keep their connections. The queue has at most half of MaxConnections.
+	limit := s.options.MaxConnections + s.options.Concurrency
 	bounded := newBoundedListener(listener, limit, s.accounts.refuseRequest)
 	server := &http.Server{
 		Handler:                      s.handler,
@@ -181,23 +180,22 @@ func (s *Server) work(number int) {
 
 	renderer := s.options.NewRenderer()
 	if number == 0 {
-		start := cpu.ThreadTime()
-		renderer.AppendPhase(nil, time.Now())
+		start, began := cpu.ThreadTime(), time.Now()
+		renderer.AppendPhase(nil, began)
 		cost := cpu.ThreadTime() - start
+		s.queue.warmUp(time.Since(began))
 		s.accounts.warmUp(cost)
 		s.warm.Store(true)
 		s.options.Logger.Info("warmed up", "cpu_seconds", cost.Seconds())
 	}
 	for j := s.queue.next(); j != nil; j = s.queue.next() {
-		j.started = time.Now()
-		if j.rendered = j.started.Before(j.deadline) && !j.gone.Load(); j.rendered {
-			s.busy[number].Store(max(1, int64(j.started.Sub(s.began))))
-			start := cpu.ThreadTime()
-			j.frame = renderer.AppendPhase(j.frame[:0], j.scheduled)
-			j.cpu = cpu.ThreadTime() - start
-			j.completed = time.Now()
-			s.busy[number].Store(0)
-		}
+		s.busy[number].Store(max(1, int64(j.started.Sub(s.began))))
+		start := cpu.ThreadTime()
+		j.frame = s.buffers.Get().(*[]byte)
+		*j.frame = renderer.AppendPhase((*j.frame)[:0], j.scheduled)
+		j.cpu = cpu.ThreadTime() - start
+		j.completed = time.Now()
+		s.busy[number].Store(0)
 		s.queue.finish(j)
 	}
 }
@@ -346,12 +344,9 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 		refuse("the frame's budget was spent before the renderer saw it")
 		return
 	}
-	j := s.jobs.Get().(*job)
-	defer s.jobs.Put(j)
-	j.request, j.deadline = wanted, deadline
-	j.gone.Store(false)
+	j := &job{request: wanted, deadline: deadline, done: make(chan struct{}, 1)}
 	if !s.queue.offer(j) {
-		refuse("the queue is full")
+		refuse("the frame cannot be complete within its budget")
 		return
 	}
 
@@ -370,17 +365,15 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 			<-j.done
 			decided = true
 		case <-gone:
-			// The frame stays in the queue: whether the renderer is late shows when its turn comes. If it left
-			// with its client, clients that give up would hide an overload.
-			j.gone.Store(true)
+			s.queue.leave(j)
 			gone = nil
 		}
 	}
-	switch {
-	case !j.rendered && !j.started.Before(deadline):
-		refuse("the frame's budget was spent before its turn came")
+	switch j.fate {
+	case late:
+		refuse("the frame's turn came too late for its budget")
 		return
-	case !j.rendered:
+	case abandoned:
 		if counted {
 			s.accounts.abandon()
 		}
@@ -397,9 +390,10 @@ func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 	}
 	describe(w, j.started.Sub(arrived), j.completed.Sub(j.started), total, total > s.options.Budget, view)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(j.frame)))
-	answer(w, r, len(j.frame))
-	w.Write(j.frame)
+	w.Header().Set("Content-Length", strconv.Itoa(len(*j.frame)))
+	answer(w, r, len(*j.frame))
+	w.Write(*j.frame)
+	s.buffers.Put(j.frame)
 }
 
 // describe sets the headers that say how long a frame took, and whether that was too long: by the server's clock,

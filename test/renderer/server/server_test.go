@@ -56,7 +56,8 @@ func TestLateFrameIsOverBudgetByItsLateness(t *testing.T) {
 	})
 }
 
-func TestQueueIsBounded(t *testing.T) {
+// Three frames take 30 of the 33 ms, and 2 are to spare.
+func TestQueueTakesWhatCanBeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := counting(t)
 		var answers []<-chan *httptest.ResponseRecorder
@@ -66,9 +67,11 @@ func TestQueueIsBounded(t *testing.T) {
 		assert.EqualValues(t, 1, sample(t, s, "holograph_frames_in_flight"))
 		assert.EqualValues(t, 2, sample(t, s, "holograph_frames_queued"))
 
-		refused := get(s, frameAt(time.Now()))
+		start := time.Now()
+		refused := get(s, frameAt(start))
+		assert.Zero(t, time.Since(start), "at once")
 		assert.Equal(t, http.StatusServiceUnavailable, refused.Code)
-		assert.Equal(t, "the queue is full\n", refused.Body.String())
+		assert.Equal(t, "the frame cannot be complete within its budget\n", refused.Body.String())
 
 		for i, want := range []string{
 			"queue;dur=0.000, render;dur=10.000, total;dur=10.000",
@@ -87,32 +90,31 @@ func TestQueueIsBounded(t *testing.T) {
 
 func TestWorkersRenderAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := counting(t, func(o *Options) { o.Concurrency, o.QueueSize = 2, 0 })
+		s := counting(t, func(o *Options) { o.Concurrency, o.Budget = 2, cost })
 		first, second := ask(background, s), ask(background, s)
 		assert.EqualValues(t, 2, sample(t, s, "holograph_frames_in_flight"))
-		assert.Equal(t, "the queue is full\n", get(s, frameAt(time.Now())).Body.String())
+		assert.Equal(t, "the frame cannot be complete within its budget\n", get(s, frameAt(time.Now())).Body.String())
 		advance(cost)
 		assert.Equal(t, http.StatusOK, (<-first).Code)
 		assert.Equal(t, http.StatusOK, (<-second).Code)
 	})
 }
 
-// Four frames fill 40 ms: the budget of the fourth is spent when the third is done, or sooner.
+// The first frame takes 40 ms instead of 10. The budget of the second is spent before.
 func TestFrameIsRefusedWhenItsBudgetIsSpentInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := counting(t, func(o *Options) { o.QueueSize, o.Budget = 8, 25*time.Millisecond })
+		var took time.Duration
+		s := changing(t, &took)
+		took = 40 * time.Millisecond
 		start := time.Now()
-		var answers []<-chan *httptest.ResponseRecorder
-		for range 4 {
-			answers = append(answers, ask(background, s))
-		}
-		last := <-answers[3]
-		assert.Equal(t, 25*time.Millisecond, time.Since(start), "at once, not when its turn comes")
-		assert.Equal(t, http.StatusServiceUnavailable, last.Code)
-		assert.Equal(t, "the frame's budget was spent before its turn came\n", last.Body.String())
+		first, second := ask(background, s), ask(background, s)
+		refused := <-second
+		assert.Equal(t, budget, time.Since(start), "at once, not when its turn comes")
+		assert.Equal(t, http.StatusServiceUnavailable, refused.Code)
+		assert.Equal(t, "the frame's budget was spent before its turn came\n", refused.Body.String())
 		assert.Zero(t, sample(t, s, "holograph_frames_queued"), "its place is free again")
-		advance(cost)
-		requireFrames(t, s, 4, 2, 1, 3)
+		<-first
+		requireFrames(t, s, 2, 2, 1, 1)
 	})
 }
 
@@ -120,11 +122,11 @@ func TestFrameIsRefusedWhenItsBudgetIsSpentInTheQueue(t *testing.T) {
 func TestWorkerDoesNotRenderAFrameWithoutBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := counting(t)
-		late := &job{deadline: time.Now(), done: make(chan struct{}, 1)}
+		spent := &job{deadline: time.Now(), done: make(chan struct{}, 1)}
 		start := time.Now()
-		require.True(t, s.queue.offer(late))
-		<-late.done
-		assert.False(t, late.rendered)
+		require.True(t, s.queue.offer(spent))
+		<-spent.done
+		assert.Equal(t, late, spent.fate)
 		assert.Zero(t, time.Since(start))
 	})
 }
@@ -347,7 +349,7 @@ func TestProbesAndScrapesEndTheirConnections(t *testing.T) {
 
 func TestRefusedFrameClosesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, listener, terminate, served := serving(func(o *Options) { o.QueueSize = 0 })
+		_, listener, terminate, served := serving(func(o *Options) { o.Budget = cost })
 		advance(cost)
 		first, second := listener.client(), listener.client()
 
@@ -493,5 +495,5 @@ func BenchmarkRefusalOverTCP(b *testing.B) {
 		require.NoError(b, err)
 		response.Body.Close()
 	}
-	require.Equal(b, "the queue is full\n", body.String())
+	require.Equal(b, "the frame cannot be complete within its budget\n", body.String())
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -110,6 +111,9 @@ func (c *Chart) Float(v Values, path ...string) (float64, bool) {
 		return float64(n), true
 	case int:
 		return float64(n), true
+	case string:
+		f, err := strconv.ParseFloat(n, 64)
+		return f, err == nil
 	}
 	return 0, false
 }
@@ -121,10 +125,9 @@ func (c *Chart) Float(v Values, path ...string) (float64, bool) {
 // Of a ScaledObject, KEDA makes a HorizontalPodAutoscaler with the same queries and targets. The chart's own stands
 // for it here.
 func (c *Chart) Render(v Values) (*Manifest, error) {
-	if keda, _ := v.Map["keda"].(map[string]any); keda["enabled"] == true {
+	if autoscaling, _ := v.Map["autoscaling"].(map[string]any); autoscaling["provider"] == "keda" {
 		v = v.Overlay(map[string]any{
-			"keda":              map[string]any{"enabled": false},
-			"autoscaling":       map[string]any{"enabled": true},
+			"autoscaling":       map[string]any{"provider": "hpa"},
 			"prometheusAdapter": map[string]any{"enabled": true},
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -32,7 +33,7 @@ import (
 )
 
 // others are the kinds of API servers beside Kubernetes' own, which nothing here can speak for.
-var others = []string{"APIService", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+var others = []string{"APIService", "HTTPRoute", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDecoder()
 
@@ -57,7 +58,7 @@ func Refusal(document []byte) error {
 		found = appsvalidation.ValidateDeployment(o, pod.GetValidationOptionsFromPodTemplate(&o.Spec.Template, nil))
 	case *autoscaling.HorizontalPodAutoscaler:
 		found = autoscalingvalidation.ValidateHorizontalPodAutoscaler(o, autoscalingvalidation.HorizontalPodAutoscalerSpecValidationOptions{
-			MinReplicasLowerBound:           1,
+			MinReplicasLowerBound:           0, // HPAScaleToZero is on by default
 			ScaleTargetRefValidationOptions: autoscalingvalidation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 			ObjectMetricsValidationOptions:  autoscalingvalidation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 		})
@@ -71,6 +72,8 @@ func Refusal(document []byte) error {
 		found = corevalidation.ValidateServiceCreate(o)
 	case *core.ServiceAccount:
 		found = corevalidation.ValidateServiceAccount(o)
+	case *networking.Ingress:
+		found = networkingvalidation.ValidateIngressCreate(o)
 	case *networking.NetworkPolicy:
 		found = networkingvalidation.ValidateNetworkPolicy(o, networkingvalidation.NetworkPolicyValidationOptions{})
 	case *policy.PodDisruptionBudget:
@@ -86,10 +89,21 @@ func Refusal(document []byte) error {
 	default:
 		return fmt.Errorf("%s: nothing here can judge this kind; add its validation", name)
 	}
+	found = slices.DeleteFunc(found, func(err *field.Error) bool { return leftToIt(meta.Kind, meta.Name, err.Field) })
 	if err := errors.Join(toErrors(found)...); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// leftToIt tells whether the chart leaves a field to the API server to judge: what the values take as Kubernetes has it,
+// which is all of the renderer's pod, Service and Ingress, and the resources of the other pods. A dry run shows what the
+// API server says, which knows more of it than a template can.
+func leftToIt(kind, name, path string) bool {
+	if strings.HasSuffix(name, "-renderer") && slices.Contains([]string{"Deployment", "Service", "Ingress"}, kind) {
+		return strings.HasPrefix(path, "spec.") && !strings.HasPrefix(path, "spec.selector")
+	}
+	return strings.Contains(path, ".resources.")
 }
 
 func toErrors(list field.ErrorList) []error {

@@ -73,8 +73,8 @@ const (
 	rendered
 )
 
-// sentence is what the chart's own checks say, as Helm reports it: one line that ends a `fail`.
-var sentence = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.]$`)
+// sentences are what the chart's own checks say, as Helm reports it: the lines of one `fail`.
+var sentences = regexp.MustCompile(`execution error at \(holograph/templates/[^)]*\): .*[.](?:\n.*[.])*$`)
 
 // judge renders values and reports everything that is wrong with the outcome.
 func (s shipped) judge(release string, overrides chart.Values) (outcome, []string) {
@@ -95,7 +95,7 @@ func (s shipped) judge(release string, overrides chart.Values) (outcome, []strin
 	}
 	got, err := s.render(release, overrides)
 	if err != nil {
-		if sentence.MatchString(strings.TrimSpace(err.Error())) {
+		if sentences.MatchString(strings.TrimSpace(err.Error())) {
 			return refusedBySentence, nil
 		}
 		// Helm gives a template no way to look at another's error, and this one names the user's own.
@@ -301,7 +301,7 @@ func (s shipped) try(t testing.TB, source rand.Source, drawer *schema.Drawer) ou
 }
 
 // TestNoValuesRenderWhatKubernetesRefuses draws values from the schema: all values that the schema accepts either render
-// objects that the API server creates, or are refused with one of the chart's sentences.
+// objects that the API server creates, but for what is left to it, or are refused with one of the chart's sentences.
 func TestNoValuesRenderWhatKubernetesRefuses(t *testing.T) {
 	s := load(t)
 	counts := map[outcome]int{}
@@ -336,14 +336,17 @@ func TestNamesThatPromQLKnows(t *testing.T) {
 	s := load(t)
 	for _, word := range append(parser.Keywords(), "NaN", "Inf", "Infinity", "e", "x", "sum") {
 		for key, overrides := range map[string]any{
-			"frames.name":           map[string]any{"frames": map[string]any{"name": word}},
-			"overruns.name":         map[string]any{"overruns": map[string]any{"name": word}},
-			"demand.offeredMetric":  map[string]any{"demand": map[string]any{"offeredMetric": word}},
-			"demand.capacityMetric": map[string]any{"demand": map[string]any{"capacityMetric": word}},
-			"labels.pod":            map[string]any{"labels": map[string]any{"pod": word}},
-			"labels.namespace":      map[string]any{"labels": map[string]any{"namespace": word}},
-			"labels.container":      map[string]any{"labels": map[string]any{"container": word}},
-			"scrapeLabels":          map[string]any{"scrapeLabels": []any{word}},
+			"frames.name":       map[string]any{"frames": map[string]any{"name": word}},
+			"overruns.name":     map[string]any{"overruns": map[string]any{"name": word}},
+			"overruns.metric":   map[string]any{"overruns": map[string]any{"metric": word}},
+			"overruns.selector": map[string]any{"overruns": map[string]any{"selector": map[string]any{word: "x"}}},
+			"a histogram":       map[string]any{"overruns": map[string]any{"histogram": map[string]any{"metric": word, "type": "native"}}},
+			"demand.offered":    map[string]any{"demand": map[string]any{"offered": map[string]any{"metric": word}}},
+			"demand.capacity":   map[string]any{"demand": map[string]any{"capacity": map[string]any{"metric": word}}},
+			"labels.pod":        map[string]any{"labels": map[string]any{"pod": word}},
+			"labels.namespace":  map[string]any{"labels": map[string]any{"namespace": word}},
+			"labels.container":  map[string]any{"labels": map[string]any{"container": word}},
+			"scrapeLabels":      map[string]any{"scrapeLabels": []any{word}},
 		} {
 			_, problems := s.judge("holograph", map[string]any{"signals": overrides})
 			assert.Empty(t, problems, "signals.%s: %s", key, word)

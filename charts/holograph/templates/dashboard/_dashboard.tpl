@@ -6,11 +6,10 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 */}}
 {{- define "holograph.dashboard" -}}
 {{- $labels := .Values.signals.labels }}
-{{- $namespaces := include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}" }}
+{{- $namespaces := include "holograph.scope.recorded" . }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
-{{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
 {{- $objects := include "holograph.scope.objects" . }}
-{{- $objective := divf .Values.slo.objective 100 }}
+{{- $objective := divf (include "holograph.slo.objective" .) 100 }}
 {{- $window := .Values.slo.window }}
 {{- $where := printf "{{%s}}" $labels.namespace }}
 {{- $panels := list }}
@@ -19,7 +18,7 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 {{- $left := dict "mode" "absolute" "steps" (list (dict "color" "red" "value" nil) (dict "color" "orange" "value" 0) (dict "color" "green" "value" 0.25)) }}
 {{- $none := dict "mode" "absolute" "steps" (list (dict "color" "green" "value" nil) (dict "color" "red" "value" 1)) }}
 
-{{- $panels = append $panels (dict "type" "row" "title" (printf "Objective: %v %% of frames within %s, over %s" .Values.slo.objective .Values.frame.budget $window) "y" 0) }}
+{{- $panels = append $panels (dict "type" "row" "title" (printf "Objective: %v %% of frames within %s, over %s" (include "holograph.slo.objective" .) .Values.frame.budget $window) "y" 0) }}
 {{- $panels = append $panels (dict "type" "stat" "title" (printf "In budget, %s" $window) "x" 0 "y" 1 "w" 5 "h" 4 "unit" "percentunit" "decimals" 2 "thresholds" $good
   "description" "Share of the requested frames that were completed within their budget, as far back as Prometheus has samples."
   "targets" (list (dict "expr" (printf "1 - holograph:frames_over_budget:ratio_rate%s%s" $window $namespaces) "legend" $where))) }}
@@ -39,10 +38,8 @@ links between them. Built from dicts and printed as JSON, so that every name is 
     (dict "expr" (printf "holograph:frames:rate%s" $namespaces) "legend" (printf "asked for, %s" $where) "color" "blue")
     (dict "expr" (printf "holograph:frames_over_budget:rate%s" $namespaces) "legend" (printf "over budget, %s" $where) "color" "red"))) }}
 {{- $burn := list }}
-{{- if .Values.alerts.enabled }}
-{{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
+{{- range include "holograph.alerts.allBurns" . | fromJsonArray }}
 {{- $burn = append $burn (dict "expr" (printf "holograph:frames_over_budget:ratio_rate%s%s / %s" .long $namespaces (include "holograph.slo.budget" $)) "legend" (printf "over %s, %s" .long $where)) }}
-{{- end }}
 {{- end }}
 {{- $burn = append $burn (dict "expr" (printf "holograph:frames_over_budget:ratio_rate%s%s / %s" $window $namespaces (include "holograph.slo.budget" $)) "legend" (printf "over %s, %s" $window $where)) }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Burn rate" "x" 12 "y" 6 "w" 12 "h" 8 "unit" "short" "min" 0 "line" 1
@@ -61,7 +58,10 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 
 {{- if $objects }}
 {{- $panels = append $panels (dict "type" "row" "title" "Replicas" "y" 23) }}
-{{- $replicas := list (dict "expr" (printf "max by (namespace, deployment) (kube_deployment_status_replicas_ready%s)" $deployment) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
+{{- $replicas := list }}
+{{- range include "holograph.scope.workloads" . | fromJsonArray }}
+{{- $replicas = append $replicas (dict "expr" (printf "max by (namespace, %s) (%s)" .kind .ready) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
+{{- end }}
 {{- if include "holograph.scope.autoscaled" . }}
 {{- range $series, $color := dict "current" "blue" "desired" "orange" "min" "#808080" "max" "#808080" }}
 {{- $replicas = append $replicas (dict "expr" (printf "holograph:hpa_replicas:%s%s" $series $autoscaler) "legend" (printf "%s, {{namespace}}" $series) "color" $color "dash" (has $series (list "min" "max"))) }}

@@ -2,9 +2,9 @@
 APIServices under which the autoscaler may find its metrics, as a YAML list; [] where nothing uses any.
 */}}
 {{- define "holograph.doctor.apiServices" -}}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 {{- list "v1beta1.external.metrics.k8s.io" | toYaml }}
-{{- else if or .Values.autoscaling.enabled .Values.prometheusAdapter.enabled }}
+{{- else if or (include "holograph.autoscaling.hpa" .) (include "holograph.prometheusAdapter.runs" .) }}
 {{- list "v1beta1.custom.metrics.k8s.io" "v1beta2.custom.metrics.k8s.io" | toYaml }}
 {{- else }}
 {{- list | toYaml }}
@@ -17,11 +17,11 @@ the autoscaler's metrics do not come from such a ConfigMap.
 */}}
 {{- define "holograph.doctor.rules" -}}
 {{- $existing := .Values.prometheusAdapter.existing }}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 {{- dict | toYaml }}
-{{- else if .Values.prometheusAdapter.enabled }}
+{{- else if include "holograph.prometheusAdapter.runs" . }}
 {{- dict "namespace" (include "holograph.namespace" .) "name" (include "holograph.prometheusAdapter.name" .) | toYaml }}
-{{- else if $existing.namespace }}
+{{- else if include "holograph.prometheusAdapter.writesRules" . }}
 {{- dict "namespace" $existing.namespace "name" (include "holograph.prometheusAdapter.existingName" .) | toYaml }}
 {{- else }}
 {{- dict | toYaml }}
@@ -45,24 +45,44 @@ signals:
   - metric: {{ $signal.name | quote }}
     resource: {{ include "holograph.signals.resource" (dict "context" $ "key" $key) | quote }}
     series:
-      {{- if $signal.offeredMetric }}
-      - name: {{ $signal.offeredMetric | quote }}
-        value: {{ printf "signals.%s.offeredMetric" $key | quote }}
-      - name: {{ $signal.capacityMetric | quote }}
-        value: {{ printf "signals.%s.capacityMetric" $key | quote }}
-      {{- else }}
-      - name: {{ $signal.name | quote }}
-        value: {{ printf "signals.%s.name" $key | quote }}
+      {{- range include "holograph.signals.exports" (dict "context" $ "key" $key) | fromJsonArray }}
+      - name: {{ .name | quote }}
+        value: {{ .value | quote }}
+        {{- with .selector }}
+        labels:
+          {{- range $label, $value := . }}
+          {{ $label | quote }}: {{ toString $value | quote }}
+          {{- end }}
+        {{- end }}
+        {{- with .bound }}
+        bound: {{ . | quote }}
+        {{- end }}
+        {{- if .native }}
+        native: true
+        {{- end }}
       {{- end }}
+    {{- if and (eq $key "overruns") $signal.query }}
+    query: {{ include "holograph.scope.signal" (dict "context" $ "signal" $key) | quote }}
+    {{- end }}
   {{- end }}
 labels:
   {{- toYaml .Values.signals.labels | nindent 2 }}
+{{- with .Values.signals.matchers }}
+matchers:
+  {{- range $label, $value := . }}
+  {{ $label | quote }}: {{ toString $value | quote }}
+  {{- end }}
+{{- end }}
+{{- if not (or .Values.prometheus.enabled .Values.podMonitor.enabled) }}
+scrapeLabels: {{ toJson .Values.signals.scrapeLabels }}
+{{- end }}
 renderer:
-  deployment: {{ include "holograph.renderer.name" . | quote }}
-  selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "renderer") | fromYaml | include "holograph.prometheus.selector" | quote }}
+  {{- include "holograph.target.reference" . | nindent 2 }}
+  own: {{ .Values.renderer.enabled | toJson }}
+  selector: {{ include "holograph.target.podLabels" . | fromYaml | include "holograph.prometheus.selector" | quote }}
   container: {{ include "holograph.container" . | quote }}
-  port: {{ .Values.renderer.port | int }}
-  metricsPath: {{ .Values.renderer.metricsPath | quote }}
+  port: {{ include "holograph.metrics.port" . }}
+  path: {{ .Values.renderer.metrics.path | quote }}
 {{- if $access.url }}
 prometheus:
   url: {{ $access.url | quote }}
@@ -105,24 +125,30 @@ adapter:
     namespace: {{ $rules.namespace | quote }}
     name: {{ $rules.name | quote }}
     key: config.yaml
-  {{- if $adapter.enabled }}
+  {{- if include "holograph.prometheusAdapter.runs" . }}
   deployment: {{ include "holograph.prometheusAdapter.name" . | quote }}
   service: {{ include "holograph.prometheusAdapter.name" . | quote }}
   selector: {{ include "holograph.selectorLabels" (dict "context" $ "component" "prometheus-adapter") | fromYaml | include "holograph.prometheus.selector" | quote }}
   checksum: {{ include "holograph.prometheusAdapter.checksum" . | quote }}
   {{- end }}
-  relistInterval: {{ $adapter.relistInterval | quote }}
+  relistInterval: {{ include "holograph.prometheusAdapter.relistInterval" . | quote }}
   rules:
     {{- include "holograph.signals.rules" . | trim | nindent 4 }}
 {{- end }}
 apiServices:
   {{- include "holograph.doctor.apiServices" . | nindent 2 }}
-{{- if .Values.keda.enabled }}
+{{- if include "holograph.autoscaling.keda" . }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
   scaledObject: {{ include "holograph.renderer.name" . | quote }}
-{{- else if .Values.autoscaling.enabled }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
+{{- else if include "holograph.autoscaling.hpa" . }}
 autoscaler:
   horizontalPodAutoscaler: {{ include "holograph.renderer.name" . | quote }}
+  {{- if include "holograph.autoscaling.scalesToZero" . }}
+  scalesToZero: true
+  {{- end }}
 {{- end }}
 {{- end }}

@@ -1,24 +1,33 @@
 {{/*
-KEDA's query for one signal: the adapter's query, expanded for the pods of this release's Deployment and added up. KEDA
-needs one number and divides it by the target, which gives the same number of pods as the mean of a Pods metric. KEDA
-cannot see that a pod's value is missing from a sum. So the query adds a pod that is scraped but has no valid value as
-one at its target, which is what the autoscaler assumes before it removes pods. Without any value there is no result. Takes dict "context" $ "key" the signal's key below `signals`.
+KEDA's query for one signal: the total for the pods of this release's Deployment, as in an Object metric. KEDA has one number
+for all pods and divides it by the target. Where there is no total there is no result, which KEDA is told to take for an error.
+Only a Deployment that is to have no pods, where KEDA may scale to 0, has the value 0: that is no failure, and must not start
+the pods of keda.fallback. Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.keda.query" -}}
-{{- $signal := get .context.Values.signals .key }}
 {{- $labels := .context.Values.signals.labels }}
-{{- $pods := include "holograph.renderer.name" .context | include "holograph.scope.podNames" }}
-{{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .context) $labels.pod $pods }}
-{{- $query := include (printf "holograph.signals.%s.query" .key) .context }}
-{{- $counting := include "holograph.signals.perPod" (dict "context" .context "function" "rate" "series" "<<.Series>>" "window" $signal.window) }}
-{{- $query = printf "sum(%s) + %s * (count(%s unless %s) or vector(0))" $query (include "holograph.keda.threshold" $signal.target) $counting $query }}
-{{- $query = $query | replace "<<.Series>>" (include "holograph.signals.series" .) | replace "<<.LabelMatchers>>" $matchers | replace "<<.GroupBy>>" $labels.pod }}
+{{- $name := include "holograph.target.name" .context }}
+{{- $kind := include "holograph.target.kind" .context | lower }}
+{{- $namespace := include "holograph.namespace" .context }}
+{{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace $namespace $labels.pod (include "holograph.scope.targetPods" .context) }}
+{{- $up := include "holograph.signals.up" (dict "context" .context "matchers" $matchers) }}
+{{- $targets := include "holograph.signals.targets" $up }}
+{{- $replicas := include "holograph.signals.replicas" (dict "context" .context "matchers" "kind" $kind "matchers" (printf "namespace=%q,%s=%q" $namespace $kind $name)) }}
+{{- $values := include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $matchers) }}
+{{- $query := include "holograph.signals.total" (dict "context" .context "key" .key "values" $values "up" $up "targets" $targets "replicas" $replicas
+  "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $matchers))
+  "known" (include "holograph.signals.known" (dict "values" $values "targets" $targets))
+  "pods" (include "holograph.signals.pods" (dict "replicas" $replicas "targets" $targets))) }}
+{{- if include "holograph.autoscaling.scalesToZero" .context }}
+{{- $query = printf "(max(%s) == 0) or (%s)" $replicas $query }}
+{{- end }}
+{{- $found := include "holograph.signals.found" . | fromJson }}
 {{- /* One line, because the query of a trigger is a string. */}}
-{{- $query | replace "\n" " " }}
+{{- $query | replace "<<.Series>>" $found.name | replace "<<.GroupBy>>" $labels.pod | replace "\n" " " }}
 {{- end }}
 
 {{/*
-One prometheus trigger a signal.
+One prometheus trigger a signal, and keda.triggers.
 */}}
 {{- define "holograph.keda.triggers" -}}
 {{- $headers := list }}
@@ -45,6 +54,9 @@ One prometheus trigger a signal.
   authenticationRef:
     name: {{ include "holograph.renderer.name" $ | quote }}
     {{- end }}
+{{- end }}
+{{- with .Values.keda.triggers }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

@@ -5,15 +5,16 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
 {{- $alerts := .Values.alerts }}
 {{- $labels := .Values.signals.labels }}
 {{- $signals := .Values.signals }}
-{{- $by := "namespace, horizontalpodautoscaler" }}
+{{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler")) }}
+{{- $deployments := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "deployment")) }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
 {{- $where := printf "{{ $labels.%s }}" $labels.namespace }}
 {{- $who := "{{ $labels.horizontalpodautoscaler }} in {{ $labels.namespace }}" }}
 - name: holograph-alerts
   rules:
-    {{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}" }}
+    {{- $of := include "holograph.scope.recorded" . }}
     {{- range $pace, $severity := dict "fast" "critical" "slow" "warning" }}
-    {{- with get $alerts.errorBudgetBurn $pace }}
+    {{- with include "holograph.alerts.burns" (dict "context" $ "pace" $pace) | fromJsonArray }}
     - alert: HolographErrorBudgetBurn{{ title $pace }}
       expr: |-
         {{- range $index, $burn := . }}
@@ -30,30 +31,30 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" $severity) | nindent 6 }}
       annotations:
         summary: {{ printf "Frames in %s are late %s." $where (ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast")) | quote }}
-        description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." $.Values.slo.objective $.Values.slo.window (subf 100 $.Values.slo.objective) | quote }}
+        description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." (include "holograph.slo.objective" $) $.Values.slo.window (subf 100 (include "holograph.slo.objective" $)) | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
     {{- end }}
     {{- end }}
-    {{- $scaling := list $signals.overruns.name }}
-    {{- if $signals.demand.enabled }}
-    {{- $scaling = append (append $scaling $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+    {{- $unlessEmpty := "" }}
+    {{- if and (include "holograph.autoscaling.scalesToZero" .) (include "holograph.scope.objects" .) }}
+    {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
+    {{- $unlessEmpty = include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf " unless on () max(kube_deployment_spec_replicas{%s}) == 0" }}
     {{- end }}
-    {{- range $name := append $scaling $signals.frames.name | uniq }}
-    {{- $scales := has $name $scaling }}
+    {{- range include "holograph.signals.exported" . | fromJsonArray }}
     - alert: HolographMetricAbsent
-      expr: absent({{ $name }}{ {{- include "holograph.scope.frames" $ -}} })
+      expr: absent({{ include "holograph.scope.series" (dict "context" $ "name" .name "selector" .selector "matchers" .matchers) }}){{ $unlessEmpty }}
       for: {{ $alerts.metricAbsent.for | quote }}
-      {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" $scales) "labels" (dict "metric" $name)) | nindent 6 }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" .scales) "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
-        summary: {{ printf "Prometheus has no %s of any renderer in %s." $name (include "holograph.namespace" $) | quote }}
-        description: {{ ternary "The autoscaler has no value for it, and the replicas do not change." "The share of frames in budget is unknown, and no alert on it can fire." $scales | quote }}
+        summary: {{ printf "Prometheus has no %s of any renderer in %s." .text (include "holograph.namespace" $) | quote }}
+        description: {{ ternary "The autoscaler has no value for it, and the replicas do not change." "The share of frames in budget is unknown, and no alert on it can fire." .scales | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
     {{- end }}
     {{- with $signals.refused.name }}
     {{- $alert := $alerts.requestsRefused }}
     # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so.
     - alert: HolographRequestsRefused
-      expr: sum by ({{ $labels.namespace }}, reason) (0 <= rate({{ . }}{ {{- include "holograph.scope.frames" $ -}} }[5m]) < +Inf) > {{ $alert.perSecond }}
+      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[5m]) < +Inf) > {{ $alert.perSecond }}
       for: {{ $alert.for }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
@@ -102,9 +103,9 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $alerts.autoscalerFlapping.window | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
-    {{- if .Values.prometheusAdapter.enabled }}
+    {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
-      expr: max by (namespace, deployment) (kube_deployment_status_replicas_available{namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}}) < 1
+      expr: max by ({{ $deployments }}) (kube_deployment_status_replicas_available{ {{- include "holograph.scope.adapter" . -}} }) < 1
       for: {{ $alerts.adapterUnavailable.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
@@ -113,18 +114,20 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") }}
     {{- end }}
     {{- end }}
-    {{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
+    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     - alert: HolographReplicasMismatch
       expr: |-
-        max by (namespace, deployment) (kube_deployment_spec_replicas{{ $deployment }})
-        > on (namespace, deployment)
-          max by (namespace, deployment) (kube_deployment_status_replicas_ready{{ $deployment }})
+        {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" .kind)) }}
+        max by ({{ $by }}) ({{ .wanted }})
+        > on ({{ $by }})
+          max by ({{ $by }}) ({{ .ready }})
       for: {{ $alerts.replicasMismatch.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ "Fewer pods of {{ $labels.deployment }} in {{ $labels.namespace }} are Ready than are wanted." | quote }}
+        summary: {{ printf "Fewer pods of {{ $labels.%s }} in {{ $labels.namespace }} are Ready than are wanted." .kind | quote }}
         description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." $alerts.replicasMismatch.for | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") }}
+    {{- end }}
     {{- end }}
     {{- include "holograph.alerts.scrapes" . }}
 {{- end }}

@@ -42,7 +42,7 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
         summary: {{ printf "%s cannot evaluate rules." $prometheus | quote }}
         description: {{ "Rules of the group {{ $labels.rule_group }} fail: what they record is missing, and their alerts cannot fire." | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRulesFailing") }}
-    {{- if .Values.keda.enabled }}
+    {{- if include "holograph.autoscaling.keda" . }}
     # While KEDA gets no value it scales to keda.fallback, and the autoscaler's conditions stay good.
     - alert: HolographKedaSilent
       expr: sum by ({{ $namespace }}) (increase(prometheus_http_requests_total{ {{- $own -}} ,handler="/api/v1/query",code="200"}[10m])) == 0

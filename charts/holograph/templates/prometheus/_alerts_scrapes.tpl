@@ -7,46 +7,50 @@ frames.
 {{- $signals := .Values.signals }}
 {{- $labels := $signals.labels }}
 {{- $for := .Values.alerts.podUnseen.for }}
-{{- $pod := printf "%s, %s" $labels.namespace $labels.pod }}
+{{- $pod := include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace $labels.pod)) }}
+{{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace)) }}
 {{- $who := printf "{{ $labels.%s }} in {{ $labels.%s }}" $labels.pod $labels.namespace }}
-{{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
+{{- $up := include "holograph.scope.series" (dict "context" $ "name" "up") }}
     - alert: HolographScrapeFailing
-      expr: max by ({{ $pod }}) (up{{ $frames }}) == 0
+      expr: max by ({{ $pod }}) ({{ $up }}) == 0
       for: {{ $for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "Prometheus cannot scrape %s." $who | quote }}
         description: {{ printf "Its scrapes have failed for %s. Its frames are not counted, and the autoscaler does not know its load." $for | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographScrapeFailing") }}
-    {{- $metrics := list $signals.overruns.name }}
-    {{- if $signals.demand.enabled }}
-    {{- $metrics = append (append $metrics $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
-    {{- end }}
-    {{- range $metrics | uniq }}
+    {{- range include "holograph.signals.exported" . | fromJsonArray }}
+    {{- if .scales }}
+    {{- $series := include "holograph.scope.series" (dict "context" $ "name" .name "selector" .selector "matchers" .matchers) }}
     - alert: HolographPodSilent
       expr: |-
-        max by ({{ $pod }}) (up{{ $frames }}) == 1
-        and on ({{ $labels.namespace }})
-          {{ . }}{{ $frames }}
+        max by ({{ $pod }}) ({{ $up }}) == 1
+        and on ({{ $by }})
+          {{ $series }}
         unless on ({{ $pod }})
-          {{ . }}{{ $frames }}
+          {{ $series }}
       for: {{ $for | quote }}
-      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning" "labels" (dict "metric" .)) | nindent 6 }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning" "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
-        summary: {{ printf "%s reports no %s." $who . | quote }}
+        summary: {{ printf "%s reports no %s." $who .text | quote }}
         description: {{ printf "Prometheus has scraped it for %s, and other pods report the metric. The autoscaler does not know the load of this pod." $for | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographPodSilent") }}
     {{- end }}
-    {{- if include "holograph.scope.objects" . }}
-    {{- $ready := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "sum by (namespace) (max by (namespace, deployment) (kube_deployment_status_replicas_ready{%s}))" }}
-    {{- $targets := printf "count by (%s) (up%s)" $labels.namespace $frames }}
+    {{- end }}
+    {{- $ready := list }}
+    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
+    {{- $ready = append $ready (printf "max by (%s) (%s)" (include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" .kind))) .ready) }}
+    {{- end }}
+    {{- if $ready }}
+    {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace")) }}
+    {{- $targets := printf "count by (%s) (%s)" $by $up }}
     {{- if ne $labels.namespace "namespace" }}
-    {{- $targets = printf "sum by (namespace) (label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\"))" $targets $labels.namespace }}
+    {{- $targets = printf "count by (%s) (label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\"))" $by $up $labels.namespace }}
     {{- end }}
     - alert: HolographPodsUnscraped
       expr: |-
-        {{ $ready }}
-        > on (namespace)
+        sum by ({{ $by }}) ({{ join " or " $ready }})
+        > on ({{ $by }})
           {{ $targets }}
       for: {{ $for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}

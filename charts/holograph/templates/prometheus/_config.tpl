@@ -1,11 +1,13 @@
 {{/*
 What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
-"workload", a regular expression of the names of its Deployments, "interval" where it is not the renderers', "pods":
-whether its samples are about the pod itself and have its name, and "limits", as fields of a Prometheus
-scrape job.
+"port", the name of its port, or its number where the chart does not write the pod, "owners", a regular expression of
+what the pods belong to, "labels", which select the pods where they are not the component's own, "interval" where it is not
+the renderers', "pods": whether its samples are about the pod itself and have its name, and "limits", as fields of a
+Prometheus scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
 
-A pod is a target only as one of its Deployment's ReplicaSet. Anyone who may create a pod can copy the labels.
-If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one.
+A pod is a target only as one of its workload's ReplicaSet or StatefulSet. Anyone who may create a pod can copy the labels.
+If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one. A StatefulSet does
+not take a pod whose name is not one of its own, so the queries select its pods by name too.
 
 Prometheus takes a scrape whole or not at all: one that exceeds a limit sets `up` to 0, and Prometheus' page /targets has
 the reason. Other targets are not affected. Prometheus counts samples after relabeling has dropped the unused ones, which
@@ -19,23 +21,56 @@ in a served namespace could then stop the metrics of all releases.
 {{- $limits := .Values.prometheus.scrapeLimits }}
 {{- $labels := dict "label_limit" 40 "label_name_length_limit" 200 "label_value_length_limit" 1000 }}
 {{- $targets := list (dict "component" "renderer" "container" (include "holograph.container" .) "pods" true
-  "path" .Values.renderer.metricsPath
-  "workload" (include "holograph.scope.renderers" .)
+  "path" .Values.renderer.metrics.path
+  "port" (include "holograph.metrics.portName" . | default (include "holograph.metrics.port" . | int))
+  "native" (include "holograph.signals.frames" . | fromJson).native
+  "scraped" .Values.signals.scrapeLabels
+  "owners" (include "holograph.scope.owners" .)
+  "labels" (include "holograph.target.podLabels" . | fromYaml)
   "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
   "keep" (list (dict "from" (list "__name__") "regex" (include "holograph.prometheus.rendererMetrics" .)))) }}
 {{- if .Values.kubeStateMetrics.enabled }}
-{{- $renderer := include "holograph.scope.renderers" . }}
 {{- $targets = append $targets (dict "component" "kube-state-metrics" "container" "kube-state-metrics" "pods" false
   "path" "/metrics"
   "interval" .Values.kubeStateMetrics.scrapeInterval
-  "workload" (include "holograph.kubeStateMetrics.name" .)
+  "port" "http"
+  "owners" (include "holograph.scope.replicaSets" (include "holograph.kubeStateMetrics.name" .) | printf "ReplicaSet;%s")
   "limits" (merge (dict "sample_limit" 10000 "body_size_limit" "64MB") $labels)
   "keep" (list
-    (dict "from" (list "__name__") "regex" "kube_(horizontalpodautoscaler|deployment)_.+")
-    (dict "from" (list "namespace" "horizontalpodautoscaler" "deployment") "regex" (printf "(%s);(%s;|;%s|;%s)"
-      (prepend .Values.servedNamespaces (include "holograph.namespace" .) | join "|") $renderer $renderer (include "holograph.prometheusAdapter.name" .))))) }}
+    (include "holograph.prometheus.objects" . | fromJson)
+    (include "holograph.prometheus.objectsOfReleases" . | fromJson))) }}
 {{- end }}
 {{- toJson $targets }}
+{{- end }}
+
+{{/*
+What Prometheus keeps of kube-state-metrics: the series of autoscalers and workloads, and of those the releases' own. Each
+series has one of the labels, and the others are empty.
+*/}}
+{{- define "holograph.prometheus.objects" -}}
+{{- $kinds := list "horizontalpodautoscaler" "deployment" }}
+{{- if eq (include "holograph.target.kind" .) "StatefulSet" }}
+{{- $kinds = append $kinds "statefulset" }}
+{{- end }}
+{{- dict "from" (list "__name__") "kinds" $kinds "regex" (printf "kube_(%s)_.+" (join "|" $kinds)) | toJson }}
+{{- end }}
+
+{{- define "holograph.prometheus.objectsOfReleases" -}}
+{{- $kinds := (include "holograph.prometheus.objects" . | fromJson).kinds }}
+{{- $names := list }}
+{{- range $index, $kind := $kinds }}
+{{- $found := list (include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) | replace "." "[.]") }}
+{{- if $.Values.servedNamespaces }}
+{{- $found = list (include "holograph.scope.otherRenderers" $) }}
+{{- end }}
+{{- if eq $kind "deployment" }}
+{{- $found = append $found (include "holograph.prometheusAdapter.name" $) }}
+{{- end }}
+{{- range compact $found }}
+{{- $names = append $names (printf "%s%s%s" (repeat $index ";") . (repeat (sub (len $kinds) (add1 $index) | int) ";")) }}
+{{- end }}
+{{- end }}
+{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (include "holograph.scope.served" . | fromJsonArray | join "|") (join "|" $names)) | toJson }}
 {{- end }}
 
 {{/*
@@ -44,12 +79,12 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 */}}
 {{- define "holograph.prometheus.rendererMetrics" -}}
 {{- $signals := .Values.signals }}
-{{- $names := list $signals.frames.name $signals.overruns.name }}
-{{- if $signals.demand.enabled }}
-{{- $names = append (append $names $signals.demand.offeredMetric) $signals.demand.capacityMetric }}
+{{- $names := list }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names (regexQuoteMeta .name) }}
 {{- end }}
 {{- with $signals.refused.name }}
-{{- $names = append $names . }}
+{{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
@@ -64,6 +99,9 @@ and optionally "served": whether the pods of other releases in servedNamespaces 
 {{- define "holograph.prometheus.job" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $component := dict "context" .context "component" .target.component -}}
+{{- $own := include "holograph.namespace" .context -}}
+{{- $served := ternary .context.Values.servedNamespaces list (default false .served) -}}
+{{- $anyRelease := omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" -}}
 job_name: {{ .target.component | quote }}
 {{- with .target.interval }}
 scrape_interval: {{ . | quote }}
@@ -78,30 +116,42 @@ metrics_path: {{ .target.path | quote }}
 {{- end }}
 # The time of a sample is the time of its scrape. A timestamp from the target is ignored.
 honor_timestamps: false
+{{- if .target.native }}
+scrape_native_histograms: true
+{{- end }}
+{{- if and .target.scraped (not (include "holograph.prometheus.dotted" .context)) }}
+# OpenTelemetry's names as /metrics shows them to people: with underscores.
+metric_name_escaping_scheme: underscores
+{{- end }}
 kubernetes_sd_configs:
   - role: pod
     namespaces:
       names:
-        - {{ include "holograph.namespace" .context | quote }}
+        - {{ $own | quote }}
     selectors:
       - role: pod
-        label: {{ include "holograph.selectorLabels" $component | fromYaml | include "holograph.prometheus.selector" | quote }}
-  {{- if and .served .context.Values.servedNamespaces }}
+        {{- if has $own $served }}
+        # Other releases in this namespace are served too.
+        label: {{ $anyRelease | quote }}
+        {{- else }}
+        label: {{ default (include "holograph.selectorLabels" $component | fromYaml) .target.labels | include "holograph.prometheus.selector" | quote }}
+        {{- end }}
+  {{- with without $served $own }}
   - role: pod
     namespaces:
       names:
-        {{- toYaml .context.Values.servedNamespaces | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
     selectors:
       - role: pod
         # Releases there may have any name.
-        label: {{ omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" | quote }}
+        label: {{ $anyRelease | quote }}
   {{- end }}
 relabel_configs:
-  - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_name]
-    regex: {{ printf "%s;http" .target.container | quote }}
+  - source_labels: [__meta_kubernetes_pod_container_name, __meta_kubernetes_pod_container_port_{{ ternary "name" "number" (kindIs "string" .target.port) }}]
+    regex: {{ printf "%s;%v" .target.container .target.port | quote }}
     action: keep
   - source_labels: [__meta_kubernetes_pod_controller_kind, __meta_kubernetes_pod_controller_name]
-    regex: {{ include "holograph.scope.replicaSets" .target.workload | printf "ReplicaSet;%s" | quote }}
+    regex: {{ .target.owners | quote }}
     action: keep
   # Pods that are not ready are scraped too, because their series must exist before they get load.
   - source_labels: [__meta_kubernetes_pod_phase]
@@ -117,8 +167,10 @@ relabel_configs:
     target_label: {{ $labels.namespace | quote }}
   - source_labels: [__meta_kubernetes_pod_name]
     target_label: {{ $labels.pod | quote }}
+  {{- with $labels.container }}
   - source_labels: [__meta_kubernetes_pod_container_name]
-    target_label: {{ $labels.container | quote }}
+    target_label: {{ . | quote }}
+  {{- end }}
   {{- end }}
 metric_relabel_configs:
   {{- range .target.keep }}
@@ -126,6 +178,25 @@ metric_relabel_configs:
     regex: {{ .regex | quote }}
     action: keep
   {{- end }}
+  {{- with without (default list .target.scraped) "job" "instance" }}
+  # Where a scraper sets such a label, Prometheus renames the renderer's. This one does not set it, and the queries drop it.
+  - regex: {{ join "|" . | quote }}
+    replacement: exported_${0}
+    action: labelmap
+  - regex: {{ join "|" . | quote }}
+    action: labeldrop
+  {{- end }}
+{{- end }}
+
+{{/*
+Whether a metric has a name that only a Prometheus has that stores names as they are, like OpenTelemetry's http.server.duration.
+*/}}
+{{- define "holograph.prometheus.dotted" -}}
+{{- $names := list .Values.signals.refused.name }}
+{{- range include "holograph.signals.exported" . | fromJsonArray }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- if regexMatch "[./-]" (join " " $names) }}true{{ end }}
 {{- end }}
 
 {{/*
@@ -187,7 +258,8 @@ scrape_configs:
   # Prometheus itself: about a thousand samples, none of which a rule uses.
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" (dict "component" "prometheus" "container" "prometheus" "pods" true "self" true
       "path" "/metrics"
-      "workload" (include "holograph.prometheus.name" .)
+      "port" "http"
+      "owners" (include "holograph.scope.replicaSets" (include "holograph.prometheus.name" .) | printf "ReplicaSet;%s")
       "limits" (dict "sample_limit" 5000 "body_size_limit" "4MB")
       "keep" (list (dict "from" (list "__name__") "regex" "(prometheus|promhttp|net|process|go)_.+")))) | nindent 4 | trim }}
 {{- end }}

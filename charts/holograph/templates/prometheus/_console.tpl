@@ -9,8 +9,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
 {{- range include "holograph.links" . | fromJsonArray }}
 {{- $links = append $links (printf "{{ template \"link\" (args %q `%s` `%s`) }}" .name .expr .series) }}
 {{- end }}
-{{- $frames := include "holograph.scope.query" (dict "context" $ "series" $signals.frames.name
-  "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
+{{- $frames := include "holograph.scope.frameRates" . }}
 {{- $demand := "" }}
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
@@ -24,13 +23,12 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "release" (include "holograph.fullname" .)
   "in" (include "holograph.namespace" .)
   "budget" .Values.frame.budget
-  "objective" .Values.slo.objective
+  "objective" (include "holograph.slo.objective" .)
   "window" .Values.slo.window
   "namespace" $labels.namespace
   "pod" $labels.pod
-  "namespaces" (include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) | printf "{%s}")
+  "namespaces" (include "holograph.scope.recorded" .)
   "autoscaler" (include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}")
-  "deployment" (include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}")
   "firing" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))
   "pending" (include "holograph.scope.alerts" (dict "context" $ "state" "pending"))
   "podFrames" $frames
@@ -39,10 +37,10 @@ The status page, files/console.html. It is a template of Prometheus, so the char
   "demandTarget" (include "holograph.quantity" $signals.demand.target)
   "demandFloat" (include "holograph.quantity" $signals.demand.target | float64 | printf "%f")
   "overrunsFloat" (include "holograph.quantity" $signals.overruns.target | float64 | printf "%f")
-  "objectiveFloat" (.Values.slo.objective | float64 | printf "%f")
+  "objectiveFloat" (include "holograph.slo.objective" . | float64 | printf "%f")
   "linksWidth" (ternary "five" "wide" $scales)
   "podsWidth" (ternary "eight" "wide" $scales)
-  "overrunsWindow" $signals.overruns.window
+  "overrunsWindow" (include "holograph.signals.window" (dict "context" $ "key" "overruns"))
   "runbook" .Values.alerts.runbook
   "links" (join "\n" $links) }}
 {{- $page = replace (printf "<<%s>>" $name) (toString $text) $page }}

@@ -6,19 +6,20 @@ newest sample gives the time of the last data.
 {{- define "holograph.links" -}}
 {{- $labels := .Values.signals.labels }}
 {{- $frames := include "holograph.scope.frames" . | printf "{%s}" }}
-{{- $deployment := include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf "{%s}" }}
 {{- $autoscaler := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") }}
-{{- $pods := printf "count(count by (%s, %s) (%%s%s))" $labels.namespace $labels.pod $frames }}
+{{- $pods := printf "count(count by (%s, %s) (%%s))" $labels.namespace $labels.pod }}
+{{- $counted := include "holograph.signals.exports" (dict "context" $ "key" "overruns") | fromJsonArray | last }}
+{{- $late := include "holograph.scope.series" (dict "context" $ "name" $counted.name "selector" $counted.selector "matchers" $counted.matchers) }}
 {{- $links := list
   (dict "name" "Renderers are scraped"
     "expr" (printf "min(up%s)" $frames)
     "series" (printf "up%s" $frames))
   (dict "name" "Each counts its late frames"
-    "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods .Values.signals.overruns.name) (printf $pods "up"))
-    "series" (printf "%s%s" .Values.signals.overruns.name $frames)) }}
+    "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods $late) (printf $pods (printf "up%s" $frames)))
+    "series" $late) }}
 {{- if include "holograph.scope.objects" . }}
-{{- if and (include "holograph.scope.autoscaled" .) .Values.prometheusAdapter.enabled }}
-{{- $adapter := printf "kube_deployment_status_replicas_available{namespace=%q,deployment=%q}" (include "holograph.namespace" .) (include "holograph.prometheusAdapter.name" .) }}
+{{- if and (include "holograph.scope.autoscaled" .) (include "holograph.prometheusAdapter.runs" .) }}
+{{- $adapter := printf "kube_deployment_status_replicas_available{%s}" (include "holograph.scope.adapter" .) }}
 {{- $links = append $links (dict "name" "The adapter is available"
     "expr" (printf "max(%s) > bool 0" $adapter)
     "series" $adapter) }}
@@ -29,10 +30,11 @@ newest sample gives the time of the last data.
     "expr" (printf "min(%s)" $conditions)
     "series" $conditions) }}
 {{- end }}
-{{- $ready := printf "kube_deployment_status_replicas_ready%s" $deployment }}
+{{- range include "holograph.scope.workloads" . | fromJsonArray }}
 {{- $links = append $links (dict "name" "The wanted pods are Ready"
-    "expr" (printf "min(max by (namespace, deployment) (%s) >= bool on (namespace, deployment) max by (namespace, deployment) (kube_deployment_spec_replicas%s))" $ready $deployment)
-    "series" $ready) }}
+    "expr" (printf "min(max by (namespace, %s) (%s) >= bool on (namespace, %s) max by (namespace, %s) (%s))" .kind .ready .kind .kind .wanted)
+    "series" .ready) }}
+{{- end }}
 {{- end }}
 {{- toJson $links }}
 {{- end }}

@@ -33,7 +33,7 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
 `max by` drops the labels of the scrape, so that two kube-state-metrics pods during a rollout count once.
 */}}
 {{- define "holograph.prometheus.rules.scaling" -}}
-{{- $by := "namespace, horizontalpodautoscaler" }}
+{{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler")) }}
 {{- $of := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
 {{- $desired := printf "max by (%s) (kube_horizontalpodautoscaler_status_desired_replicas%s)" $by $of }}
 {{- $created := printf "max by (%s) (kube_horizontalpodautoscaler_created%s)" $by $of -}}
@@ -87,7 +87,7 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
     - record: holograph:hpa_replicas:max
       expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_max_replicas{{ $of }})
     - record: holograph:hpa_condition:status
-      expr: max by ({{ $by }}, condition, status) (kube_horizontalpodautoscaler_status_condition{{ $of }})
+      expr: max by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler" "condition" "status")) }}) (kube_horizontalpodautoscaler_status_condition{{ $of }})
 {{- end }}
 
 {{/*
@@ -102,29 +102,29 @@ share of late frames of the others. The same applies to a pod without a plausibl
 as many late frames as frames, so a jump of the counter spends no more error budget than the pod's own frames.
 */}}
 {{- define "holograph.prometheus.rules.frames" -}}
-{{- $namespace := .Values.signals.labels.namespace }}
-{{- $of := include "holograph.scope.namespaces" (dict "context" $ "label" $namespace) | printf "{%s}" }}
-{{- $frames := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.frames.name "query" (include "holograph.signals.counted" (dict "context" $ "series" "<<.Series>>"))) }}
+{{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list .Values.signals.labels.namespace)) }}
+{{- $of := include "holograph.scope.recorded" . }}
+{{- $frames := include "holograph.scope.frameRates" . }}
 {{- $late := include "holograph.scope.signal" (dict "context" $ "signal" "overruns") }}
-{{- $counting := include "holograph.scope.query" (dict "context" $ "series" .Values.signals.overruns.name "query" (include "holograph.signals.perPod" (dict "context" $ "function" "rate" "series" "<<.Series>>" "window" .Values.signals.overruns.window))) }}
+{{- $found := include "holograph.signals.found" (dict "context" $ "key" "overruns") | fromJson }}
+{{- $measured := include "holograph.signals.query" (dict "context" $ "key" "overruns" "query" (include "holograph.signals.overruns.measured" .)) }}
+{{- $counting := include "holograph.scope.query" (dict "context" $ "series" $found.name "query" $measured) }}
 {{- $windows := list .Values.slo.window }}
-{{- if .Values.alerts.enabled }}
-{{- range concat .Values.alerts.errorBudgetBurn.fast .Values.alerts.errorBudgetBurn.slow }}
+{{- range include "holograph.alerts.allBurns" . | fromJsonArray }}
 {{- $windows = append (append $windows .long) .short }}
-{{- end }}
 {{- end }}
 - name: holograph-frames
   rules:
     - record: holograph:frames:rate
       expr: |-
-        sum by ({{ $namespace }}) (
+        sum by ({{ $by }}) (
             {{ $frames }}
           unless
             ({{ $counting }} unless {{ $late }})
         )
     - record: holograph:frames_over_budget:rate
       expr: |-
-        sum by ({{ $namespace }}) (
+        sum by ({{ $by }}) (
             {{ $late }}
           <=
             {{ $frames }}
@@ -148,5 +148,5 @@ as many late frames as frames, so a jump of the counter spends no more error bud
 The error budget as a share of all frames: 0.005 for an objective of 99.5 percent.
 */}}
 {{- define "holograph.slo.budget" -}}
-{{ divf (subf 100 .Values.slo.objective) 100 }}
+{{ divf (subf 100 (include "holograph.slo.objective" .)) 100 }}
 {{- end }}

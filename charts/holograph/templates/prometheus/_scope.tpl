@@ -5,10 +5,18 @@ of this release's objects are known; objects of other releases are matched by th
 */}}
 
 {{/*
+The namespaces whose renderers this release serves, as a list in JSON: its own first. servedNamespaces may have the own one
+too, for other releases in it.
+*/}}
+{{- define "holograph.scope.served" -}}
+{{- prepend .Values.servedNamespaces (include "holograph.namespace" .) | uniq | toJson }}
+{{- end }}
+
+{{/*
 Matcher of the namespaces. Takes dict "context" $ "label" name of the label that holds them.
 */}}
 {{- define "holograph.scope.namespaces" -}}
-{{- $namespaces := prepend .context.Values.servedNamespaces (include "holograph.namespace" .context) -}}
+{{- $namespaces := include "holograph.scope.served" .context | fromJsonArray -}}
 {{ .label }}{{ ternary "=~" "=" (gt (len $namespaces) 1) }}{{ join "|" $namespaces | quote }}
 {{- end }}
 
@@ -29,10 +37,40 @@ Regular expression of the pods of a Deployment. Kubernetes truncates the part be
 {{- end }}
 
 {{/*
-Regular expression of the renderers' names, those of served releases included.
+Regular expression of the names of the renderers of several releases.
 */}}
-{{- define "holograph.scope.renderers" -}}
-{{ ternary ".+-renderer" (include "holograph.renderer.name" .) (not (empty .Values.servedNamespaces)) }}
+{{- define "holograph.scope.otherRenderers" -}}
+.+-renderer
+{{- end }}
+
+{{/*
+Regular expression of the pods of this release's workload. The pods of a StatefulSet are numbered; those of a Rollout are
+pods of ReplicaSets that are named like a Deployment's. Of a name of 57 characters or more, Kubernetes leaves nothing of
+the hash.
+*/}}
+{{- define "holograph.scope.targetPods" -}}
+{{- $name := include "holograph.target.name" . -}}
+{{- if eq (include "holograph.target.kind" .) "StatefulSet" -}}
+{{ replace "." "[.]" $name }}-[0-9]+
+{{- else if ge (len $name) 57 -}}
+{{ printf "%s-" $name | trunc 58 | replace "." "[.]" }}[bcdfghjklmnpqrstvwxz2456789]{5}
+{{- else -}}
+{{ replace "." "[.]" $name | include "holograph.scope.podNames" }}
+{{- end }}
+{{- end }}
+
+{{/*
+Regular expression of the owners of the renderers' pods, as kind;name, those of served releases included.
+*/}}
+{{- define "holograph.scope.owners" -}}
+{{- $name := include "holograph.target.name" . | replace "." "[.]" -}}
+{{- if .Values.servedNamespaces -}}
+ReplicaSet;{{ include "holograph.scope.replicaSets" (include "holograph.scope.otherRenderers" .) }}
+{{- else if eq (include "holograph.target.kind" .) "StatefulSet" -}}
+StatefulSet;{{ $name }}
+{{- else -}}
+ReplicaSet;{{ include "holograph.scope.replicaSets" $name }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -40,26 +78,42 @@ Matchers of the renderer's pods.
 */}}
 {{- define "holograph.scope.pods" -}}
 {{- $labels := .Values.signals.labels -}}
-{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~"{{ include "holograph.scope.renderers" . | include "holograph.scope.podNames" }}"
+{{- $others := include "holograph.scope.otherRenderers" . | include "holograph.scope.podNames" -}}
+{{ include "holograph.scope.namespaces" (dict "context" $ "label" $labels.namespace) }},{{ $labels.pod }}=~{{ ternary $others (include "holograph.scope.targetPods" .) (not (empty .Values.servedNamespaces)) | quote }}
 {{- end }}
 
 {{/*
 Matchers of the renderer's samples.
 */}}
 {{- define "holograph.scope.frames" -}}
-{{ include "holograph.scope.pods" . }},{{ include "holograph.signals.container" . }}
+{{ include "holograph.scope.pods" . }}{{ include "holograph.signals.matchers" . }}
+{{- end }}
+
+{{/*
+A selector of one of the renderer's series. Takes dict "context" $ "name" text, optionally "selector" map and "matchers" text.
+*/}}
+{{- define "holograph.scope.series" -}}
+{{- $matchers := printf "%s%s%s" (include "holograph.scope.frames" .context) (include "holograph.signals.selector" (default dict .selector)) (default "" .matchers) -}}
+{{ include "holograph.signals.series" (dict "name" .name "matchers" $matchers) }}
+{{- end }}
+
+{{/*
+A selector of what is recorded of a namespace.
+*/}}
+{{- define "holograph.scope.recorded" -}}
+{ {{- include "holograph.scope.namespaces" (dict "context" $ "label" .Values.signals.labels.namespace) }}{{ include "holograph.signals.selector" .Values.signals.matchers -}} }
 {{- end }}
 
 {{/*
 A query of the adapter for all renderers at once, by namespace and pod, in one line.
-Takes dict "context" $ "query" text, and "series" the name of its first one.
+Takes dict "context" $ "query" text, and "series" the name of the one that the adapter finds.
 */}}
 {{- define "holograph.scope.query" -}}
 {{- $labels := .context.Values.signals.labels -}}
 {{- $query := .query
-  | replace "<<.GroupBy>>" (printf "%s, %s" $labels.namespace $labels.pod)
+  | replace "<<.GroupBy>>" (include "holograph.signals.by" (dict "context" .context "labels" (list $labels.namespace $labels.pod)))
   | replace "<<.LabelMatchers>>" (include "holograph.scope.pods" .context)
-  | replace "<<.Series>>" .series -}}
+  | replace "<<.Series>>" (default "" .series) -}}
 {{- regexReplaceAll "\\s+" $query " " | trim }}
 {{- end }}
 
@@ -67,20 +121,66 @@ Takes dict "context" $ "query" text, and "series" the name of its first one.
 A signal of each pod. Takes dict "context" $ "signal" its key below `signals`.
 */}}
 {{- define "holograph.scope.signal" -}}
-{{- $signal := get .context.Values.signals .signal -}}
+{{- $found := include "holograph.signals.found" (dict "context" .context "key" .signal) | fromJson -}}
 {{- include "holograph.scope.query" (dict "context" .context
   "query" (include (printf "holograph.signals.%s.query" .signal) .context)
-  "series" (default $signal.name $signal.offeredMetric)) }}
+  "series" $found.name) }}
+{{- end }}
+
+{{/*
+The frames of each pod.
+*/}}
+{{- define "holograph.scope.frameRates" -}}
+{{- include "holograph.scope.query" (dict "context" $ "query" (include "holograph.signals.frames.query" $)) }}
 {{- end }}
 
 {{/*
 Matchers of kube-state-metrics' series of the renderer. Its labels do not depend on signals.labels.
-Takes dict "context" $ "kind" deployment or horizontalpodautoscaler.
+Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
 */}}
 {{- define "holograph.scope.renderer" -}}
-{{- $renderer := printf "=%q" (include "holograph.renderer.name" .context) -}}
-{{- if .context.Values.servedNamespaces }}{{ $renderer = "=~\".+-renderer\"" }}{{ end -}}
-{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ $renderer }}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
+Matchers of kube-state-metrics' series of the adapter.
+*/}}
+{{- define "holograph.scope.adapter" -}}
+namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}{{ include "holograph.signals.selector" .Values.signals.matchers }}
+{{- end }}
+
+{{/*
+Name of the renderer's object of one kind, or with served releases a regular expression of all their names; empty where no
+renderer is of that kind. The autoscaler has the chart's name for the renderer, whatever it scales.
+Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
+*/}}
+{{- define "holograph.scope.objectNames" -}}
+{{- $autoscaler := eq .kind "horizontalpodautoscaler" -}}
+{{- if not (or $autoscaler (eq .kind (include "holograph.target.kind" .context | lower))) -}}
+{{- else if .context.Values.servedNamespaces -}}
+{{ include "holograph.scope.otherRenderers" . }}
+{{- else -}}
+{{ include (ternary "holograph.renderer.name" "holograph.target.name" $autoscaler) .context }}
+{{- end }}
+{{- end }}
+
+{{/*
+What kube-state-metrics shows of the renderers' workloads, as a list in JSON: an entry for each kind, with "kind", the
+label of its name, and the series "wanted" and "ready" with their matchers. It shows nothing of a Rollout.
+*/}}
+{{- define "holograph.scope.workloads" -}}
+{{- $workloads := list }}
+{{- if include "holograph.scope.objects" . }}
+{{- range $kind, $series := dict
+  "deployment" (list "kube_deployment_spec_replicas" "kube_deployment_status_replicas_ready")
+  "statefulset" (list "kube_statefulset_replicas" "kube_statefulset_status_replicas_ready") }}
+{{- if include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) }}
+{{- $matchers := include "holograph.scope.renderer" (dict "context" $ "kind" $kind) | printf "{%s}" }}
+{{- $workloads = append $workloads (dict "kind" $kind "wanted" (printf "%s%s" (first $series) $matchers) "ready" (printf "%s%s" (last $series) $matchers)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $workloads }}
 {{- end }}
 
 {{/*
@@ -92,20 +192,13 @@ your own Prometheus is assumed to have those of the cluster's kube-state-metrics
 {{- end }}
 
 {{/*
-Whether an autoscaler changes the replicas: the chart's own, or the one that KEDA makes of the same name.
-*/}}
-{{- define "holograph.scope.autoscaled" -}}
-{{- if or .Values.autoscaling.enabled .Values.keda.enabled }}true{{ end }}
-{{- end }}
-
-{{/*
 This release's alerts in one state, without the one that always fires. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
 Takes dict "context" $ "state" firing or pending.
 */}}
 {{- define "holograph.scope.alerts" -}}
 {{- $selectors := list }}
 {{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
-{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertname!=\"HolographWatchdog\",alertstate=%q,%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .))) }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertname!=\"HolographWatchdog\",alertstate=%q,%s%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (include "holograph.signals.selector" $.context.Values.signals.matchers)) }}
 {{- end }}
 {{- join " or " $selectors }}
 {{- end }}

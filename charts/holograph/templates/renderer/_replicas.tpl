@@ -1,4 +1,20 @@
 {{/*
+Name of the renderer's container.
+*/}}
+{{- define "holograph.renderer.container" -}}
+renderer
+{{- end }}
+
+{{/*
+The cluster autoscaler keeps a node whose pods have files on its disk, unless they say that those may be lost.
+*/}}
+{{- define "holograph.renderer.tmpAnnotations" -}}
+{{- if .Values.renderer.tmp.enabled -}}
+cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: tmp
+{{- end }}
+{{- end }}
+
+{{/*
 The number of renderer pods that the manifest must hold, or nothing where an autoscaler sets
 the number.
 
@@ -15,8 +31,10 @@ That ends under server-side apply once the autoscaler has set the number itself,
 {{- if hasKey (dig "metadata" "annotations" dict $live) (include "holograph.renderer.replicasAnnotation" .) }}
 {{- $applied := false }}
 {{- $othersToo := false }}
+{{- $annotation := printf "f:%s" (include "holograph.renderer.replicasAnnotation" .) }}
 {{- range dig "metadata" "managedFields" list $live }}
-{{- if and (eq .manager "helm") (eq .operation "Apply") }}
+{{- /* Flux, Argo CD and a renamed Helm apply under other names. Whoever applied the annotation applied the manifest. */}}
+{{- if and (eq .operation "Apply") (hasKey (dig "fieldsV1" "f:metadata" "f:annotations" dict .) $annotation) }}
 {{- $applied = true }}
 {{- else if hasKey (dig "fieldsV1" "f:spec" dict .) "f:replicas" }}
 {{- $othersToo = true }}

@@ -1,0 +1,99 @@
+{{/*
+Whether an autoscaler changes the replicas, "true" or "": the chart's own, or the one that KEDA makes of the same name.
+*/}}
+{{- define "holograph.scope.autoscaled" -}}
+{{- if .Values.autoscaling.enabled }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether the chart's own HorizontalPodAutoscaler scales the renderers, "true" or "".
+*/}}
+{{- define "holograph.autoscaling.hpa" -}}
+{{- if and .Values.autoscaling.enabled (eq .Values.autoscaling.provider "hpa") }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether KEDA scales the renderers, "true" or "".
+*/}}
+{{- define "holograph.autoscaling.keda" -}}
+{{- if and .Values.autoscaling.enabled (eq .Values.autoscaling.provider "keda") }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether the autoscaler may remove all pods, "true" or "".
+*/}}
+{{- define "holograph.autoscaling.scalesToZero" -}}
+{{- $idle := and (include "holograph.autoscaling.keda" .) (not (kindIs "invalid" .Values.keda.idleReplicaCount)) }}
+{{- if and .Values.autoscaling.enabled (or $idle (eq (int .Values.autoscaling.minReplicas) 0)) }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether something requests the custom metrics of this release's rules, "true" or "": its own HorizontalPodAutoscaler, or
+those of the releases that it serves.
+*/}}
+{{- define "holograph.prometheusAdapter.asked" -}}
+{{- if or (include "holograph.autoscaling.hpa" .) .Values.servedNamespaces }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether this release runs an adapter and registers custom.metrics.k8s.io, "true" or "". A cluster has one such API, so it
+is not taken where nothing would use it.
+*/}}
+{{- define "holograph.prometheusAdapter.runs" -}}
+{{- if and .Values.prometheusAdapter.enabled (include "holograph.prometheusAdapter.asked" .) }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether another adapter is to serve this release's rules, "true" or "".
+*/}}
+{{- define "holograph.prometheusAdapter.isForeign" -}}
+{{- if and (not .Values.prometheusAdapter.enabled) (include "holograph.prometheusAdapter.asked" .) }}true{{ end }}
+{{- end }}
+
+{{/*
+Whether this release writes the rules into the namespace of another adapter, "true" or "".
+*/}}
+{{- define "holograph.prometheusAdapter.writesRules" -}}
+{{- if and (include "holograph.prometheusAdapter.isForeign" .) .Values.prometheusAdapter.existing.namespace }}true{{ end }}
+{{- end }}
+
+{{/*
+Seconds between two steps of an autoscaler, where a policy of autoscaling.behavior has no periodSeconds: until a step can
+be seen in the signal. A new pod starts and is scraped, and the frames that were late before leave the window. Kubernetes
+takes at most 1800.
+*/}}
+{{- define "holograph.autoscaling.step" -}}
+{{- $milliseconds := add
+  (include "holograph.signals.window" (dict "context" $ "key" "overruns") | include "holograph.milliseconds" | int64)
+  (include "holograph.milliseconds" .Values.autoscaling.podStart | int64)
+  (include "holograph.milliseconds" .Values.prometheus.scrapeInterval | int64) }}
+{{- min 1800 (div (add $milliseconds 999) 1000) }}
+{{- end }}
+
+{{/*
+autoscaling.behavior, with the periods that are derived. Where it is null, the caller leaves the field out.
+*/}}
+{{- define "holograph.autoscaling.behavior" -}}
+{{- $behavior := deepCopy .Values.autoscaling.behavior }}
+{{- $step := include "holograph.autoscaling.step" . | int }}
+{{- range $direction, $rules := $behavior }}
+{{- range (default dict $rules).policies }}
+{{- if kindIs "invalid" .periodSeconds }}
+{{- $_ := set . "periodSeconds" $step }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $behavior }}
+{{- end }}
+
+{{/*
+Pods that KEDA runs while it gets no value, where keda.fallback.replicas is empty: 4, within the autoscaler's limits.
+*/}}
+{{- define "holograph.keda.fallbackReplicas" -}}
+{{- $written := .Values.keda.fallback.replicas }}
+{{- if kindIs "invalid" $written }}
+{{- min (int .Values.autoscaling.maxReplicas) (max 4 (int .Values.autoscaling.minReplicas)) }}
+{{- else }}
+{{- int $written }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,92 @@
+{{/*
+Times that follow from prometheus.scrapeInterval where the values leave them empty. What is written is used as written,
+and checked by _validate.tpl.
+*/}}
+
+{{/*
+A duration, or a number of scrape intervals if that is longer. Takes dict "context" $ "least" duration "scrapes" number.
+*/}}
+{{- define "holograph.derived.scrapes" -}}
+{{- $scrapes := mul .scrapes (include "holograph.milliseconds" .context.Values.prometheus.scrapeInterval | int64) }}
+{{- if gt $scrapes (include "holograph.milliseconds" .least | int64) }}
+{{- include "holograph.duration" $scrapes }}
+{{- else }}
+{{- .least }}
+{{- end }}
+{{- end }}
+
+{{/*
+Time over which a signal's rate is taken. At least 4 scrapes, so that one lost scrape leaves enough samples for a rate.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.window" -}}
+{{- $least := get (dict "overruns" "2m" "demand" "1m") .key }}
+{{- default (include "holograph.derived.scrapes" (dict "context" .context "least" $least "scrapes" 4)) (get .context.Values.signals .key).window }}
+{{- end }}
+
+{{- define "holograph.prometheusAdapter.relistInterval" -}}
+{{- default (include "holograph.derived.scrapes" (dict "context" $ "least" "30s" "scrapes" 1)) .Values.prometheusAdapter.relistInterval }}
+{{- end }}
+
+{{/*
+How old a metric's last sample may be for the metric to exist. The adapter does not start with less than its relist interval.
+*/}}
+{{- define "holograph.prometheusAdapter.maxAge" -}}
+{{- if .Values.prometheusAdapter.maxAge }}
+{{- .Values.prometheusAdapter.maxAge }}
+{{- else }}
+{{- $relist := include "holograph.prometheusAdapter.relistInterval" . }}
+{{- $age := include "holograph.derived.scrapes" (dict "context" $ "least" "2m" "scrapes" 4) }}
+{{- ternary $relist $age (gt (include "holograph.milliseconds" $relist | int64) (include "holograph.milliseconds" $age | int64)) }}
+{{- end }}
+{{- end }}
+
+{{/*
+slo.objective as a number; the values may have it as a text, because `helm --set` does.
+*/}}
+{{- define "holograph.slo.objective" -}}
+{{ .Values.slo.objective | float64 }}
+{{- end }}
+
+{{/*
+The entries of alerts.errorBudgetBurn.fast or slow, as a list in JSON; an empty one where there are no such alerts.
+
+An empty list of the values stands for the burn rates of the SRE workbook: 14.4 and 6 times the rate at which the error
+budget lasts exactly slo.window page a person, and 1 time opens a ticket. Each is an entry like a written one. Left out is
+an entry that is longer than slo.window or than the embedded Prometheus keeps samples, and one that could not fire if every
+frame were late. Takes dict "context" $ "pace" fast or slow.
+*/}}
+{{- define "holograph.alerts.burns" -}}
+{{- $values := .context.Values }}
+{{- $written := index $values.alerts.errorBudgetBurn .pace }}
+{{- $burns := list }}
+{{- if or (not $values.alerts.enabled) (kindIs "invalid" $written) }}
+{{- else if $written }}
+{{- $burns = $written }}
+{{- else }}
+{{- $window := include "holograph.milliseconds" $values.slo.window | int64 }}
+{{- $budget := include "holograph.slo.budget" .context | float64 }}
+{{- $most := $window }}
+{{- if $values.prometheus.enabled }}
+{{- $most = min $window (include "holograph.milliseconds" $values.prometheus.retention.time | int64) }}
+{{- end }}
+{{- $table := dict
+  "fast" (list (dict "rate" 14.4 "long" "1h" "short" "5m") (dict "rate" 6.0 "long" "6h" "short" "30m"))
+  "slow" (list (dict "rate" 1.0 "long" "3d" "short" "6h")) }}
+{{- range get $table .pace }}
+{{- $long := include "holograph.milliseconds" .long | int64 }}
+{{- if and (le $long $most) (lt (mulf .rate $budget) 1.0) }}
+{{- $burns = append $burns (dict "percent" (divf (mulf 100 .rate $long) $window) "long" .long "short" .short) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $burns }}
+{{- end }}
+
+{{/*
+All entries of alerts.errorBudgetBurn, as a list in JSON.
+*/}}
+{{- define "holograph.alerts.allBurns" -}}
+{{- $fast := include "holograph.alerts.burns" (dict "context" $ "pace" "fast") | fromJsonArray }}
+{{- concat $fast (include "holograph.alerts.burns" (dict "context" $ "pace" "slow") | fromJsonArray) | toJson }}
+{{- end }}

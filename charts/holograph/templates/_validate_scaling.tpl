@@ -1,0 +1,49 @@
+{{/*
+Refuses additions to the autoscaler that Kubernetes accepts and that do not scale.
+*/}}
+{{- define "holograph.validate.scaling" -}}
+{{- $autoscaling := .Values.autoscaling }}
+{{- $hpa := include "holograph.autoscaling.hpa" . }}
+{{- $keda := include "holograph.autoscaling.keda" . }}
+{{- if and $keda $autoscaling.metrics }}
+{{- include "holograph.refuse" (printf "autoscaling.metrics: must be empty with autoscaling.provider keda (got %d), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers." (len $autoscaling.metrics)) }}
+{{- end }}
+{{- range $key := list "triggers" "scalingModifiers" }}
+{{- if and $hpa (get $.Values.keda $key) }}
+{{- include "holograph.refuse" (printf "keda.%s: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it." $key) }}
+{{- end }}
+{{- end }}
+{{- $names := include "holograph.signals" . | splitList " " }}
+{{- range $index, $trigger := .Values.keda.triggers }}
+{{- if and $trigger.name (has $trigger.name $names) }}
+{{- include "holograph.refuse" (printf "keda.triggers[%d].name: must be unique (got %s, which another trigger has), because KEDA refuses a ScaledObject with one name twice and does not scale: write another name." $index $trigger.name) }}
+{{- end }}
+{{- with $trigger.name }}
+{{- $names = append $names . }}
+{{- end }}
+{{- end }}
+{{- if $keda }}
+{{- $key := ternary "autoscaling.minReplicas" "keda.idleReplicaCount" (eq (int $autoscaling.minReplicas) 0) }}
+{{- $idle := not (kindIs "invalid" .Values.keda.idleReplicaCount) }}
+{{- if and $idle (eq (int $autoscaling.minReplicas) 0) }}
+{{- include "holograph.refuse" "keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas." }}
+{{- end }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (not .Values.keda.triggers) }}
+{{- include "holograph.refuse" (printf "%s: must be %s without keda.triggers (got 0), because without pods nothing counts frames, and the first pod would never start: write a trigger that has a value without pods, such as cron, as keda.triggers." $key (ternary "1 or more" "null" (eq $key "autoscaling.minReplicas"))) }}
+{{- end }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (not (include "holograph.scope.objects" .)) }}
+{{- include "holograph.refuse" "kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum." }}
+{{- end }}
+{{- end }}
+{{- if and $hpa (eq (int $autoscaling.minReplicas) 0) }}
+{{- $wakes := false }}
+{{- range $autoscaling.metrics }}
+{{- $wakes = or $wakes (has .type (list "External" "Object")) }}
+{{- end }}
+{{- if not $wakes }}
+{{- include "holograph.refuse" "autoscaling.minReplicas: must be 1 or more without an External or Object metric in autoscaling.metrics (got 0), because the signals have no value without pods, and the first pod would never start: write 1, or a metric that has a value without pods." }}
+{{- else if semverCompare "<1.37.0-0" .Capabilities.KubeVersion.Version }}
+{{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be 1 or more before Kubernetes 1.37 (got 0), because this cluster is %s, which does not scale to 0 by default: write 1, or autoscaling.provider: keda." .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
+{{- end }}

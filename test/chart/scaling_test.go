@@ -1,0 +1,422 @@
+package chart_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"holograph/test/internal/chart"
+)
+
+var refusalsOfScaling = map[string]refusal{
+	"metrics that KEDA does not take": {
+		`autoscaling: {provider: keda, metrics: [{type: Resource, resource: {name: cpu}}]}`,
+		`autoscaling.metrics: must be empty with autoscaling.provider keda (got 1), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers.`},
+	"triggers without KEDA": {
+		`keda: {triggers: [{type: cron}]}`,
+		`keda.triggers: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it.`},
+	"trigger with the name of a signal": {
+		`{autoscaling: {provider: keda}, keda: {triggers: [{type: cron, name: demand}]}}`,
+		`keda.triggers[0].name: must be unique (got demand, which another trigger has), because KEDA refuses a ScaledObject with one name twice and does not scale: write another name.`},
+	"idle at the minimum": {
+		`{autoscaling: {provider: keda, minReplicas: 0}, keda: {idleReplicaCount: 0, triggers: [{type: cron}]}}`,
+		`keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas.`},
+	"no pods and nothing that starts one": {
+		`autoscaling: {provider: keda, minReplicas: 0}`,
+		`autoscaling.minReplicas: must be 1 or more without keda.triggers (got 0), because without pods nothing counts frames, and the first pod would never start: write a trigger that has a value without pods, such as cron, as keda.triggers.`},
+	"no pods and nobody who says so": {
+		`{autoscaling: {provider: keda, minReplicas: 0}, keda: {triggers: [{type: cron}]}, kubeStateMetrics: {enabled: false}}`,
+		`kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum.`},
+	"no pods without KEDA": {
+		`autoscaling: {minReplicas: 0, metrics: [{type: Resource, resource: {name: cpu}}]}`,
+		`autoscaling.minReplicas: must be 1 or more without an External or Object metric in autoscaling.metrics (got 0), because the signals have no value without pods, and the first pod would never start: write 1, or a metric that has a value without pods.`},
+	"KEDA without a Prometheus": {
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false}}`,
+		`prometheus.url: must be a URL where prometheus.enabled is false (got none), because KEDA has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090.`},
+}
+
+// external is a metric that has a value without pods.
+const external = `[{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]`
+
+// TestOneNumberIsEnough: whoever changes one of these numbers writes only that number.
+func TestOneNumberIsEnough(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		`prometheus: {scrapeInterval: 30s}`,
+		`prometheus: {scrapeInterval: 1m}`,
+		`prometheus: {scrapeInterval: 2m30s}`,
+		`autoscaling: {provider: keda}`,
+		`autoscaling: {provider: keda, minReplicas: 5}`,
+		`autoscaling: {provider: keda, maxReplicas: 3}`,
+		`slo: {objective: 90}`,
+		`slo: {objective: "99.9"}`,
+		`slo: {window: 1d}`,
+		`prometheus: {retention: {time: 2d}}`,
+		`renderer: {podDisruptionBudget: {minAvailable: 50%}}`,
+		`signals: {overruns: {window: 10m}}`,
+		`autoscaling: {podStart: 2m}`,
+	} {
+		rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
+		require.NoError(t, err, "%s alone is refused, want it accepted", values)
+		assert.NotEmpty(t, rendered.Manifest, values)
+	}
+}
+
+// TestTimesFollowTheScrapes: what is empty in the values follows from the scrape interval.
+func TestTimesFollowTheScrapes(t *testing.T) {
+	t.Parallel()
+	for scrapes, want := range map[string]struct {
+		overruns, demand, relist, age string
+		step                          int32
+	}{
+		"5s":  {"[2m]", "[1m]", "30s", "2m", 140},
+		"15s": {"[2m]", "[1m]", "30s", "2m", 150},
+		"30s": {"[2m]", "[2m]", "30s", "2m", 165},
+		"1m":  {"[4m]", "[4m]", "1m", "4m", 315},
+	} {
+		rendered := chart.Render(t, chart.Set("prometheus.scrapeInterval", scrapes))
+		rules := rendered.AdapterConfig(t).Rules
+		assert.Contains(t, rules[0].MetricsQuery, want.overruns, "window of late frames with scrapes every %s, want 2m or 4 scrapes", scrapes)
+		assert.Contains(t, rules[1].MetricsQuery, want.demand, "window of demand with scrapes every %s, want 1m or 4 scrapes", scrapes)
+		args := rendered.Container(t, chart.PrometheusAdapter).Args
+		assert.Contains(t, args, "--metrics-relist-interval="+want.relist, "arguments of the adapter with scrapes every %s", scrapes)
+		assert.Contains(t, args, "--metrics-max-age="+want.age, "arguments of the adapter with scrapes every %s", scrapes)
+		for _, policy := range rendered.HorizontalPodAutoscaler(t).Spec.Behavior.ScaleUp.Policies {
+			assert.Equal(t, want.step, policy.PeriodSeconds, "seconds between two steps up with scrapes every %s, want the window, a pod's start and a scrape", scrapes)
+		}
+	}
+}
+
+// TestStepsAreKeptAsWritten: a period in the values is used, and only the others are derived.
+func TestStepsAreKeptAsWritten(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string][]int32{
+		`signals: {overruns: {window: 10m}}`: {630, 630},
+		`autoscaling: {podStart: 61s}`:       {196, 196},
+		`autoscaling: {podStart: 1h}`:        {1800, 1800},
+		`autoscaling: {behavior: {scaleUp: {policies: [{type: Pods, value: 1, periodSeconds: 15}, {type: Pods, value: 2}]}}}`: {15, 150},
+	} {
+		var periods []int32
+		for _, provider := range []string{"hpa", "keda"} {
+			rendered := chart.Render(t, chart.Parse(t, values), chart.Set("autoscaling.provider", provider))
+			var behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+			if provider == "keda" {
+				behavior = renderedScaledObject(t, rendered).Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior
+			} else {
+				behavior = rendered.HorizontalPodAutoscaler(t).Spec.Behavior
+			}
+			periods = nil
+			for _, policy := range behavior.ScaleUp.Policies {
+				periods = append(periods, policy.PeriodSeconds)
+			}
+			assert.Equal(t, want, periods, "periods of the steps up with %s and provider %s", values, provider)
+		}
+	}
+}
+
+// TestFallbackStaysWithinTheLimits: KEDA's fallback is 4 pods, or the nearest number that the autoscaler may have.
+func TestFallbackStaysWithinTheLimits(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]int{
+		`{}`:                                 4,
+		`autoscaling: {minReplicas: 5}`:      5,
+		`autoscaling: {maxReplicas: 3}`:      3,
+		`keda: {fallback: {replicas: 2}}`:    2,
+		`autoscaling: {maxReplicas: 2}`:      2,
+		`autoscaling: {minReplicas: 1}`:      4,
+		`{autoscaling: {maxReplicas: 1000}}`: 4,
+	} {
+		object := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), chart.Parse(t, values)))
+		assert.Equal(t, want, object.Spec.Fallback.Replicas, "pods of the fallback with %s", values)
+	}
+}
+
+// TestDisruptionBudgetFromOneNumber: one of the two keys is enough, and none is one pod at a time.
+func TestDisruptionBudgetFromOneNumber(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		`{}`: `1 of any`,
+		`renderer: {podDisruptionBudget: {maxUnavailable: 10%}}`: `10% of any`,
+		`renderer: {podDisruptionBudget: {minAvailable: 50%}}`:   `any of 50%`,
+	} {
+		budgets := chart.Of[*policyv1.PodDisruptionBudget](t, chart.Render(t, chart.Parse(t, values)))
+		require.Len(t, budgets, 1)
+		got := []string{"any", "any"}
+		if budgets[0].Spec.MaxUnavailable != nil {
+			got[0] = budgets[0].Spec.MaxUnavailable.String()
+		}
+		if budgets[0].Spec.MinAvailable != nil {
+			got[1] = budgets[0].Spec.MinAvailable.String()
+		}
+		assert.Equal(t, want, strings.Join(got, " of "), "pods that may be away, and that must stay, with %s", values)
+	}
+}
+
+// TestObjectiveFromTheCommandLine: `helm --set slo.objective=99.9` gives a text, which means the same as the number.
+func TestObjectiveFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	number := chart.Render(t, chart.Parse(t, "{slo: {objective: 99.9}, dashboard: {enabled: true}}"))
+	text := chart.Render(t, chart.Parse(t, "{slo: {objective: '99.9'}, dashboard: {enabled: true}}"))
+	assert.Equal(t, number.PrometheusFiles(t), text.PrometheusFiles(t), "files of Prometheus with the objective as a text, want those with the number")
+	schemaRefuses(t, map[string]any{"slo.objective": "100"})
+	for _, wrong := range []any{"0", "0.0", "-1", "99.", "all", 0, 100} {
+		schemaRefuses(t, map[string]any{"slo.objective": wrong})
+	}
+}
+
+// adapters are the objects that only an adapter needs.
+func adapters(rendered *chart.Rendered) []string {
+	var found []string
+	for _, object := range rendered.Objects {
+		metadata, _ := object["metadata"].(map[string]any)
+		labels, _ := metadata["labels"].(map[string]any)
+		if labels["app.kubernetes.io/component"] == "prometheus-adapter" || object.Kind() == "APIService" {
+			found = append(found, object.Kind())
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// TestTheMetricsAPIIsTakenOnlyForSomebody: a cluster has one custom.metrics.k8s.io, and a release takes it, and runs an
+// adapter or writes rules for another, only where an autoscaler asks for them.
+func TestTheMetricsAPIIsTakenOnlyForSomebody(t *testing.T) {
+	t.Parallel()
+	own := adapters(chart.Render(t))
+	require.Contains(t, own, "APIService")
+	for name, test := range map[string]struct {
+		values string
+		want   []string
+	}{
+		"autoscaling off":                {`autoscaling: {enabled: false}`, nil},
+		"autoscaling off, others served": {`{autoscaling: {enabled: false}, servedNamespaces: [film]}`, own},
+		"KEDA":                           {`autoscaling: {provider: keda}`, nil},
+		"KEDA, others served":            {`{autoscaling: {provider: keda}, servedNamespaces: [film]}`, own},
+		"KEDA that is off":               {`autoscaling: {provider: keda, enabled: false}`, nil},
+		"another adapter":                {`prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`, []string{"ConfigMap"}},
+		"another adapter and KEDA":       {`{autoscaling: {provider: keda}, prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}}`, nil},
+		"another adapter and no scaling": {`{autoscaling: {enabled: false}, prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}}`, nil},
+	} {
+		rendered := chart.Render(t, chart.Parse(t, test.values))
+		assert.Equal(t, test.want, adapters(rendered), "%s: kinds of objects of an adapter", name)
+		hasAlert := slices.Contains(alertNames(alerts(t, rendered)), "HolographAdapterUnavailable")
+		assert.False(t, hasAlert && test.want == nil, "%s: an alert on an adapter that does not run", name)
+	}
+	off := chart.Render(t, chart.Parse(t, `autoscaling: {provider: keda, enabled: false}`))
+	assert.NotContains(t, kinds(off), "ScaledObject", "objects of a release without autoscaling")
+	assert.EqualValues(t, 2, *off.Deployment(t, chart.Renderer).Spec.Replicas)
+}
+
+func kinds(rendered *chart.Rendered) []string {
+	var found []string
+	for _, object := range rendered.Objects {
+		found = append(found, object.Kind())
+	}
+	return found
+}
+
+// TestAddedMetrics: what is added to the autoscaler follows the signals, which stay.
+func TestAddedMetrics(t *testing.T) {
+	t.Parallel()
+	alone := chart.Render(t).HorizontalPodAutoscaler(t).Spec.Metrics
+	added := chart.Render(t, chart.Parse(t, `autoscaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}`)).HorizontalPodAutoscaler(t).Spec.Metrics
+	require.Len(t, added, len(alone)+1, "metrics of the autoscaler, want the signals and the added one")
+	assert.Equal(t, alone, added[:len(alone)])
+	assert.Equal(t, corev1.ResourceCPU, added[len(alone)].Resource.Name)
+
+	woken := chart.Options{KubeVersion: "v1.37.0", Values: []chart.Values{chart.Parse(t, `autoscaling: {minReplicas: 0, metrics: `+external+`}`)}}
+	rendered, err := chart.Template(woken)
+	require.NoError(t, err, "no pods, with a metric that starts the first one")
+	assert.Contains(t, rendered.Manifest, "minReplicas: 0")
+}
+
+// TestAddedTriggers: what is added to the ScaledObject follows the signals, and KEDA's own fields stand in it.
+func TestAddedTriggers(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, named(t, "KEDA with everything"))
+	object := renderedScaledObject(t, rendered)
+	var names []string
+	for _, trigger := range object.Spec.Triggers {
+		names = append(names, trigger.Name)
+	}
+	assert.Equal(t, []string{"overruns", "demand", "show"}, names, "triggers, want those of the signals first")
+	var spec map[string]any
+	for _, one := range rendered.Objects {
+		if one.Kind() == "ScaledObject" {
+			require.NoError(t, chart.Newest.Validate(one))
+			spec = one["spec"].(map[string]any)
+		}
+	}
+	text, err := json.Marshal(spec)
+	require.NoError(t, err)
+	for _, want := range []string{`"minReplicaCount":0`, `"pollingInterval":15`, `"cooldownPeriod":60`, `"initialCooldownPeriod":0`, `"formula":"max([overruns, show])"`} {
+		assert.Contains(t, string(text), want, "spec of the ScaledObject")
+	}
+	for _, key := range []string{"pollingInterval", "cooldownPeriod", "initialCooldownPeriod", "idleReplicaCount"} {
+		assert.NotContains(t, chart.Render(t, named(t, "KEDA")).Manifest, key+":", "a field whose default is KEDA's")
+	}
+	idle := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `keda: {idleReplicaCount: 0, triggers: [{type: cron, metadata: {start: "0 8 * * *"}}]}`))
+	assert.Contains(t, idle.Manifest, "idleReplicaCount: 0")
+}
+
+// TestKEDAWithoutPods runs the queries of a fleet that KEDA may scale to 0: a Deployment that is to have no pods has no load,
+// and a Deployment whose pods have no samples has no value.
+func TestKEDAWithoutPods(t *testing.T) {
+	t.Parallel()
+	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA with everything"))).Spec.Triggers
+	ruleTest(t, t.TempDir(), "keda_zero.yaml", func(name string) string {
+		switch name {
+		case "overruns":
+			return triggers[0].Metadata["query"]
+		case "demand":
+			return triggers[1].Metadata["query"]
+		}
+		require.FailNow(t, "unknown placeholder", "${%s}", name)
+		return ""
+	})
+}
+
+// TestPoliciesOfEveryMode: a NetworkPolicy admits whoever queries the embedded Prometheus, without a further value.
+func TestPoliciesOfEveryMode(t *testing.T) {
+	t.Parallel()
+	pod := func(namespace, component, instance string) endpoint {
+		return endpoint{namespace, labels.Set{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": instance, "app.kubernetes.io/component": component}}
+	}
+	operator := endpoint{"keda", labels.Set{"app": "keda-operator"}}
+	foreign := endpoint{"monitoring", labels.Set{"app.kubernetes.io/name": "prometheus-adapter"}}
+	guest := pod("film", "doctor", "film")
+	stranger := endpoint{"film", labels.Set{"app": "stranger"}}
+	for name, test := range map[string]struct {
+		values string
+		may    []endpoint
+	}{
+		"by default":                      {`{}`, nil},
+		"KEDA":                            {`autoscaling: {provider: keda}`, []endpoint{operator}},
+		"KEDA elsewhere too":              {`{autoscaling: {provider: keda}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []endpoint{operator, stranger}},
+		"an adapter of the cluster":       {`prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`, []endpoint{foreign}},
+		"served namespaces":               {`servedNamespaces: [film]`, []endpoint{guest}},
+		"nobody asks":                     {`{autoscaling: {enabled: false}, doctor: {enabled: false}}`, nil},
+		"nobody asks, and KEDA does not":  {`{autoscaling: {enabled: false, provider: keda}, doctor: {enabled: false}}`, nil},
+		"nobody asks, with a Grafana too": {`{autoscaling: {enabled: false}, doctor: {enabled: false}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []endpoint{stranger}},
+	} {
+		rendered := chart.Render(t, chart.Set("networkPolicy.enabled", true), chart.Parse(t, test.values))
+		rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"http": 9090}}
+		prometheus := endpoint{"holograph", rendered.Deployment(t, chart.Prometheus).Spec.Template.Labels}
+		for _, one := range []endpoint{operator, foreign, guest, stranger} {
+			want := slices.ContainsFunc(test.may, func(e endpoint) bool { return fmt.Sprint(e) == fmt.Sprint(one) })
+			assert.Equal(t, want, rules.allows(t, one, prometheus, 9090), "%s: whether %v may query Prometheus", name, one)
+		}
+	}
+}
+
+// TestScrapersOfYourPrometheus: a NetworkPolicy admits the Prometheus that the values name, as far as they say where it is.
+func TestScrapersOfYourPrometheus(t *testing.T) {
+	t.Parallel()
+	inside := endpoint{"monitoring", labels.Set{"app.kubernetes.io/name": "prometheus"}}
+	for name, test := range map[string]struct {
+		values string
+		want   bool
+	}{
+		"a Service of the cluster":         {`prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}`, true},
+		"its full name":                    {`prometheus: {enabled: false, url: "https://prometheus.monitoring.svc.cluster.local/prefix"}`, true},
+		"peers of Prometheus":              {`{prometheus: {enabled: false, url: "https://prometheus.example"}, networkPolicy: {prometheus: {peers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}}}`, true},
+		"scrapers that are somewhere else": {`{prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}, networkPolicy: {scrapers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: agents}}}]}}`, false},
+		"the embedded one":                 {`{}`, false},
+	} {
+		rendered := chart.Render(t, chart.Parse(t, `networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: gateway}}}]}`), chart.Parse(t, test.values))
+		rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"http": 8080}}
+		for _, component := range []chart.Component{chart.Renderer, chart.KubeStateMetrics} {
+			target := endpoint{"holograph", rendered.Deployment(t, component).Spec.Template.Labels}
+			assert.Equal(t, test.want, rules.allows(t, inside, target, 8080), "%s: whether a Prometheus in monitoring may scrape %s", name, component)
+		}
+	}
+}
+
+// TestExamplesCompose: an environment and what the cluster has already are two files, in either order.
+func TestExamplesCompose(t *testing.T) {
+	t.Parallel()
+	for _, environment := range []string{"development", "staging", "production", "local"} {
+		for _, other := range []string{"existing-adapter", "prometheus-operator", "keda", "gpu", "as-specified", "development", "production"} {
+			for _, pair := range [][]string{{environment, other}, {other, environment}} {
+				_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Example(t, pair[0]), chart.Example(t, pair[1])}})
+				assert.NoError(t, err, "%s.yaml with %s.yaml over it is refused, want it accepted", pair[0], pair[1])
+			}
+		}
+	}
+}
+
+// TestSecondReleaseInANamespace: the message that a second release gets tells it what works.
+func TestSecondReleaseInANamespace(t *testing.T) {
+	t.Parallel()
+	first := apiService("v1beta1", "holograph", "holograph-prometheus-adapter", ofRelease("holograph", "holograph", "holograph-0.0.1"))
+	_, err := chart.Template(chart.Options{Release: "second", Cluster: []chart.Object{first}})
+	require.ErrorContains(t, err, "list holograph in servedNamespaces of that release")
+
+	host := chart.Render(t, chart.Parse(t, "{servedNamespaces: [holograph], networkPolicy: {enabled: true}}"))
+	second := chart.RenderWith(t, chart.Options{Release: "second", Values: []chart.Values{named(t, "guest")}})
+	pods := second.Deployment(t, chart.Renderer).Spec.Template.Labels
+	found := discovery(t, host, "renderer")
+	require.Len(t, found, 1, "places in which the first release looks for renderers")
+	selector, err := labels.Parse(found[0].Selectors[0].Label)
+	require.NoError(t, err)
+	assert.True(t, selector.Matches(labels.Set(pods)), "selector %s of the first release's scrapes, want one that matches the second's pods %v", selector, pods)
+	assert.Equal(t, []string{"holograph"}, found[0].Namespaces.Names)
+	assert.Contains(t, host.PrometheusFiles(t)["prometheus.yaml"], "ReplicaSet;.+-renderer-", "the ReplicaSets whose pods are scraped, want those of any release")
+	assert.Contains(t, host.Container(t, chart.KubeStateMetrics).Args, "--namespaces=holograph", "namespaces of kube-state-metrics, each once")
+	assert.Equal(t, roles(t, chart.Render(t)), roles(t, host), "Roles, want none twice")
+
+	rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, host), ports: map[string]int32{"http": 8080}}
+	prometheus := endpoint{"holograph", host.Deployment(t, chart.Prometheus).Spec.Template.Labels}
+	assert.True(t, rules.allowedBySide(t, prometheus, endpoint{"holograph", pods}, 8080, networkingv1.PolicyTypeEgress), "whether the first release's Prometheus may reach the second's pods")
+}
+
+// TestKeysOfSecretsAreTexts: a key that looks like a number is a name in the Secret, and Kubernetes takes only texts.
+func TestKeysOfSecretsAreTexts(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"hpa", "keda"} {
+		rendered := chart.Render(t, chart.Set("autoscaling.provider", provider), chart.Parse(t, `
+prometheus:
+  enabled: false
+  url: https://prometheus.example
+  tls: {caSecret: {name: ca, key: "2"}}
+  auth: {bearerToken: {existingSecret: token, key: "456"}}`))
+		for _, object := range rendered.Objects {
+			assert.NoError(t, object.Validate(), "provider %s", provider)
+		}
+		for _, key := range []string{`key: "2"`, `key: "456"`} {
+			assert.Contains(t, rendered.Manifest, key, "provider %s: the key of a Secret, want it as a text", provider)
+		}
+	}
+}
+
+// TestNoPodsAreNoAlarm: where the autoscaler may remove all pods, their metrics may be gone with them, and only then.
+func TestNoPodsAreNoAlarm(t *testing.T) {
+	t.Parallel()
+	absent := func(values ...chart.Values) []string {
+		var found []string
+		for _, alert := range alerts(t, chart.Render(t, values...)) {
+			if alert.Alert == "HolographMetricAbsent" {
+				found = append(found, alert.Expr)
+			}
+		}
+		require.NotEmpty(t, found)
+		return found
+	}
+	for _, expression := range absent(named(t, "KEDA with everything")) {
+		assert.Contains(t, expression, `unless on () max(kube_deployment_spec_replicas{namespace="holograph",deployment="holograph-renderer"}) == 0`,
+			"condition of the alert on a metric that is absent, where KEDA may remove all pods")
+	}
+	for _, expression := range absent() {
+		assert.NotContains(t, expression, "unless", "condition of the alert on a metric that is absent, where a pod always runs")
+	}
+}

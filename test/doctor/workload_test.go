@@ -1,0 +1,81 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/doctor/report"
+)
+
+// ofAWorkload returns a cluster whose release scales the StatefulSet stream in place of the chart's renderer.
+func ofAWorkload(t *testing.T) *cluster {
+	t.Helper()
+	c := healthy(t, `
+renderer: {enabled: false, metrics: {container: renderer}}
+autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}`)
+	c.workloads = map[string]any{"statefulsets/stream": workload(2, 2)}
+	for _, name := range []string{"stream-0", "stream-1"} {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{"app": "stream"}, CreationTimestamp: started},
+			Status: corev1.PodStatus{
+				Phase: corev1.PodRunning, PodIP: "10.1.0." + strings.TrimPrefix(name, "stream-"),
+				Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+				ContainerStatuses: []corev1.ContainerStatus{{Name: "renderer", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+			},
+		}
+		c.pods = append(c.pods, pod)
+		c.measure(pod)
+	}
+	return c
+}
+
+// workload is what the API server has of a StatefulSet or a Rollout.
+func workload(wanted, ready int) map[string]any {
+	return map[string]any{
+		"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "stream"},
+		// Argo writes this number as a text, and Kubernetes as a number.
+		"spec": map[string]any{"replicas": wanted}, "status": map[string]any{"readyReplicas": ready, "observedGeneration": "7"},
+	}
+}
+
+// TestAWorkloadOfOnesOwn: the doctor walks the path of a workload that is no Deployment, and names what is wrong with it.
+func TestAWorkloadOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		wrong         func(*cluster)
+		cause, remedy string
+	}{
+		"nothing": {func(*cluster) {}, "", ""},
+		"no workload": {func(c *cluster) { c.workloads = nil }, "namespace holograph has no StatefulSet stream",
+			"install it, or write under autoscaling.target which workload is scaled, and run " + upgrade},
+		"scaled to nothing": {func(c *cluster) { c.workloads["statefulsets/stream"] = workload(0, 0) }, "StatefulSet stream is scaled to 0 pods",
+			"scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale statefulsets stream --replicas=1"},
+		"a pod that is not Ready": {func(c *cluster) {
+			c.workloads["statefulsets/stream"] = workload(2, 1)
+			c.pod("stream-1").Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available."}}
+		}, "1 of 2 pods of StatefulSet stream are Ready; stream-1: 0/1 nodes are available.",
+			"make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)"},
+		"labels of other pods": {func(c *cluster) {
+			for _, pod := range c.pods {
+				delete(pod.Labels, "app")
+			}
+		}, "StatefulSet stream has 2 Ready pods of the 2 that it wants, and 0 pods have the labels app=stream",
+			"see kubectl --namespace holograph describe statefulsets stream, and compare autoscaling.target.podLabels with its pods' labels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := ofAWorkload(t)
+			test.wrong(c)
+			found := examine(t, c)
+			if test.cause == "" {
+				require.Equal(t, report.Holds, found.Verdict, "the verdict on a workload that is as it should be:\n%s", found.Text())
+				return
+			}
+			fault{link: "renderer-pods", cause: test.cause, remedy: test.remedy}.found(t, found)
+		})
+	}
+}

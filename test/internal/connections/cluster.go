@@ -1,0 +1,343 @@
+// Package connections follows every connection that the manifests of rendered releases name: who asks Prometheus, what
+// Prometheus scrapes, what the API server forwards, what a Service leads to, and which series a query selects. It knows
+// Kubernetes' Services and NetworkPolicies and Prometheus' relabeling, and needs no cluster.
+package connections
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"holograph/test/internal/chart"
+)
+
+// Release is one rendered release.
+type Release struct {
+	Name, Namespace string
+	// Values are all values of the release, those of values.yaml included.
+	Values   chart.Values
+	Rendered *chart.Rendered
+}
+
+// Pod is a pod of the cluster.
+type Pod struct {
+	Namespace, Name string
+	// Workload is the Deployment that the pod belongs to, "" for a pod of its own.
+	Workload            string
+	Labels, Annotations map[string]string
+	Containers          []corev1.Container
+}
+
+// String names the pod by its workload, as the rest of its name says nothing.
+func (p *Pod) String() string {
+	name := p.Workload
+	if name == "" {
+		name = p.Name
+	}
+	return p.Namespace + "/" + name
+}
+
+// component is the part of a release that the pod is of, "" for a pod of others.
+func (p *Pod) component() chart.Component {
+	return chart.Component(p.Labels["app.kubernetes.io/component"])
+}
+
+// port returns the number of a port of the pod by its name or number, and whether a container has it.
+func (p *Pod) port(wanted intstr.IntOrString) (int32, bool) {
+	for _, container := range p.Containers {
+		for _, port := range container.Ports {
+			if wanted.Type == intstr.String && port.Name == wanted.StrVal || wanted.Type == intstr.Int && port.ContainerPort == wanted.IntVal {
+				return port.ContainerPort, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// replicaSet is the name of the ReplicaSet of the pod's Deployment.
+func (p *Pod) replicaSet() string { return p.Workload + "-5d4b7c9f68" }
+
+// Cluster is what runs beside each other: releases, and the pods of others.
+type Cluster struct {
+	Releases []*Release
+
+	pods        []*Pod
+	services    []*corev1.Service
+	policies    []*networkingv1.NetworkPolicy
+	apiServices []*apiregistrationv1.APIService
+	autoscalers []*autoscalingv2.HorizontalPodAutoscaler
+	budgets     []*policyv1.PodDisruptionBudget
+	deployments []*appsv1.Deployment
+}
+
+// Pods of others, which every cluster has.
+const (
+	// platform is the namespace of the cluster's own Prometheus and adapter.
+	platform = "monitoring"
+	// keda is the namespace of KEDA.
+	keda = "keda"
+	// gateway is the namespace of those who send frames.
+	gateway = "gateway"
+)
+
+// New returns the cluster that the releases and the platform's own components run in.
+func New(releases ...*Release) (*Cluster, error) {
+	c := &Cluster{Releases: releases}
+	listening := func(name string, port int32) corev1.Container {
+		return corev1.Container{Name: name, Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: port}}}
+	}
+	c.pods = []*Pod{
+		{Namespace: platform, Name: "prometheus-0", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"}, Containers: []corev1.Container{listening("prometheus", 9090)}},
+		{Namespace: platform, Name: "adapter", Labels: map[string]string{"app.kubernetes.io/name": "prometheus-adapter"}},
+		{Namespace: keda, Name: "keda-operator", Labels: map[string]string{"app": "keda-operator"}},
+		{Namespace: gateway, Name: "gateway", Labels: map[string]string{"app": "gateway"}},
+	}
+	prometheus := &corev1.Service{Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app.kubernetes.io/name": "prometheus"},
+		Ports:    []corev1.ServicePort{{Port: 9090, TargetPort: intstr.FromString("web")}},
+	}}
+	prometheus.Namespace, prometheus.Name = platform, "prometheus-operated"
+	c.services = []*corev1.Service{prometheus}
+	for _, release := range releases {
+		for _, object := range release.Rendered.Objects {
+			if err := c.add(object); err != nil {
+				return nil, fmt.Errorf("%v: %w", object, err)
+			}
+		}
+	}
+	return c, nil
+}
+
+// add puts one rendered object into the cluster.
+func (c *Cluster) add(object chart.Object) error {
+	switch object.Kind() {
+	case "Deployment":
+		deployment, err := as[appsv1.Deployment](object)
+		if err != nil {
+			return err
+		}
+		c.deployments = append(c.deployments, deployment)
+		pod := &Pod{Namespace: deployment.Namespace, Workload: deployment.Name, Labels: deployment.Spec.Template.Labels,
+			Annotations: deployment.Spec.Template.Annotations, Containers: containers(deployment.Spec.Template.Spec)}
+		// Kubernetes cuts the part before a pod's own five characters to 58.
+		base := pod.replicaSet() + "-"
+		pod.Name = base[:min(58, len(base))] + "2vxqz"
+		c.pods = append(c.pods, pod)
+	case "Pod":
+		pod, err := as[corev1.Pod](object)
+		if err != nil {
+			return err
+		}
+		c.pods = append(c.pods, &Pod{Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels, Annotations: pod.Annotations, Containers: containers(pod.Spec)})
+	case "Service":
+		return put(&c.services, object)
+	case "NetworkPolicy":
+		return put(&c.policies, object)
+	case "APIService":
+		return put(&c.apiServices, object)
+	case "HorizontalPodAutoscaler":
+		return put(&c.autoscalers, object)
+	case "PodDisruptionBudget":
+		return put(&c.budgets, object)
+	}
+	return nil
+}
+
+// containers are those that run as long as the pod.
+func containers(pod corev1.PodSpec) []corev1.Container {
+	all := slices.Clone(pod.Containers)
+	for _, container := range pod.InitContainers {
+		if container.RestartPolicy != nil {
+			all = append(all, container)
+		}
+	}
+	return all
+}
+
+func put[T any](list *[]*T, object chart.Object) error {
+	typed, err := as[T](object)
+	*list = append(*list, typed)
+	return err
+}
+
+// as decodes an object into its Go type. Whether the object is well formed is another test's subject.
+func as[T any](object chart.Object) (*T, error) {
+	typed := new(T)
+	return typed, runtime.DefaultUnstructuredConverter.FromUnstructured(object, typed)
+}
+
+// selected are the pods of a namespace that have these labels.
+func (c *Cluster) selected(namespace string, selector map[string]string) []*Pod {
+	var found []*Pod
+	for _, pod := range c.pods {
+		if pod.Namespace == namespace && labels.SelectorFromSet(selector).Matches(labels.Set(pod.Labels)) {
+			found = append(found, pod)
+		}
+	}
+	return found
+}
+
+// pod is the one of a Deployment, nil where there is none.
+func (c *Cluster) pod(namespace, workload string) *Pod {
+	for _, pod := range c.pods {
+		if pod.Namespace == namespace && (pod.Workload == workload || pod.Workload == "" && pod.Name == workload) {
+			return pod
+		}
+	}
+	return nil
+}
+
+// service is one of the cluster's Services, nil where there is none of that name.
+func (c *Cluster) service(namespace, name string) *corev1.Service {
+	for _, service := range c.services {
+		if service.Namespace == namespace && service.Name == name {
+			return service
+		}
+	}
+	return nil
+}
+
+// end is one end of a connection: a pod, or an address outside if pod is nil.
+type end struct{ pod *Pod }
+
+// outside is an address that no pod has: the API server, a resolver, a server elsewhere.
+var outside = end{}
+
+var outsideAddress = netip.MustParseAddr("192.0.2.1")
+
+func (e end) String() string {
+	if e.pod == nil {
+		return "an address outside the cluster"
+	}
+	return e.pod.String()
+}
+
+// forbidden says which NetworkPolicies forbid a connection to a port, "" where it is allowed.
+func (c *Cluster) forbidden(from, to end, port int32, protocol corev1.Protocol) string {
+	target := fmt.Sprintf("port %d of %v", port, to)
+	if names, open := c.side(from, to, port, protocol, networkingv1.PolicyTypeEgress, to.pod); !open {
+		return fmt.Sprintf("%s forbids egress to %s", names, target)
+	}
+	if names, open := c.side(to, from, port, protocol, networkingv1.PolicyTypeIngress, to.pod); !open {
+		return fmt.Sprintf("%s forbids ingress from %v to %s", names, from, target)
+	}
+	return ""
+}
+
+// side evaluates the policies of one end, as a network plugin does: each that selects the pod denies all that none of them
+// allows. Listening is the pod that the port is of.
+func (c *Cluster) side(own, other end, port int32, protocol corev1.Protocol, direction networkingv1.PolicyType, listening *Pod) (names string, open bool) {
+	if own.pod == nil {
+		return "", true
+	}
+	var isolating []string
+	for _, policy := range c.policies {
+		if policy.Namespace != own.pod.Namespace || !matches(policy.Spec.PodSelector, own.pod.Labels) || !slices.Contains(directions(policy), direction) {
+			continue
+		}
+		isolating = append(isolating, "NetworkPolicy "+policy.Namespace+"/"+policy.Name)
+		if direction == networkingv1.PolicyTypeEgress {
+			for _, rule := range policy.Spec.Egress {
+				if portMatches(rule.Ports, port, protocol, listening) && peerMatches(rule.To, policy.Namespace, other) {
+					return "", true
+				}
+			}
+			continue
+		}
+		for _, rule := range policy.Spec.Ingress {
+			if portMatches(rule.Ports, port, protocol, listening) && peerMatches(rule.From, policy.Namespace, other) {
+				return "", true
+			}
+		}
+	}
+	return strings.Join(isolating, " and "), len(isolating) == 0
+}
+
+// directions are those that a policy is about.
+func directions(policy *networkingv1.NetworkPolicy) []networkingv1.PolicyType {
+	if types := policy.Spec.PolicyTypes; len(types) > 0 {
+		return types
+	}
+	if len(policy.Spec.Egress) > 0 {
+		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
+	}
+	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+}
+
+func portMatches(allowed []networkingv1.NetworkPolicyPort, port int32, protocol corev1.Protocol, listening *Pod) bool {
+	for _, candidate := range allowed {
+		if candidate.Protocol == nil && protocol != corev1.ProtocolTCP || candidate.Protocol != nil && *candidate.Protocol != protocol {
+			continue
+		}
+		switch {
+		case candidate.Port == nil:
+			return true
+		case candidate.Port.Type == intstr.String:
+			if listening == nil {
+				continue
+			}
+			if number, found := listening.port(*candidate.Port); found && number == port {
+				return true
+			}
+		case candidate.Port.IntVal == port, candidate.EndPort != nil && candidate.Port.IntVal <= port && port <= *candidate.EndPort:
+			return true
+		}
+	}
+	return len(allowed) == 0
+}
+
+func peerMatches(peers []networkingv1.NetworkPolicyPeer, namespace string, other end) bool {
+	for _, peer := range peers {
+		if peer.IPBlock != nil {
+			if other.pod == nil && inBlock(peer.IPBlock) {
+				return true
+			}
+			continue
+		}
+		if other.pod == nil ||
+			peer.NamespaceSelector == nil && other.pod.Namespace != namespace ||
+			peer.NamespaceSelector != nil && !matches(*peer.NamespaceSelector, map[string]string{"kubernetes.io/metadata.name": other.pod.Namespace}) {
+			continue
+		}
+		if peer.PodSelector == nil || matches(*peer.PodSelector, other.pod.Labels) {
+			return true
+		}
+	}
+	return len(peers) == 0
+}
+
+// inBlock reports whether the address outside is in a block of addresses.
+func inBlock(block *networkingv1.IPBlock) bool {
+	within := func(cidr string) bool {
+		prefix, err := netip.ParsePrefix(cidr)
+		return err == nil && prefix.Contains(outsideAddress)
+	}
+	return within(block.CIDR) && !slices.ContainsFunc(block.Except, within)
+}
+
+// parseLabels reads a label selector in its text form.
+func parseLabels(text string) (func(map[string]string) bool, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return func(set map[string]string) bool { return selector.Matches(labels.Set(set)) }, nil
+}
+
+// matches reports whether a selector of an object selects labels. One that Kubernetes refuses selects nothing.
+func matches(selector metav1.LabelSelector, set map[string]string) bool {
+	parsed, err := metav1.LabelSelectorAsSelector(&selector)
+	return err == nil && parsed.Matches(labels.Set(set))
+}

@@ -1,0 +1,88 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/ci/program"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
+)
+
+const (
+	// otherBudget and otherFramesPerSecond are the frame budget and what one pod draws with testdata/other-renderer.yaml and
+	// the CPU limit of values-examples/local.yaml.
+	otherBudget          = 250 * time.Millisecond
+	otherFramesPerSecond = 20
+)
+
+// TestOwnRenderer: values-examples/own-renderer.yaml describes a renderer that knows nothing of Holograph, with ports, probe
+// paths and metrics of its own, a histogram of frame times and an exporter beside it. Its late frames and its demand are
+// served, bring pods, and let them go when the load is over.
+func TestOwnRenderer(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+
+	s.Step("install the other renderer by values alone")
+	image := ref(t, program.OtherRenderer, "other-renderer")
+	colon := strings.LastIndex(image, ":")
+	require.NoError(t, s.Upgrade(harness.Upgrade{
+		// local has small pods and short intervals.
+		Examples: []string{"local", "own-renderer"},
+		Values:   []string{filepath.Join("testdata", "other-renderer.yaml")},
+		Set: map[string]string{
+			"renderer.image.repository":           image[:colon],
+			"renderer.image.tag":                  image[colon+1:],
+			"renderer.extraContainers[0].image":   image,
+			"renderer.extraContainers[0].args[0]": "export",
+		},
+	}))
+	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
+
+	s.Step("the doctor finds no broken link")
+	printed, err := s.HelmTest()
+	require.NoError(t, err, printed)
+	assert.Contains(t, printed, "Every link holds.")
+
+	s.Step("frames for three pods: late frames and demand bring pods")
+	const rate = 3 * otherFramesPerSecond
+	d := s.Offer(load.Profile{
+		Path: "/view", Budget: otherBudget,
+		Stages: []load.Stage{{FramesPerSecond: rate}, {FramesPerSecond: rate, Duration: storyTimeout}},
+	})
+	s.WaitFor(time.Minute, above(s.Release, kube.OverrunsMetric, 0.1), above(s.Release, demandMetric, 0.75))
+	s.WaitFor(2*time.Minute, wait.ReplicasAtLeast(s.Release, 4))
+
+	s.Step("the load is over: the pods go")
+	summary := s.Cut(d)
+	assert.Positive(t, summary.Late+summary.Refused, "frames that the load found late or refused, before the pods came")
+	s.WaitFor(4*time.Minute, wait.Replicas(s.Release, 2), wait.PodsReady(s.Release))
+}
+
+// demandMetric is the name under which demand is served: the chart's default signals.demand.name.
+const demandMetric = "holograph_demand"
+
+// above is met when the metric of some renderer pod is above the target on the custom metrics API.
+func above(r kube.Release, metric string, target float64) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("%s of a pod above %v", metric, target), Unmet: func(ctx context.Context) error {
+		values, err := r.PodMetric(ctx, metric)
+		if err != nil {
+			return err
+		}
+		for _, value := range values {
+			if value > target {
+				return nil
+			}
+		}
+		return fmt.Errorf("the values are %v", values)
+	}}
+}
