@@ -230,7 +230,7 @@ global:
   external_labels:
     {{- range $name, $value := . }}
     {{- /* Prometheus expands $NAME in them, and $$ is a dollar sign. */}}
-    {{ $name }}: {{ replace "$" "$$" $value | quote }}
+    {{ $name | quote }}: {{ replace "$" "$$" $value | quote }}
     {{- end }}
   {{- end }}
 {{- with .Values.prometheus.alertmanagers }}
