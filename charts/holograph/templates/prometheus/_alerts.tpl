@@ -36,9 +36,11 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- end }}
     {{- end }}
     {{- $unlessEmpty := "" }}
-    {{- if and (include "holograph.autoscaling.scalesToZero" .) (include "holograph.scope.objects" .) }}
+    {{- if include "holograph.autoscaling.scalesToZero" . }}
+    {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
-    {{- $unlessEmpty = include "holograph.scope.renderer" (dict "context" $ "kind" "deployment") | printf " unless on () max(kube_deployment_spec_replicas{%s}) == 0" }}
+    {{- $unlessEmpty = printf " unless on () max(%s) == 0" .wanted }}
+    {{- end }}
     {{- end }}
     {{- range include "holograph.signals.exported" . | fromJsonArray }}
     - alert: HolographMetricAbsent
