@@ -56,9 +56,6 @@ func allAlerts(t *testing.T, more ...chart.Values) *chart.Rendered {
 // watchdog is the alert that always fires.
 const watchdog = "HolographWatchdog"
 
-// kedaSilent is the alert on KEDA, which takes the place of the adapter.
-const kedaSilent = "HolographKedaSilent"
-
 // TestAlerts runs the rule tests in which each alert fires and resolves, with the rules as the chart renders them by
 // default, except for the alert that always fires.
 func TestAlerts(t *testing.T) {
