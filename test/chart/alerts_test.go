@@ -47,25 +47,42 @@ func expandHealthy(t *testing.T) func(string) string {
 	}
 }
 
-// TestAlerts runs the rule tests in which each alert fires and resolves, with the rules as the chart renders them by default.
+// allAlerts are values with which the chart renders every alert that it has.
+func allAlerts(t *testing.T, more ...chart.Values) *chart.Rendered {
+	t.Helper()
+	return chart.Render(t, append([]chart.Values{chart.Parse(t, `{prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}]}}`)}, more...)...)
+}
+
+// watchdog is the alert that always fires.
+const watchdog = "HolographWatchdog"
+
+// TestAlerts runs the rule tests in which each alert fires and resolves, with the rules as the chart renders them by
+// default, except for the alert that always fires.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
-	for _, name := range alertTests {
+	for name, mode := range alertTests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ruleTest(t, writePrometheusFiles(t, chart.Render(t)), name, expandHealthy(t))
+			rendered := allAlerts(t, chart.Parse(t, mode), chart.Set("alerts.disabled", []any{watchdog}))
+			ruleTest(t, writePrometheusFiles(t, rendered), name, expandHealthy(t))
 		})
 	}
 }
 
-// alertTests are the files of testdata/rules that fire alerts.
-var alertTests = []string{"alerts.yaml", "error_budget_alerts.yaml"}
+// alertTests are the files of testdata/rules that fire alerts, and values that they need.
+var alertTests = map[string]string{
+	"alerts.yaml":              "",
+	"error_budget_alerts.yaml": "",
+	"scrape_alerts.yaml":       "",
+	"prometheus_alerts.yaml":   "",
+	"keda_alerts.yaml":         "autoscaling: {provider: keda}",
+}
 
 // TestEveryAlertIsTested reads those files: each alert fires in one of the tests and is resolved later in the same test.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	rested := map[string]bool{}
-	for _, name := range alertTests {
+	for name := range alertTests {
 		text, err := os.ReadFile(filepath.Join("testdata", "rules", name))
 		require.NoError(t, err)
 		var file struct{ Tests []alertTest }
@@ -74,8 +91,10 @@ func TestEveryAlertIsTested(t *testing.T) {
 			test.rested(t, rested)
 		}
 	}
-	for _, alert := range alerts(t, chart.Render(t)) {
-		assert.True(t, rested[alert.Alert], "no test of %v fires %s and then resolves it", alertTests, alert.Alert)
+	for _, alert := range everyAlert(t) {
+		if alert.Alert != watchdog {
+			assert.True(t, rested[alert.Alert], "no file of alertTests fires %s and then resolves it", alert.Alert)
+		}
 	}
 }
 
@@ -150,6 +169,12 @@ func alerts(t *testing.T, rendered *chart.Rendered) []alert {
 	return found
 }
 
+// everyAlert returns the alerts of all modes.
+func everyAlert(t *testing.T) []alert {
+	t.Helper()
+	return append(alerts(t, allAlerts(t)), alerts(t, allAlerts(t, named(t, "KEDA")))...)
+}
+
 // alertNames returns the names of the alerts, each once.
 func alertNames(alerts []alert) []string {
 	names := map[string]bool{}
@@ -161,12 +186,16 @@ func alertNames(alerts []alert) []string {
 
 func TestAlertsSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Parse(t, `alerts: {labels: {team: graphics}, runbook: https://runbooks.example/holograph}`))
+	rendered := allAlerts(t, chart.Parse(t, `alerts: {labels: {team: graphics}, runbook: https://runbooks.example/holograph}`))
 	for _, alert := range alerts(t, rendered) {
 		assert.Regexp(t, `^Holograph([A-Z][a-z]+)+$`, alert.Alert)
-		assert.Contains(t, []string{"critical", "warning"}, alert.Labels["severity"], "%s", alert.Alert)
+		if alert.Alert == watchdog {
+			assert.Equal(t, "none", alert.Labels["severity"], "severity of the alert that always fires: no route may wake a person with it")
+		} else {
+			assert.Contains(t, []string{"critical", "warning"}, alert.Labels["severity"], "%s", alert.Alert)
+		}
 		assert.Equal(t, "graphics", alert.Labels["team"], "%s", alert.Alert)
-		assert.Equal(t, "https://runbooks.example/holograph#"+strings.ToLower(alert.Alert), alert.Annotations["runbook"])
+		assert.Equal(t, "https://runbooks.example/holograph#"+strings.ToLower(alert.Alert), alert.Annotations["runbook_url"], "the annotation that Alertmanager's templates show")
 		for _, name := range []string{"summary", "description"} {
 			assert.Regexp(t, `\.$`, alert.Annotations[name], "%s: %s is a sentence", alert.Alert, name)
 		}
@@ -192,9 +221,9 @@ func TestRunbook(t *testing.T) {
 		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Fix"}, parts, "the parts of the section %s", name)
 		assert.Contains(t, body, "```sh\n", "%s shows commands to look with", name)
 	}
-	assert.ElementsMatch(t, alertNames(alerts(t, chart.Render(t))), sections, "docs/runbook.md has a section for each alert, and for nothing else")
-	for _, alert := range alerts(t, chart.Render(t)) {
-		assert.Equal(t, "docs/runbook.md#"+strings.ToLower(alert.Alert), alert.Annotations["runbook"])
+	assert.ElementsMatch(t, alertNames(everyAlert(t)), sections, "docs/runbook.md has a section for each alert, and for nothing else")
+	for _, alert := range everyAlert(t) {
+		assert.NotContains(t, alert.Annotations, "runbook_url", "%s: without a URL in the values there is none to show", alert.Alert)
 	}
 }
 
@@ -212,7 +241,7 @@ func TestAlertsFollowTheParts(t *testing.T) {
 		"another adapter": {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
 		"nobody shows the autoscaler": {"kubeStateMetrics: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen",
-			"HolographReplicasMismatch"}},
+			"HolographReplicasMismatch", "HolographPodsUnscraped"}},
 		"no alerts": {"alerts: {enabled: false}", all},
 	} {
 		t.Run(name, func(t *testing.T) {

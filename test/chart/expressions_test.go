@@ -38,6 +38,8 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 		"default names": chart.Set("dashboard.enabled", true),
 		"odd names":     chart.Merge(oddSignals(), chart.Set("dashboard.enabled", true)),
 		"served":        chart.Parse(t, "{servedNamespaces: [film], dashboard: {enabled: true}}"),
+		"Alertmanager":  chart.Parse(t, `prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}]}`),
+		"KEDA":          named(t, "KEDA"),
 		"fixed, blind":  chart.Parse(t, "{autoscaling: {enabled: false}, kubeStateMetrics: {enabled: false}, dashboard: {enabled: true}}"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,6 +69,10 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 			frameLabels = append(frameLabels, "reason")
 			objectLabels := []string{"namespace", "horizontalpodautoscaler", "deployment", "condition", "status"}
 
+			// What the embedded Prometheus says of itself.
+			own := regexp.MustCompile(`^prometheus_(config_last_reload_successful|rule_evaluation_failures_total|http_requests_total|notifications_(errors_total|alertmanagers_discovered))$`)
+			ownLabels := []string{text("labels", "namespace"), "job", "rule_group", "alertmanager", "handler", "code"}
+
 			expressions := rendered.Expressions(t)
 			require.NotEmpty(t, expressions)
 			for _, expression := range expressions {
@@ -79,6 +85,8 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 					switch {
 					case metric == "ALERTS":
 						labels = append(labels, "alertname", "alertstate", "namespace", frameLabels[0])
+					case own.MatchString(metric):
+						labels = append(labels, ownLabels...)
 					case slices.Contains(frames, metric), slices.Contains(recorded, metric) && !strings.HasPrefix(metric, "holograph:hpa_"):
 						labels = append(labels, frameLabels...)
 					case slices.Contains(recorded, metric), objects.MatchString(metric):

@@ -156,6 +156,13 @@ renderer: {port: 9000}`,
 				{"renderer elsewhere", renderer, 9000}, {"renderer elsewhere", prometheus, 9090}, {adapter, "outside", 443},
 				{"unlisted pod", adapter, 6443}, {renderer, "outside", 8443},
 			}},
+		"Alertmanagers and a store": {`
+prometheus:
+  alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}, {url: "https://alertmanager.example/team"}]
+  remoteWrite: [{url: "https://metrics.example:8443/api/v1/push"}]
+networkPolicy: {apiServer: {ports: [6443]}}`,
+			[]connection{{prometheus, "unlisted pod", 9093}, {prometheus, "outside", 443}, {prometheus, "outside", 8443}},
+			[]connection{{prometheus, "outside", 80}, {renderer, "unlisted pod", 9093}, {adapter, "outside", 8443}}},
 		"served namespaces": {`servedNamespaces: [games]`,
 			[]connection{{prometheus, "renderer elsewhere", 8080}},
 			[]connection{{prometheus, "unlisted pod", 8080}}},

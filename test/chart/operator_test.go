@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,16 +86,20 @@ func TestPodMonitors(t *testing.T) {
 	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PodMonitor")["holograph-renderer"].APIVersion())
 }
 
-// TestPrometheusRule: its groups are those of the embedded Prometheus' rules file.
+// TestPrometheusRule: its groups are those of the embedded Prometheus' rules file, without those on that Prometheus itself.
 func TestPrometheusRule(t *testing.T) {
 	t.Parallel()
 	rule := ofKind(chart.Render(t, named(t, "operator")), "PrometheusRule")["holograph"]
 	require.NotNil(t, rule)
 	assert.Equal(t, "stack", valueAt(t, rule, "metadata", "labels", "release"))
-	var embedded map[string]any
+	var embedded struct{ Groups []any }
 	require.NoError(t, yaml.Unmarshal([]byte(chart.Render(t).RulesFile(t)), &embedded))
-	require.NotEmpty(t, embedded["groups"])
-	assert.Equal(t, embedded["groups"], valueAt(t, rule, "spec", "groups"))
+	require.NotEmpty(t, embedded.Groups)
+	shared := slices.DeleteFunc(embedded.Groups, func(group any) bool { return group.(map[string]any)["name"] == "holograph-prometheus" })
+	assert.Equal(t, shared, valueAt(t, rule, "spec", "groups"))
+	text, err := yaml.Marshal(rule)
+	require.NoError(t, err)
+	assert.NotRegexp(t, `prometheus_(config|rule|notifications|http)_`, string(text), "a Prometheus of your own has no series of the embedded one")
 
 	elsewhere := chart.Render(t, named(t, "operator"), chart.Set("prometheusRule.apiVersion", "azmonitoring.coreos.com/v1"))
 	assert.Equal(t, "azmonitoring.coreos.com/v1", ofKind(elsewhere, "PrometheusRule")["holograph"].APIVersion())

@@ -91,10 +91,10 @@ var refusalsOfTexts = map[string]refusal{
 		`alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address.`},
 	"runbook that is a script": {
 		`alerts: {runbook: "javascript:alert%281%29"}`,
-		`alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph.`},
+		`alerts.runbook: must be a URL that begins with http:// or https:// and has no #, or empty (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph.`},
 	"label of the alert's own": {
 		`alerts: {labels: {namespace: other}}`,
-		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
 	"label that is a template": {
 		`alerts: {labels: {team: "{{ nosuch }}"}}`,
 		`alerts.labels.team: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself.`},
@@ -167,7 +167,7 @@ func TestTextsCannotInjectYAML(t *testing.T) {
 			return chart.Merge(chart.Set("prometheus", chart.Parse(t, "{"+ownPrometheus+"}")), chart.Set("prometheus.headers", map[string]any{"X-Scope-OrgID": "a" + text}))
 		},
 		"alerts.labels":     func(text string) chart.Values { return chart.Set("alerts.labels", map[string]any{"team": "a" + text}) },
-		"alerts.runbook":    func(text string) chart.Values { return chart.Set("alerts.runbook", "a"+text) },
+		"alerts.runbook":    func(text string) chart.Values { return chart.Set("alerts.runbook", "https://a"+text) },
 		"commonAnnotations": func(text string) chart.Values { return chart.Set("commonAnnotations", map[string]any{"a": "a" + text}) },
 		"renderer.args":     func(text string) chart.Values { return chart.Set("renderer.args", []any{"a" + text}) },
 		"renderer.env": func(text string) chart.Values {

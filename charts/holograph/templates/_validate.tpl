@@ -8,8 +8,8 @@ Texts and durations are refused before everything else, because the other checks
 */}}
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "cluster")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "receivers" "durations")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting" "cluster")) }}
 {{- end }}
 
 {{/*
@@ -54,7 +54,7 @@ One refusal. Takes the sentence.
 {{- $_ := set $durations (printf "signals.%s.window" $key) (include "holograph.signals.window" (dict "context" $ "key" $key)) }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
-{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" }}
+{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" "podUnseen" }}
 {{- $_ := set $durations (printf "alerts.%s.for" $key) (get $.Values.alerts $key).for }}
 {{- end }}
 {{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}

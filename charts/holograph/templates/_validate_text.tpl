@@ -164,8 +164,8 @@ The runbook's address, which every alert and the status page show.
 {{- if or (contains "@" .) (regexMatch "(?i)[?&][^=&]*(key|token|secret|pass|auth|sig|cred|session)[^=&]*=" .) }}
 {{- include "holograph.refuse" "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address." }}
 {{- end }}
-{{- if not (or (regexMatch "^[-A-Za-z0-9._~/]+$" .) (regexMatch (printf "^https?://%s([?]([-A-Za-z0-9._~!&*+,;=:/?]|%%[0-9A-Fa-f]{2})*)?$" (include "holograph.urlPattern" $)) .)) }}
-{{- include "holograph.refuse" "alerts.runbook: must be a path, or a URL that begins with http:// or https:// and has no # (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph." }}
+{{- if not (regexMatch (printf "^https?://%s([?]([-A-Za-z0-9._~!&*+,;=:/?]|%%[0-9A-Fa-f]{2})*)?$" (include "holograph.urlPattern" $)) .) }}
+{{- include "holograph.refuse" "alerts.runbook: must be a URL that begins with http:// or https:// and has no #, or empty (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph." }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -174,7 +174,7 @@ The runbook's address, which every alert and the status page show.
 Prometheus reads each value as a template, and refuses all rules of the file if it cannot parse one.
 */}}
 {{- define "holograph.validate.alertLabels" -}}
-{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "statefulset" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace | uniq }}
+{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "statefulset" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace .Values.signals.labels.pod "rule_group" "alertmanager" | uniq }}
 {{- range $name, $value := .Values.alerts.labels }}
 {{- if or (hasPrefix "__" $name) (has $name $own) }}
 {{- include "holograph.refuse" (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}

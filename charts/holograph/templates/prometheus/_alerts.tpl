@@ -32,7 +32,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "Frames in %s are late %s." $where (ternary "so often that the error budget will not last" "more often than the error budget allows for" (eq $pace "fast")) | quote }}
         description: {{ printf "{{ $value | humanizePercentage }} of the frames were over budget; the objective of %v %% over %s allows for %v %%." (include "holograph.slo.objective" $) $.Values.slo.window (subf 100 (include "holograph.slo.objective" $)) | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
     {{- end }}
     {{- end }}
     {{- $unlessEmpty := "" }}
@@ -50,7 +50,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "Prometheus has no %s of any renderer in %s." .text (include "holograph.namespace" $) | quote }}
         description: {{ ternary "The autoscaler has no value for it, and the replicas do not change." "The share of frames in budget is unknown, and no alert on it can fire." .scales | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
     {{- end }}
     {{- with $signals.refused.name }}
     {{- $alert := $alerts.requestsRefused }}
@@ -62,7 +62,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: Renderers in {{ $where }} refuse requests before they are frames.
         description: {{ printf "{{ $value | humanize }} a second for the reason {{ $labels.reason }}. They do not count as frames: their clients get no picture, and nothing scales for them." | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRequestsRefused") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRequestsRefused") }}
     {{- end }}
     {{- if include "holograph.scope.objects" . }}
     {{- if include "holograph.scope.autoscaled" . }}
@@ -73,7 +73,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "kube-state-metrics shows no autoscaler of the renderers in %s." (include "holograph.namespace" $) | quote }}
         description: It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
     # An autoscaler whose Deployment was scaled to 0 by hand is inactive on purpose.
     - alert: HolographAutoscalerInactive
       expr: |-
@@ -85,7 +85,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "The autoscaler %s does not scale." $who | quote }}
         description: {{ "Its condition {{ $labels.condition }} is False: the replicas do not change with the load." | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerInactive") }}
     # With minReplicas equal to maxReplicas the autoscaler is always at its maximum.
     - alert: HolographAutoscalerAtMaximum
       expr: |-
@@ -97,14 +97,14 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "The autoscaler %s has been at its maximum for %s." $who $alerts.autoscalerAtMaximum.for | quote }}
         description: {{ "It wants {{ $value }} replicas and may not create more, so more load causes late frames." | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") }}
     - alert: HolographAutoscalerFlapping
       expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $alerts.autoscalerFlapping.window }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $alerts.autoscalerFlapping.window | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
     {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
       expr: max by ({{ $deployments }}) (kube_deployment_status_replicas_available{ {{- include "holograph.scope.adapter" . -}} }) < 1
@@ -113,7 +113,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "No pod of %s in %s is available." (include "holograph.prometheusAdapter.name" .) (include "holograph.namespace" .) | quote }}
         description: Nothing serves the custom metrics API of the cluster, and the replicas of all workloads that scale on it do not change.
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") }}
     {{- end }}
     {{- end }}
     {{- range include "holograph.scope.workloads" . | fromJsonArray }}
@@ -128,9 +128,10 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       annotations:
         summary: {{ printf "Fewer pods of {{ $labels.%s }} in {{ $labels.namespace }} are Ready than are wanted." .kind | quote }}
         description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." $alerts.replicasMismatch.for | quote }}
-        runbook: {{ include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") }}
     {{- end }}
     {{- end }}
+    {{- include "holograph.alerts.scrapes" . }}
 {{- end }}
 
 {{/*
@@ -151,8 +152,63 @@ labels:
 {{- end }}
 
 {{/*
-Where an alert's section of the runbook is. Takes dict "context" $ "alert" name.
+The annotation with the URL of an alert's section of the runbook; nothing where no URL is known.
+Takes dict "context" $ "alert" name.
 */}}
 {{- define "holograph.alerts.runbook" -}}
-{{ .context.Values.alerts.runbook }}#{{ lower .alert }}
+{{- with .context.Values.alerts.runbook }}
+{{ printf "%s#%s" . (lower $.alert) | quote | printf "runbook_url: %s" | indent 8 }}
+{{- end }}
+{{- end }}
+
+{{/*
+The names of all alerts that the chart can render, as a list in JSON.
+*/}}
+{{- define "holograph.alerts.names" -}}
+{{- list
+  "HolographErrorBudgetBurnFast"
+  "HolographErrorBudgetBurnSlow"
+  "HolographMetricAbsent"
+  "HolographRequestsRefused"
+  "HolographAutoscalerUnseen"
+  "HolographAutoscalerInactive"
+  "HolographAutoscalerAtMaximum"
+  "HolographAutoscalerFlapping"
+  "HolographAdapterUnavailable"
+  "HolographReplicasMismatch"
+  "HolographScrapeFailing"
+  "HolographPodSilent"
+  "HolographPodsUnscraped"
+  "HolographWatchdog"
+  "HolographReloadFailing"
+  "HolographRulesFailing"
+  "HolographKedaSilent"
+  "HolographNotificationsFailing"
+  "HolographAlertmanagerUnseen" | toJson }}
+{{- end }}
+
+{{/*
+Rule groups without the alerts in alerts.disabled. Takes dict "context" $ "groups" a list in YAML.
+*/}}
+{{- define "holograph.alerts.enabled" -}}
+{{- $disabled := .context.Values.alerts.disabled }}
+{{- if $disabled }}
+{{- $groups := list }}
+{{- range fromYamlArray .groups }}
+{{- $rules := list }}
+{{- range .rules }}
+{{- if not (has (default "" .alert) $disabled) }}
+{{- $rules = append $rules . }}
+{{- end }}
+{{- end }}
+{{- if $rules }}
+{{- $groups = append $groups (set . "rules" $rules) }}
+{{- end }}
+{{- end }}
+{{- with $groups }}
+{{ toYaml . }}
+{{- end }}
+{{- else }}
+{{- .groups }}
+{{- end }}
 {{- end }}

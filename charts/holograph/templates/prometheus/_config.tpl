@@ -226,6 +226,24 @@ global:
   scrape_interval: {{ .Values.prometheus.scrapeInterval | quote }}
   scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" .Values.prometheus.scrapeInterval | quote }}
   evaluation_interval: {{ .Values.prometheus.scrapeInterval | quote }}
+  {{- with .Values.prometheus.externalLabels }}
+  external_labels:
+    {{- range $name, $value := . }}
+    {{- /* Prometheus expands $NAME in them, and $$ is a dollar sign. */}}
+    {{ $name | quote }}: {{ replace "$" "$$" $value | quote }}
+    {{- end }}
+  {{- end }}
+{{- with .Values.prometheus.alertmanagers }}
+alerting:
+  alertmanagers:
+    {{- range . }}
+    - {{ include "holograph.prometheus.alertmanager" . | nindent 6 | trim }}
+    {{- end }}
+{{- end }}
+{{- with .Values.prometheus.remoteWrite }}
+remote_write:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 storage:
   tsdb:
     retention:

@@ -7,7 +7,7 @@ All rules, in groups: for the embedded Prometheus' rule file and for a Prometheu
 {{- end }}
 {{- include "holograph.prometheus.rules.frames" . }}
 {{- if .Values.alerts.enabled }}
-{{- include "holograph.prometheus.rules.alerts" . }}
+{{- include "holograph.alerts.enabled" (dict "context" . "groups" (include "holograph.prometheus.rules.alerts" .)) }}
 {{- end }}
 {{- end }}
 

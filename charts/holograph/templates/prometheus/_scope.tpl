@@ -192,13 +192,13 @@ your own Prometheus is assumed to have those of the cluster's kube-state-metrics
 {{- end }}
 
 {{/*
-This release's alerts in one state. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
+This release's alerts in one state, without the one that always fires. Those on frames have the renderers' labels, those on objects kube-state-metrics'.
 Takes dict "context" $ "state" firing or pending.
 */}}
 {{- define "holograph.scope.alerts" -}}
 {{- $selectors := list }}
 {{- range list .context.Values.signals.labels.namespace "namespace" | uniq }}
-{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertstate=%q,%s%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (include "holograph.signals.selector" $.context.Values.signals.matchers)) }}
+{{- $selectors = append $selectors (printf "ALERTS{alertname=~\"Holograph.+\",alertname!=\"HolographWatchdog\",alertstate=%q,%s%s}" $.state (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (include "holograph.signals.selector" $.context.Values.signals.matchers)) }}
 {{- end }}
 {{- join " or " $selectors }}
 {{- end }}

@@ -1,0 +1,88 @@
+{{/*
+Those to whom the embedded Prometheus sends alerts and samples, and the Secrets that it needs for that.
+*/}}
+
+{{/*
+One Alertmanager of Prometheus' configuration. Takes an entry of prometheus.alertmanagers.
+
+A headless Service has an address for each of its pods. The replicas of an Alertmanager expect every alert at each of them,
+and DNS finds them without permissions. Their certificate is that of the Service, so its name is verified.
+*/}}
+{{- define "holograph.prometheus.alertmanager" -}}
+{{- $parsed := urlParse .url }}
+{{- $path := include "holograph.prometheus.secretsPath" . }}
+{{- $alertmanager := dict "scheme" $parsed.scheme }}
+{{- with trimSuffix "/" $parsed.path }}
+{{- $_ := set $alertmanager "path_prefix" . }}
+{{- end }}
+{{- $tls := dict }}
+{{- if .headless }}
+{{- $_ := set $alertmanager "dns_sd_configs" (list (dict "names" (list $parsed.hostname) "type" "A" "port" (include "holograph.prometheus.receiverPort" .url | int))) }}
+{{- if eq $parsed.scheme "https" }}
+{{- $_ := set $tls "server_name" $parsed.hostname }}
+{{- end }}
+{{- else }}
+{{- $_ := set $alertmanager "static_configs" (list (dict "targets" (list $parsed.host))) }}
+{{- end }}
+{{- with .caSecret }}
+{{- $_ := set $tls "ca_file" (printf "%s/%s/%s" $path .name (default "ca.crt" .key)) }}
+{{- end }}
+{{- with .clientSecret }}
+{{- $_ := set $tls "cert_file" (printf "%s/%s/tls.crt" $path .) }}
+{{- $_ := set $tls "key_file" (printf "%s/%s/tls.key" $path .) }}
+{{- end }}
+{{- with $tls }}
+{{- $_ := set $alertmanager "tls_config" . }}
+{{- end }}
+{{- with .bearerToken }}
+{{- $_ := set $alertmanager "authorization" (dict "credentials_file" (printf "%s/%s/%s" $path .existingSecret (default "token" .key))) }}
+{{- end }}
+{{- with .basicAuth }}
+{{- $_ := set $alertmanager "basic_auth" (dict "username_file" (printf "%s/%s/username" $path .existingSecret) "password_file" (printf "%s/%s/password" $path .existingSecret)) }}
+{{- end }}
+{{- toYaml $alertmanager }}
+{{- end }}
+
+{{/*
+Port of a URL. Takes the URL.
+*/}}
+{{- define "holograph.prometheus.receiverPort" -}}
+{{- $parsed := urlParse . }}
+{{- regexFind ":[0-9]+$" $parsed.host | trimPrefix ":" | default (ternary "443" "80" (eq $parsed.scheme "https")) }}
+{{- end }}
+
+{{/*
+Ports of all receivers, each once, as a list in JSON.
+*/}}
+{{- define "holograph.prometheus.receiverPorts" -}}
+{{- $ports := list }}
+{{- range concat .Values.prometheus.alertmanagers .Values.prometheus.remoteWrite }}
+{{- $ports = append $ports (include "holograph.prometheus.receiverPort" .url) }}
+{{- end }}
+{{- uniq $ports | toJson }}
+{{- end }}
+
+{{/*
+Folder of the Secrets in the embedded Prometheus' pod: each is a folder of its name.
+*/}}
+{{- define "holograph.prometheus.secretsPath" -}}
+/etc/prometheus-secrets
+{{- end }}
+
+{{/*
+Names of those Secrets, each once, as a list in JSON: prometheus.secrets and those that prometheus.alertmanagers names.
+*/}}
+{{- define "holograph.prometheus.secrets" -}}
+{{- $names := .Values.prometheus.secrets }}
+{{- range .Values.prometheus.alertmanagers }}
+{{- $names = concat $names (list (default dict .caSecret).name .clientSecret (default dict .bearerToken).existingSecret (default dict .basicAuth).existingSecret | compact) }}
+{{- end }}
+{{- uniq $names | toJson }}
+{{- end }}
+
+{{/*
+Name of the claim for the embedded Prometheus' history.
+*/}}
+{{- define "holograph.prometheus.claimName" -}}
+{{- default (include "holograph.prometheus.name" .) .Values.prometheus.persistence.existingClaim }}
+{{- end }}
