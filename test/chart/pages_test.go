@@ -139,14 +139,28 @@ func (c command) String() string { return fmt.Sprintf("%s:%d: %s", c.page, c.lin
 // comment is the end of a line that a shell does not read.
 var comment = regexp.MustCompile(`(^|\s+)#.*$`)
 
+// hereDocument matches the beginning of a text that stands in the lines behind a command.
+var hereDocument = regexp.MustCompile(`<<-?\s*['"]?(\w+)['"]?`)
+
 // commands are those of all blocks of shell, a continued line with the lines that it continues on.
 func commands(t *testing.T) []command {
 	t.Helper()
 	var found []command
 	for _, block := range chart.Blocks(t, "sh") {
 		var open command
+		end := ""
 		for i, line := range strings.Split(block.Text, "\n") {
 			line = strings.TrimSpace(line)
+			if end != "" {
+				// The text that the command before it reads.
+				if line == end {
+					end = ""
+				}
+				continue
+			}
+			if match := hereDocument.FindStringSubmatch(line); match != nil {
+				end = match[1]
+			}
 			if open.text == "" {
 				line = comment.ReplaceAllString(line, "")
 			}
@@ -235,6 +249,9 @@ func TestPagesShowCommandsThatSomebodyRuns(t *testing.T) {
 // template` does not have them.
 var ofTheCluster = []string{"--install", "-i", "--reset-values", "--reuse-values", "--reset-then-reuse-values", "--server-side=true", "--force-conflicts", "--cleanup-on-fail"}
 
+// copies are the values files that the pages say to copy from values-examples, by the name of the copy.
+var copies = map[string]string{"my-renderer.yaml": "own-renderer.yaml"}
+
 // TestPagesShowHelmCommandsThatWork runs each helm command of the pages that needs no cluster, and renders what each installation
 // installs, with its values.
 func TestPagesShowHelmCommandsThatWork(t *testing.T) {
@@ -253,6 +270,11 @@ func TestPagesShowHelmCommandsThatWork(t *testing.T) {
 			directory := t.TempDir()
 			for _, name := range []string{"charts", "values-examples"} {
 				require.NoError(t, os.Symlink(filepath.Join(root, name), filepath.Join(directory, name)))
+			}
+			for copied, example := range copies {
+				text, err := os.ReadFile(filepath.Join(root, "values-examples", example))
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(filepath.Join(directory, copied), text, 0o644))
 			}
 			for _, arguments := range helmArguments(t, command.text) {
 				if installs {
