@@ -219,22 +219,6 @@ securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
 	}
 }
 
-// TestEveryPodIsScheduledAsGlobalSays: a pool of nodes for the whole release is written once. A component adds to it.
-func TestEveryPodIsScheduledAsGlobalSays(t *testing.T) {
-	t.Parallel()
-	shared := chart.Parse(t, `global: {nodeSelector: {pool: media}, tolerations: [{key: media, operator: Exists}]}`)
-	own := chart.Parse(t, `renderer: {nodeSelector: {pool: gpu, zone: a}, tolerations: [{key: gpu, operator: Exists}]}`)
-	for component, pod := range pods(t, chart.Render(t, shared, own)) {
-		selector, tolerations := map[string]string{"pool": "media"}, []corev1.Toleration{{Key: "media", Operator: "Exists"}}
-		if component == "renderer" {
-			selector = map[string]string{"pool": "gpu", "zone": "a"}
-			tolerations = append(tolerations, corev1.Toleration{Key: "gpu", Operator: "Exists"})
-		}
-		assert.Equal(t, selector, pod.Spec.NodeSelector, "the nodes of %s", component)
-		assert.Equal(t, tolerations, pod.Spec.Tolerations, "what %s tolerates", component)
-	}
-}
-
 // TestSupportingComponentsTakeMore: arguments, variables and annotations that the chart does not know reach their object,
 // and an argument of the values wins over the chart's.
 func TestSupportingComponentsTakeMore(t *testing.T) {

@@ -79,7 +79,8 @@ const guestOfEmbedded = `
 prometheus:
   enabled: false
   url: http://holograph-prometheus.holograph.svc:9090
-  auth: {basicAuth: {existingSecret: holograph-prometheus-login}}`
+  auth: {basicAuth: {existingSecret: holograph-prometheus-login}}
+  persistence: {enabled: false}`
 
 // guestOfPolicy are those where it has network policies with lists: its Prometheus is in another namespace.
 const guestOfPolicy = `
@@ -178,6 +179,8 @@ var expectedRefusals = []expectedRefusal{
 		}},
 	{"prometheus.auth.basicAuth.existingSecret", "the login is for a Prometheus that is not there",
 		func(c combination) bool { return c.hasNoURL() && c.has("login") }},
+	{"prometheus.persistence.enabled", "the volume is for a Prometheus that is not there",
+		func(c combination) bool { return c.ownPrometheus() && c.has("persistence") }},
 	{"scrapeAnnotations.enabled", "a Prometheus that uses annotations and PodMonitors scrapes each renderer twice",
 		func(c combination) bool { return c.has("annotations") && c.has("operator") }},
 }

@@ -547,8 +547,12 @@ func (f *follower) stored(p *prometheus, releases []*Release, asked []query) *st
 			case strings.HasPrefix(name, "kube_"):
 				f.storeObjects(p, have, selector)
 			default:
+				exporter := chart.Renderer
+				if strings.HasPrefix(name, "prometheus_") {
+					exporter = chart.Prometheus
+				}
 				for _, target := range p.targets {
-					if target.pod.component() != chart.Renderer {
+					if target.pod.component() != exporter {
 						continue
 					}
 					var scraped []string

@@ -122,13 +122,14 @@ func (c *Chart) Float(v Values, path ...string) (float64, bool) {
 // `helm template` prints them, and reads them. Errors name the line and column of the value at
 // fault where one can be told.
 //
-// Of a ScaledObject, KEDA makes a HorizontalPodAutoscaler with the same queries and targets. The chart's own stands
-// for it here.
+// Of a ScaledObject, KEDA makes a HorizontalPodAutoscaler with the same targets, on one number for all pods. The chart's
+// own with Object metrics stands for it here: it asks for the same total.
 func (c *Chart) Render(v Values) (*Manifest, error) {
 	if autoscaling, _ := v.Map["autoscaling"].(map[string]any); autoscaling["provider"] == "keda" {
 		v = v.Overlay(map[string]any{
 			"autoscaling":       map[string]any{"provider": "hpa"},
 			"prometheusAdapter": map[string]any{"enabled": true},
+			"signals":           map[string]any{"overruns": map[string]any{"metricType": "Object"}, "demand": map[string]any{"metricType": "Object"}},
 		})
 	}
 	rendered, err := c.chart.Template(chart.Options{Values: []chart.Values{v.Map}})
