@@ -46,8 +46,7 @@ networkPolicy:
 		parsed("no URL", `prometheus: {enabled: false}`),
 		parsed("annotations", `
 prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}
-scrapeAnnotations: {enabled: true}
-signals: {labels: {container: ""}}`),
+scrapeAnnotations: {enabled: true}`),
 		parsed("adapter off", `prometheusAdapter: {enabled: false}`),
 		{"existing adapter", chart.Values{"prometheusAdapter": chart.Example(t, "existing-adapter")["prometheusAdapter"]}},
 		parsed("login", `prometheus: {auth: {basicAuth: {existingSecret: prometheus-login}}}`),

@@ -43,7 +43,7 @@ func TestDemand(t *testing.T) {
 	for _, name := range []string{"holograph_frames_over_budget_total", "holograph_demand"} {
 		assert.Contains(t, rendered.Notes, "/pods/*/"+name+"\"")
 	}
-	assert.NotContains(t, rendered.Notes, "reversals", "notes with the default signals, which need no warning")
+	assert.NotContains(t, rendered.Notes, "late frames only", "notes with the default signals, which need no warning")
 }
 
 // TestDemandOff renders for a renderer that only counts frames over budget: nothing asks for what it does not
@@ -57,10 +57,10 @@ func TestDemandOff(t *testing.T) {
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, name)
 	}
 	assert.Contains(t, rendered.Notes, "signals.demand.enabled is false")
-	assert.Contains(t, rendered.Notes, "96.8 reversals instead of 2.0, and 1.50 times the pods of an oracle instead of 1.31")
+	assert.Contains(t, rendered.Notes, "it removes pods until frames are late, adds them, and removes them again")
 
 	fixed := chart.Render(t, chart.Parse(t, "{signals: {demand: {enabled: false}}, autoscaling: {enabled: false}}"))
-	assert.NotContains(t, fixed.Notes, "reversals", "notes without autoscaling, which need no warning")
+	assert.NotContains(t, fixed.Notes, "late frames only", "notes without autoscaling, which need no warning")
 }
 
 // TestDemandAsATotal: the autoscaler asks for one number for all pods of the Deployment that it scales, and the doctor and the

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -164,23 +165,19 @@ func TestPrometheusOperator(t *testing.T) {
 	bundle, err := os.ReadFile(filepath.Join(directory, "bundle.yaml"))
 	require.NoError(t, err)
 	s.Apply(bundle)
-	manifest, err := os.ReadFile(filepath.Join("testdata", "operator.yaml"))
-	require.NoError(t, err)
-	img := ref(t, program.Prometheus, "prometheus")
-	s.Apply([]byte(os.Expand(string(manifest), func(name string) string {
-		return map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:]}[name]
-	})))
+	applyPrometheus(s, "operator")
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
-	s.Install("local", "prometheus-operator")
-	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
+	slow := []string{filepath.Join("testdata", "slow-scrapes.yaml")}
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local", "prometheus-operator"}, Values: slow}))
+	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("that Prometheus evaluates its rules")
 	stack := kube.Release{Client: s.Release.Client, Namespace: "monitoring", Name: "stack", Open: true}
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
 
 	s.Step("the cluster's adapter takes the place of the release's")
-	s.UpgradeWith(map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}, "local", "existing-adapter")
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local", "existing-adapter"}, Values: slow, Set: map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}}))
 	adapter := s.At("monitoring", "adapter")
 	adapter.Chart = filepath.Join("testdata", "adapter")
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: map[string]string{
@@ -188,7 +185,35 @@ func TestPrometheusOperator(t *testing.T) {
 		"prometheusURL":  "http://prometheus-operated.monitoring.svc:9090",
 		"rules.existing": "adapter-rules",
 	}}))
-	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
+	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
+}
+
+// TestScrapeAnnotations: a Prometheus that finds pods by their annotations, with the job of the community's chart, scrapes
+// the renderers, and the release scales by it. That job sets no label for the container.
+func TestScrapeAnnotations(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+
+	s.Step("the cluster has a Prometheus that finds pods by their annotations")
+	applyPrometheus(s, "annotations")
+
+	s.Step("install the chart with annotations")
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Values: []string{
+		filepath.Join("testdata", "slow-scrapes.yaml"), filepath.Join("testdata", "annotated.yaml")}}))
+	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
+}
+
+// applyPrometheus applies a manifest of testdata that runs a Prometheus.
+func applyPrometheus(s *harness.Story, name string) {
+	s.Helper()
+	manifest, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
+	require.NoError(s, err)
+	img := ref(s.T, program.Prometheus, "prometheus")
+	expand := map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:]}
+	// $1 of a relabeling is none of them.
+	s.Apply([]byte(regexp.MustCompile(`\$\{\w+\}`).ReplaceAllStringFunc(string(manifest), func(name string) string {
+		return expand[strings.Trim(name, "${}")]
+	})))
 }
 
 // withLocal returns the values of the example local, and on top those of a file of testdata.

@@ -20,11 +20,19 @@ Matchers of a map of labels, in the order of their names, each after a comma. Ta
 {{- end }}
 
 {{/*
+Label of the container in the renderer's series; empty where there is none. The jobs that find pods by annotations, as those
+of the community chart do, set none.
+*/}}
+{{- define "holograph.signals.containerLabel" -}}
+{{- if or .Values.prometheus.enabled (not .Values.scrapeAnnotations.enabled) }}{{ .Values.signals.labels.container }}{{ end }}
+{{- end }}
+
+{{/*
 Matchers that every query of the renderer's series has, each after a comma: the renderer's container and signals.matchers.
 The adapter does not copy them from a rule's seriesQuery to its metricsQuery.
 */}}
 {{- define "holograph.signals.matchers" -}}
-{{- with .Values.signals.labels.container -}}
+{{- with include "holograph.signals.containerLabel" . -}}
 {{ printf ",%s=%q" . (include "holograph.container" $) }}
 {{- end }}
 {{- include "holograph.signals.selector" .Values.signals.matchers }}

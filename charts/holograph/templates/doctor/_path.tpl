@@ -66,7 +66,7 @@ signals:
     {{- end }}
   {{- end }}
 labels:
-  {{- toYaml .Values.signals.labels | nindent 2 }}
+  {{- set (deepCopy .Values.signals.labels) "container" (include "holograph.signals.containerLabel" .) | toYaml | nindent 2 }}
 {{- with .Values.signals.matchers }}
 matchers:
   {{- range $label, $value := . }}
