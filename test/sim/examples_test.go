@@ -2,6 +2,8 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,4 +57,27 @@ func TestExamplesKeepTheirSLO(t *testing.T) {
 			assert.GreaterOrEqual(t, 100*(1-report.Sum(means).Bad()), objective, "percent of frames in budget against slo.objective")
 		})
 	}
+}
+
+// TestAConstantCapacityScalesLikeAMeasuredOne: a renderer that only counts its frames, with a constant for what a pod can do,
+// has nearly the figures of the default, which measures CPU time.
+func TestAConstantCapacityScalesLikeAMeasuredOne(t *testing.T) {
+	t.Parallel()
+	figures := func(args ...string) (bad, cost, reversals float64) {
+		printed := run(t, append(args, "--chart", shipped, "--trace", "all", "--seeds", "1")...)
+		match := regexp.MustCompile(`: ([0-9.]+) % bad, ([0-9.]+) × oracle, ([0-9.]+) reversals`).FindStringSubmatch(printed)
+		require.NotNil(t, match, printed)
+		for i, figure := range []*float64{&bad, &cost, &reversals} {
+			var err error
+			*figure, err = strconv.ParseFloat(match[i+1], 64)
+			require.NoError(t, err)
+		}
+		return bad, cost, reversals
+	}
+	values := file(t, "frames.yaml", `signals: {demand: {offered: {metric: holograph_frames_total}, capacity: {metric: "", value: "60"}}}`)
+	bad, cost, reversals := figures("--values", values)
+	defaultBad, defaultCost, defaultReversals := figures()
+	assert.InDelta(t, defaultBad, bad, defaultBad/10, "percent of frames that are bad")
+	assert.InDelta(t, defaultCost, cost, defaultCost/10, "pod-hours as a multiple of the oracle's")
+	assert.LessOrEqual(t, reversals, defaultReversals+1, "reversals")
 }
