@@ -133,7 +133,7 @@ var formFaults = map[string]struct {
 			c.exported["holograph-renderer-1"] = strings.ReplaceAll(c.exported["holograph-renderer-1"], "0.0330", "5e-02")
 		},
 		link:   "renderer-metrics",
-		cause:  "pod holograph-renderer-1 exports frame_seconds_bucket with the bounds 0.025, 5e-02, +Inf and none at 0.033, which is frame.budget, so that nobody knows how many frames are late",
+		cause:  "pod holograph-renderer-1 exports frame_seconds_bucket with the bounds 0.025, 5e-02, +Inf and none at 0.033, which is frame.budget, so nobody knows how many frames are late",
 		remedy: "write a frame.budget that is one of them, or let the renderer have a bucket that ends at 0.033"}},
 	"a bucket that Prometheus drops": {"a histogram", fault{
 		wrong: func(_ *testing.T, c *cluster) {
@@ -144,7 +144,7 @@ var formFaults = map[string]struct {
 			})
 		},
 		link:   "series",
-		cause:  "Prometheus has of pod holograph-renderer-0 frame_seconds_bucket with the bounds 0.025, 0.05 and none at 0.033, which is frame.budget, so that nobody knows how many frames are late",
+		cause:  "Prometheus has of pod holograph-renderer-0 frame_seconds_bucket with the bounds 0.025, 0.05 and none at 0.033, which is frame.budget, so nobody knows how many frames are late",
 		remedy: "write a frame.budget that is one of them, or let the renderer have a bucket that ends at 0.033"}},
 	"native histograms that are not scraped": {"a native histogram", fault{
 		wrong: func(_ *testing.T, c *cluster) { c.forget("frame_seconds", "holograph-renderer-0") },

@@ -34,8 +34,8 @@ func main() {
 }
 
 // untilSignal returns a context that is done at the first SIGTERM or SIGINT, for a drain to begin. More SIGTERMs change
-// nothing: whoever stops a pod repeats them, the drain has an end of its own, and to end it earlier loses the frames
-// in flight. A person who presses Ctrl-C twice wants the end at once, and has it.
+// nothing: the kubelet repeats them, the drain ends by itself, and ending it earlier loses the frames in flight. A
+// person who presses Ctrl-C twice wants the end at once, and has it.
 func untilSignal() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)

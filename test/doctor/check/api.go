@@ -28,8 +28,8 @@ var APIService = Link{
 			if apierrors.IsNotFound(err) {
 				continue
 			}
-			// To read them takes a ClusterRole, which a release that registers none does
-			// without: whoever installs it may have no say outside its namespace.
+			// Reading them takes a ClusterRole. A release that registers none has none, because the person who
+			// installs it may have no rights outside its namespace.
 			if apierrors.IsForbidden(err) && (s.Adapter == nil || s.Adapter.Service == "") {
 				return "may not be read here; what they lead to is looked at next", nil
 			}

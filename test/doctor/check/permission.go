@@ -36,8 +36,7 @@ func OutOfTime(err error) *Unseen {
 		Remedy: "ask again; if that changes nothing, see what answers so slowly"}
 }
 
-// blind returns what keeps the doctor itself from looking, whatever it looks at; nil
-// where the error is a matter of what it looks at.
+// blind returns why the doctor cannot look at anything, or nil if the error is about the object that it looks at.
 func blind(err error) *Unseen {
 	var wait *kube.Wait
 	var away *kube.Unreachable
@@ -93,8 +92,7 @@ func hasNoFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
-// forbidden returns the missing permission that a message tells of, whoever lacks
-// it; nil where it tells of none.
+// forbidden returns the missing permission that a message names, or nil if it names none.
 func forbidden(message string) *Broken {
 	match := denial.FindStringSubmatch(message)
 	if match == nil {

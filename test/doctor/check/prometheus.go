@@ -90,9 +90,9 @@ func (s subject) query(ctx context.Context, expression string) (model.Vector, er
 	return kube.Vector(ctx, api, expression)
 }
 
-// errElsewhere is the error of a Prometheus that wants credentials of whoever is not in
-// the cluster: a description says which files hold them, and whoever may write that
-// must not have files of this machine sent to where it says.
+// errElsewhere is the error of a Prometheus that requires credentials where the doctor runs outside the cluster. A
+// description names the files that hold them. The doctor does not read those files on this machine, because anyone who
+// may write the description could have them sent to an address of their choice.
 var errElsewhere = fmt.Errorf("it wants credentials that are files of the doctor's pod: %w", fs.ErrNotExist)
 
 // matchers select the renderer's series.

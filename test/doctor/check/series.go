@@ -177,7 +177,7 @@ func (s subject) noBound(series description.Series, who string, bounds []string)
 		shown += fmt.Sprintf(" and %d more", len(bounds)-maxBounds)
 	}
 	return broken(fmt.Sprintf("write a frame.budget that is one of them, or let the renderer have a bucket that ends at %s", series.Bound),
-		"%s %s with the bounds %s and none at %s, which is frame.budget, so that nobody knows how many frames are late", who, series.Name, shown, series.Bound)
+		"%s %s with the bounds %s and none at %s, which is frame.budget, so nobody knows how many frames are late", who, series.Name, shown, series.Bound)
 }
 
 // valuesOf checks that the query of the release's owner gives a value of each pod.
@@ -219,7 +219,7 @@ func (s subject) ownLabels(ctx context.Context, pods []corev1.Pod) error {
 				renamed := slices.ContainsFunc(vector, func(sample *model.Sample) bool { return sample.Metric["exported_"+model.LabelName(label)] != "" })
 				if !renamed {
 					return broken("remove it from signals.scrapeLabels, or let the renderer call it otherwise",
-						"pod %s exports series of %s that differ only in the label %s, which signals.scrapeLabels has, so that only the largest of them counts", pod.Name, series.Name, label)
+						"pod %s exports series of %s that differ only in the label %s, which signals.scrapeLabels has, so only the largest of them counts", pod.Name, series.Name, label)
 				}
 			}
 		}

@@ -333,7 +333,7 @@ func TestOldConnectionIsClosedAfterItsResponse(t *testing.T) {
 	})
 }
 
-// A thousand questions on one connection would be answered one after the other, whoever reads the answers.
+// A thousand questions on one connection would be answered one after the other, even if no client reads the answers.
 func TestProbesAndScrapesEndTheirConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, listener, terminate, served := serving()
