@@ -180,7 +180,7 @@ var formFaults = map[string]struct {
 		},
 		link: "series",
 		cause: "pod holograph-renderer-1 exports series of holograph_frames_over_budget_total that differ only in the label endpoint, which signals.scrapeLabels has, " +
-			"so that only the largest of them counts",
+			"so only the largest of them counts",
 		remedy: "remove it from signals.scrapeLabels, or let the renderer call it otherwise"}},
 	"metrics of the Deployment that are not listed": {"metrics of the Deployment", fault{
 		wrong: func(_ *testing.T, c *cluster) { delete(c.objects, "holograph_demand") },
