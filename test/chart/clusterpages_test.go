@@ -115,7 +115,7 @@ func TestPermissionsPageListsWhatNeedsClusterRights(t *testing.T) {
 	assert.Empty(t, adding, "values that the page does not list")
 }
 
-// TestPermissionsPageListsTheKinds: whoever writes a Role for `helm install` reads the kinds there.
+// TestPermissionsPageListsTheKinds: anyone who writes a Role for `helm install` reads the kinds there.
 func TestPermissionsPageListsTheKinds(t *testing.T) {
 	t.Parallel()
 	_, sentence, found := strings.Cut(page(t, "permissions.md"), "change and delete: ")

@@ -38,7 +38,7 @@ func contract(t *testing.T) map[string][]string {
 	return rows
 }
 
-// TestTheContractNamesKeysThatExist: whoever follows README's contract finds each key in values.yaml. A key without a group
+// TestTheContractNamesKeysThatExist: anyone who follows README's contract finds each key in values.yaml. A key without a group
 // is in the group of the one before it.
 func TestTheContractNamesKeysThatExist(t *testing.T) {
 	t.Parallel()

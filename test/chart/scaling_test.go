@@ -48,7 +48,7 @@ var refusalsOfScaling = map[string]refusal{
 // external is a metric that has a value without pods.
 const external = `[{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]`
 
-// TestOneNumberIsEnough: whoever changes one of these numbers writes only that number.
+// TestOneNumberIsEnough: anyone who changes one of these numbers writes only that number.
 func TestOneNumberIsEnough(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{
@@ -286,7 +286,7 @@ func TestKEDAWithoutPods(t *testing.T) {
 	})
 }
 
-// TestPoliciesOfEveryMode: a NetworkPolicy admits whoever queries the embedded Prometheus, without a further value.
+// TestPoliciesOfEveryMode: a NetworkPolicy admits the clients that query the embedded Prometheus, without a further value.
 func TestPoliciesOfEveryMode(t *testing.T) {
 	t.Parallel()
 	pod := func(namespace, component, instance string) endpoint {

@@ -33,7 +33,7 @@ That ends under server-side apply once the autoscaler has set the number itself,
 {{- $othersToo := false }}
 {{- $annotation := printf "f:%s" (include "holograph.renderer.replicasAnnotation" .) }}
 {{- range dig "metadata" "managedFields" list $live }}
-{{- /* Flux, Argo CD and a renamed Helm apply under other names. Whoever applied the annotation applied the manifest. */}}
+{{- /* Flux, Argo CD and a renamed Helm apply under other names. The manager that applied the annotation also applied the manifest. */}}
 {{- if and (eq .operation "Apply") (hasKey (dig "fieldsV1" "f:metadata" "f:annotations" dict .) $annotation) }}
 {{- $applied = true }}
 {{- else if hasKey (dig "fieldsV1" "f:spec" dict .) "f:replicas" }}
