@@ -64,7 +64,7 @@ Takes dict "key" its key "value" a map, list or scalar of an entry of prometheus
 {{- include "holograph.validate.remoteWrite" (dict "key" (printf "%s[%d]" $.key $index) "value" $value) }}
 {{- end }}
 {{- else if and (kindIs "string" .value) (regexMatch "[.](url|proxy_url|token_url)$" .key) }}
-{{- if or (not (regexMatch "^https?://[^@[:space:]]+$" .value)) (regexMatch "(?i)[?&]([^=&]*(key|token|secret|pass|auth|sig|cred|session)[^=&]*|u|p)=" .value) }}
+{{- if or (not (regexMatch "^https?://[^@[:space:]]+$" .value)) (regexMatch (printf "(?i)[?&]([^=&]*%s[^=&]*|u|p)=" (include "holograph.credentialWords" $)) .value) }}
 {{- include "holograph.refuse" (printf "%s: must be a URL that begins with http:// or https://, without a login and without a credential in its query (got something else), because everyone who may read the release could read it: write only the address, and the credential in a file, like basic_auth.password_file." .key) }}
 {{- end }}
 {{- end }}

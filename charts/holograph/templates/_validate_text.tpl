@@ -157,11 +157,18 @@ Names and keys of Secrets, in case the secret itself was written there.
 {{- end }}
 
 {{/*
+Words in the name of a parameter of a URL's query that holds a credential, as a part of a regular expression.
+*/}}
+{{- define "holograph.credentialWords" -}}
+(key|token|secret|pass|auth|sig|cred|session)
+{{- end }}
+
+{{/*
 The runbook's address, which every alert and the status page show.
 */}}
 {{- define "holograph.validate.runbook" -}}
 {{- with .Values.alerts.runbook }}
-{{- if or (contains "@" .) (regexMatch "(?i)[?&][^=&]*(key|token|secret|pass|auth|sig|cred|session)[^=&]*=" .) }}
+{{- if or (contains "@" .) (regexMatch (printf "(?i)[?&][^=&]*%s[^=&]*=" (include "holograph.credentialWords" $)) .) }}
 {{- include "holograph.refuse" "alerts.runbook: must be a URL without a login and without a credential in its query (got one with it), because every alert shows it: write only the address." }}
 {{- end }}
 {{- if not (regexMatch (printf "^https?://%s([?]([-A-Za-z0-9._~!&*+,;=:/?]|%%[0-9A-Fa-f]{2})*)?$" (include "holograph.urlPattern" $)) .) }}
