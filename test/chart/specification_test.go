@@ -13,7 +13,7 @@ import (
 // TestSpecification holds the chart to the request, number by number, under the values that promise it.
 func TestSpecification(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Example(t, "as-specified"))
+	rendered := chart.Render(t, chart.Example(t, "late-frames-only"))
 
 	autoscaler := rendered.HorizontalPodAutoscaler(t)
 	assert.Equal(t, "holograph-renderer", autoscaler.Name)
