@@ -101,7 +101,7 @@ func publish(t *testing.T, file, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, name), picture, 0o644))
 }
 
-// query is a part of an expression that must have an answer of its own.
+// query is a part of an expression that must have an answer by itself.
 type query struct {
 	of   chart.Expression
 	node parser.Expr
