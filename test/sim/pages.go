@@ -96,7 +96,7 @@ var surroundings = []struct {
 	{"lost capacity shows as CPU time", func(c *fleet.Config) { c.SeenDrop = 1 }},
 }
 
-// writeSurroundings runs the request's policy and the default where the model's assumptions differ.
+// writeSurroundings runs the policy of late frames only and the default where the model's assumptions differ.
 func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 	chart, policies, err := experiments(files)
 	if err != nil {
