@@ -78,6 +78,11 @@ update: ## Rewrite every golden and generated file from what the code gives now
 	go test -short -p 1 -timeout $(TEST_TIMEOUT) $(patsubst %,./%,$(filter-out test/chart test/sim test/sim/%,$(call GOLDEN,ci test))) -update
 	cd test/sim && go test -p 1 -timeout $(TEST_TIMEOUT) $(patsubst test/sim%,.%,$(call GOLDEN,test/sim)) -update
 
+.PHONY: pictures
+pictures: SETS := faults
+pictures: images ## Take the pictures of the status page in docs/pictures anew, on a cluster: five minutes
+	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run 'TestObservability$$' ./test/faults -pictures
+
 ##@ Release
 
 .PHONY: package

@@ -55,7 +55,7 @@ type Image struct {
 	// Program brings the binary; Binary names it.
 	Program program.Program
 	Binary  string
-	// Path is where the binary stands in the image, as upstream has it.
+	// Path is the binary's path in the image, as in upstream's image.
 	Path string
 	// Beside names binaries of the same program that upstream has beside it, as far as they are run.
 	Beside []string
@@ -245,11 +245,11 @@ const KeyLabel = "holograph.cache-key"
 type Content struct {
 	// Binary is the program's path on this machine, Inside its path in the image.
 	Binary, Inside string
-	// Beside are other programs on this machine, which stand in the same folder in the image.
+	// Beside are other programs on this machine, which the image has in the same folder.
 	Beside []string
 	// Base is a tar archive of files that lie below the binary; empty is none.
 	Base string
-	// User is whom the program runs as, as "user:group"; empty is root.
+	// User is the user and group that the program runs as, "user:group"; empty is root.
 	User string
 	// Labels are the image's.
 	Labels map[string]string
@@ -314,7 +314,7 @@ func Pack(path, ref string, c Content) error {
 func layerOf(files map[string][]byte) ([]byte, error) {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
-	// A program with a read-only root still wants somewhere to mount /tmp.
+	// With a read-only root, /tmp can only be mounted on a folder that exists.
 	folders := map[string]int64{"tmp/": 0o1777}
 	var names []string
 	for file := range files {

@@ -16,19 +16,16 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// contract returns the rows of the tables in README's section on the contract of a renderer, by their first cell without
+// contract returns the rows of the tables of docs/renderer.md, the contract of a renderer, by their first cell without
 // backquotes. A row's last cell names the keys that change what the others say.
 func contract(t *testing.T) map[string][]string {
 	t.Helper()
-	path, err := repo.Path("README.md")
+	path, err := repo.Path("docs", "renderer.md")
 	require.NoError(t, err)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	_, section, found := strings.Cut(string(text), "\n### The contract of a renderer\n")
-	require.True(t, found, "README has a section on the contract of a renderer")
-	section, _, _ = strings.Cut(section, "\n#")
 	rows := map[string][]string{}
-	for line := range strings.Lines(section) {
+	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
 		if len(cells) >= 3 {
 			rows[strings.Trim(cells[0], " `")] = cells
@@ -38,7 +35,7 @@ func contract(t *testing.T) map[string][]string {
 	return rows
 }
 
-// TestTheContractNamesKeysThatExist: anyone who follows README's contract finds each key in values.yaml. A key without a group
+// TestTheContractNamesKeysThatExist: anyone who follows docs/renderer.md finds each key in values.yaml. A key without a group
 // is in the group of the one before it.
 func TestTheContractNamesKeysThatExist(t *testing.T) {
 	t.Parallel()
@@ -57,7 +54,7 @@ func TestTheContractNamesKeysThatExist(t *testing.T) {
 			for _, part := range strings.Split(key, ".") {
 				inner, _ := at.(map[string]any)
 				value, found := inner[part]
-				if !assert.True(t, found, "README's contract names the key %s for %s, which values.yaml does not have", key, row) {
+				if !assert.True(t, found, "docs/renderer.md names the key %s for %s, which values.yaml does not have", key, row) {
 					break
 				}
 				at = value
@@ -92,8 +89,8 @@ func TestTheContractSaysTheDefaults(t *testing.T) {
 	rows := contract(t)
 	says := func(row, text string) {
 		t.Helper()
-		if assert.Contains(t, rows, row, "README's contract") {
-			assert.Contains(t, rows[row][1], text, "README's contract on %s", row)
+		if assert.Contains(t, rows, row, "docs/renderer.md") {
+			assert.Contains(t, rows[row][1], text, "docs/renderer.md on %s", row)
 		}
 	}
 	started := renderer.StartupProbe
@@ -109,6 +106,6 @@ func TestTheContractSaysTheDefaults(t *testing.T) {
 	says("drain", fmt.Sprintf("for %d s, then SIGTERM, and has %d s", sleep, renderer.TerminationGracePeriodSeconds-sleep))
 	says("metrics", "`"+renderer.Metrics.Path+"`")
 	for _, metric := range []string{signals.Frames.Name, signals.Refused.Name, signals.Overruns.Name, signals.Demand.Offered.Metric, signals.Demand.Capacity.Metric} {
-		assert.Contains(t, rows, metric, "README's contract on the metrics")
+		assert.Contains(t, rows, metric, "docs/renderer.md on the metrics")
 	}
 }

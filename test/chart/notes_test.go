@@ -27,3 +27,17 @@ func TestNotesPrintTheAdapterRules(t *testing.T) {
 		})
 	}
 }
+
+// TestNotesNameACertificateOnlyWhereAnAdapterServesWithIt: where no adapter is installed, the notes ask for no certificate.
+func TestNotesNameACertificateOnlyWhereAnAdapterServesWithIt(t *testing.T) {
+	t.Parallel()
+	const certificate = "holograph-prometheus-adapter-certificate"
+	assert.Contains(t, chart.Render(t).Notes, certificate, "notes of the defaults, which generate a certificate")
+	for name, values := range map[string]chart.Values{
+		"KEDA scales":        chart.Example(t, "keda"),
+		"nothing scales":     chart.Set("autoscaling.enabled", false),
+		"an adapter is used": chart.Example(t, "existing-adapter"),
+	} {
+		assert.NotContains(t, chart.Render(t, values).Notes, certificate, "notes where %s: want no word on a certificate, because no adapter is installed", name)
+	}
+}

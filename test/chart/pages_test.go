@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
+	"holograph/ci/image"
 	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
@@ -374,6 +375,65 @@ func hasTest(t *testing.T, folder, name string) bool {
 		require.NoError(t, err)
 		return bytes.Contains(source, []byte("\nfunc "+name+"("))
 	})
+}
+
+// link matches a link or a picture of Markdown, and what it leads to.
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// anchors are those of a page's headings, as GitHub makes them.
+func anchors(text string) []string {
+	var found []string
+	for _, match := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		words := regexp.MustCompile(`[^\p{L}\p{N}\s_-]`).ReplaceAllString(strings.ToLower(match[1]), "")
+		found = append(found, strings.ReplaceAll(words, " ", "-"))
+	}
+	return found
+}
+
+// TestPagesLinkToWhatIsThere: each link of the pages to a file of the repository leads to one, and each anchor to a heading.
+func TestPagesLinkToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	links := 0
+	for _, page := range chart.Pages(t) {
+		path, err := repo.Path(page)
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			file, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(file, ":") {
+				continue
+			}
+			links++
+			target := path
+			if file != "" {
+				target = filepath.Join(filepath.Dir(path), filepath.FromSlash(file))
+			}
+			content, err := os.ReadFile(target)
+			if info, failed := os.Stat(target); failed == nil && info.IsDir() {
+				continue
+			}
+			if assert.NoError(t, err, "%s links to %s, which is not there", page, match[1]) && anchor != "" {
+				assert.Contains(t, anchors(string(content)), anchor, "%s links to %s: the page has no such heading", page, match[1])
+			}
+		}
+	}
+	assert.Greater(t, links, 100, "links in the pages")
+}
+
+// TestPagesLoadWithTheImageOfTheCluster: a page's `kubectl run --image` names k6 as the local cluster holds it, which pulls nothing.
+func TestPagesLoadWithTheImageOfTheCluster(t *testing.T) {
+	t.Parallel()
+	k6, err := image.K6()
+	require.NoError(t, err)
+	found := 0
+	for _, command := range commands(t) {
+		if match := regexp.MustCompile(`--image (\S*k6\S*)`).FindStringSubmatch(command.text); match != nil {
+			found++
+			assert.Equal(t, k6.Ref, match[1], "%v: the image, want the version of ci/modules/k6: a local cluster has no other", command)
+		}
+	}
+	assert.Positive(t, found, "commands that send load")
 }
 
 // kindsOfObjects are the kinds that kubectl's commands name, as they write them.

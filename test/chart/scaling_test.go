@@ -346,7 +346,7 @@ func TestScrapersOfYourPrometheus(t *testing.T) {
 func TestExamplesCompose(t *testing.T) {
 	t.Parallel()
 	for _, environment := range []string{"development", "staging", "production", "local"} {
-		for _, other := range []string{"existing-adapter", "prometheus-operator", "keda", "gpu", "as-specified", "development", "production"} {
+		for _, other := range []string{"existing-adapter", "prometheus-operator", "keda", "gpu", "late-frames-only", "development", "production"} {
 			for _, pair := range [][]string{{environment, other}, {other, environment}} {
 				_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Example(t, pair[0]), chart.Example(t, pair[1])}})
 				assert.NoError(t, err, "%s.yaml with %s.yaml over it is refused, want it accepted", pair[0], pair[1])

@@ -10,17 +10,17 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// TestSpecification holds the chart to the request, number by number, under the values that promise it.
+// TestSpecification holds the chart to what was asked for (docs/design.md), number by number, under the values of late frames only.
 func TestSpecification(t *testing.T) {
 	t.Parallel()
-	rendered := chart.Render(t, chart.Example(t, "as-specified"))
+	rendered := chart.Render(t, chart.Example(t, "late-frames-only"))
 
 	autoscaler := rendered.HorizontalPodAutoscaler(t)
 	assert.Equal(t, "holograph-renderer", autoscaler.Name)
 	assert.Equal(t, autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "holograph-renderer"}, autoscaler.Spec.ScaleTargetRef)
 	assert.EqualValues(t, 2, *autoscaler.Spec.MinReplicas)
 	assert.EqualValues(t, 10, autoscaler.Spec.MaxReplicas)
-	assert.Nil(t, autoscaler.Spec.Behavior, "behavior: the specification has none, which differs from an empty one")
+	assert.Nil(t, autoscaler.Spec.Behavior, "behavior: want none, which differs from an empty one")
 	require.Len(t, autoscaler.Spec.Metrics, 1)
 	metric := autoscaler.Spec.Metrics[0]
 	require.Equal(t, autoscalingv2.PodsMetricSourceType, metric.Type)

@@ -179,7 +179,7 @@ func rulesNotRead(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 	return nil, nil
 }
 
-// pinnedUnderLoad holds the autoscaler at two pods while frames arrive, so that it wants more.
+// pinnedUnderLoad holds the autoscaler at two pods while frames arrive, so that it would add pods.
 func pinnedUnderLoad(_ context.Context, s *harness.Story) (harness.Fix, error) {
 	s.Break(harness.Pin(2))
 	s.Drive(time.Second, load.Stage{FramesPerSecond: 5}, load.Stage{FramesPerSecond: 5, Duration: loadTime})

@@ -2,10 +2,13 @@ package faults
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
 	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
@@ -26,6 +30,11 @@ import (
 	"holograph/test/internal/promtool"
 	"holograph/test/internal/wait"
 )
+
+var pictures = flag.Bool("pictures", false, "copy the pictures of the status page to docs/pictures")
+
+// published are the pictures that the pages show, by the names of the test's.
+var published = map[string]string{"light.png": "status-page-light.png", "dark.png": "status-page-dark.png"}
 
 const (
 	// overload is the load in units of what one pod renders. Two pods run at first, so frames are late, an alert fires
@@ -73,12 +82,26 @@ func TestObservability(t *testing.T) {
 			assert.Greater(t, colors(picture), 50, "colors in the picture: a page with text, lines and bars has more")
 			edge := color.GrayModel.Convert(picture.At(2, 2)).(color.Gray).Y
 			assert.Equal(t, view.Dark, edge < 128, "the page is dark: it must be if the browser prefers dark, and only then")
+			if *pictures && published[name] != "" {
+				publish(t, s.Artifact(name), published[name])
+			}
 		})
 	}
 	s.Logf("    pictures: %s", s.Artifacts)
 }
 
-// query is a part of an expression that must have an answer of its own.
+// publish copies a picture to docs/pictures.
+func publish(t *testing.T, file, name string) {
+	t.Helper()
+	picture, err := os.ReadFile(file)
+	require.NoError(t, err)
+	folder, err := repo.Path("docs", "pictures")
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, name), picture, 0o644))
+}
+
+// query is a part of an expression that must have an answer by itself.
 type query struct {
 	of   chart.Expression
 	node parser.Expr

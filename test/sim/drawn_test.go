@@ -17,7 +17,7 @@ import (
 func TestDefaultOnLoadsItWasNotTunedOn(t *testing.T) {
 	chart, err := manifest.Load("../../charts/holograph")
 	require.NoError(t, err)
-	example, err := manifest.ReadValues("../../values-examples/as-specified.yaml")
+	example, err := manifest.ReadValues("../../values-examples/late-frames-only.yaml")
 	require.NoError(t, err)
 	drawn := trace.Draw(trace.Test)
 	judged := func(v manifest.Values) report.Drawn {

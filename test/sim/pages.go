@@ -96,7 +96,7 @@ var surroundings = []struct {
 	{"lost capacity shows as CPU time", func(c *fleet.Config) { c.SeenDrop = 1 }},
 }
 
-// writeSurroundings runs the request's policy and the default where the model's assumptions differ.
+// writeSurroundings runs the policy of late frames only and the default where the model's assumptions differ.
 func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 	chart, policies, err := experiments(files)
 	if err != nil {
@@ -108,7 +108,7 @@ func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 		for _, s := range surroundings {
 			line := []string{s.name}
 			for _, p := range policies {
-				if p.Name != "as specified" && p.Name != "default" {
+				if p.Name != "late frames only" && p.Name != "default" {
 					continue
 				}
 				m, config, err := o.render(chart, manifest.Values{Map: p.Values})
@@ -126,13 +126,13 @@ func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 			table = append(table, line)
 			fmt.Fprintln(out, s.name)
 		}
-		report.Markdown(w, []string{"surroundings", "as specified: bad", "× oracle", "reversals", "default: bad", "× oracle", "reversals"}, table)
+		report.Markdown(w, []string{"surroundings", "late frames only: bad", "× oracle", "reversals", "default: bad", "× oracle", "reversals"}, table)
 		return nil
 	})
 }
 
 // byTrace are the policies whose every trace is shown.
-var byTrace = []string{"as specified", "CPU utilization 70 %", "default", "without demand", "without overruns",
+var byTrace = []string{"late frames only", "CPU utilization 70 %", "default", "without demand", "without overruns",
 	"overruns over 40 s, demand over 40 s, a step every 60 s", "both over 1m, a step every 90 s", "demand target 0.6", "minReplicas 3", "minReplicas 4"}
 
 // experiments is the chart of testdata, which knows ideas that the product left out.
@@ -176,7 +176,7 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		rows = append(rows, row{p, means})
-		if p.Name == "as specified" || p.Name == "default" {
+		if p.Name == "late frames only" || p.Name == "default" {
 			for t := range traces {
 				lines[traces[t].Name] = append(lines[traces[t].Name], report.Line{Name: p.Name, Note: report.Note(means[t]), Result: results[t]})
 			}
@@ -307,7 +307,7 @@ func (o options) writeLarge(files fs.FS, out io.Writer) error {
 		fmt.Fprintf(w, "# Large fleets\n\nMade by `%s`; do not edit.\n\nHalf of the load for ten minutes, all of it five minutes later, 60 %% at the end. maxReplicas is 1.6 times the peak, minReplicas a third of it. Means of %d seeds.\n\n", Command, min(o.seeds, 2))
 		var table [][]string
 		for _, p := range policies {
-			if p.Name != "as specified" && p.Name != "default" {
+			if p.Name != "late frames only" && p.Name != "default" {
 				continue
 			}
 			for _, t := range standard(true) {

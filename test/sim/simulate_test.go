@@ -40,11 +40,11 @@ func file(t *testing.T, name, text string) string {
 
 // TestCompareGolden fixes what the command prints: another seed, clock or number of cores changes nothing.
 func TestCompareGolden(t *testing.T) {
-	specified := file(t, "as-specified.yaml", "signals: {overruns: {window: 2m}, demand: {enabled: false}}\nautoscaling: {behavior: null}\n")
+	lateOnly := file(t, "late-frames-only.yaml", "signals: {overruns: {window: 2m}, demand: {enabled: false}}\nautoscaling: {behavior: null}\n")
 	own := file(t, "default.yaml", "{}")
 	folder := t.TempDir()
 	svg, csv := filepath.Join(folder, "step.svg"), filepath.Join(folder, "step.csv")
-	out := run(t, "--trace", "step", "--seeds", "3", "--svg", svg, "--csv", csv, "--compare", specified, own)
+	out := run(t, "--trace", "step", "--seeds", "3", "--svg", svg, "--csv", csv, "--compare", lateOnly, own)
 	golden := filepath.Join("testdata", "compare.txt")
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(out), 0o644))
@@ -62,10 +62,10 @@ func TestCompareGolden(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, err, io.EOF, "the picture is well-formed")
-	for _, text := range []string{"as-specified", "default", "oracle", "load", "Late or refused"} {
+	for _, text := range []string{"late-frames-only", "default", "oracle", "load", "Late or refused"} {
 		assert.Contains(t, string(picture), text)
 	}
-	for _, name := range []string{"as-specified", "default"} {
+	for _, name := range []string{"late-frames-only", "default"} {
 		timeline, err := os.ReadFile(filepath.Join(folder, "step-"+name+".csv"))
 		require.NoError(t, err)
 		assert.Equal(t, 7201, strings.Count(string(timeline), "\n"), "a header and a row a second")

@@ -216,7 +216,7 @@ func applyPrometheus(s *harness.Story, name string) {
 	})))
 }
 
-// withLocal returns the values of the example local, and on top those of a file of testdata.
+// withLocal returns the values of the example local, with those of a file in testdata over them.
 func withLocal(name string) harness.Upgrade {
 	return harness.Upgrade{Examples: []string{"local"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
 }

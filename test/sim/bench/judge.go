@@ -62,7 +62,7 @@ func judge(run result.Run, folder string) (result.Result, error) {
 
 		line := report.Line{Name: strings.ReplaceAll(policy.name, "-", " "), Note: report.Note(measured.Summary), Result: measured}
 		all = append(all, line)
-		if policy.name == result.Specified || policy.name == result.Default {
+		if policy.name == result.LateFramesOnly || policy.name == result.Default {
 			two = append(two, line)
 		}
 		line.Name += ", measured"
@@ -74,7 +74,7 @@ func judge(run result.Run, folder string) (result.Result, error) {
 	if err := draw(folder, "spike", "The same spike, measured", all); err != nil {
 		return judged, err
 	}
-	return judged, draw(folder, "as-specified-and-default", "The same spike, measured", two)
+	return judged, draw(folder, "late-frames-only-and-default", "The same spike, measured", two)
 }
 
 // simulate runs a policy under the load of recorded rows. It returns the mean of all seeds and the first seed's run.

@@ -39,7 +39,7 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	// The default adds at most four pods, or all again, in 150 s, and the one that brought the fleet to its minimum
 	// counts: a step a minute after the installation found room for three.
 	//
-	// The policy as specified goes round once in seven to eight minutes. It takes several rounds to tell its bad frames
+	// The fleet on late frames only goes round once in seven to eight minutes. It takes several rounds to tell its bad frames
 	// from those of the step itself, which no policy is spared, and the peak ends between two of them: an end in one
 	// would leave it to chance whether it counts. The default takes eleven minutes to shrink.
 	before := set.Duration("before", 150*time.Second, "how long the load is level before the step")
@@ -121,7 +121,7 @@ type policy struct {
 // policies are in the order of the page. The last one's release brings the Prometheus and the adapter that
 // serve them all.
 var policies = []policy{
-	{result.Specified, []string{"test/sim/bench/values/guest.yaml", "values-examples/as-specified.yaml"}, "charts/holograph", "values-examples/as-specified.yaml"},
+	{result.LateFramesOnly, []string{"test/sim/bench/values/guest.yaml", "values-examples/late-frames-only.yaml"}, "charts/holograph", "values-examples/late-frames-only.yaml"},
 	// The chart has no CPU metric; the simulator's chart of experiments has.
 	{result.CPU, []string{"test/sim/bench/values/guest.yaml", "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", "test/sim/bench/simulated/cpu.yaml"},
 	{result.KEDA, []string{"test/sim/bench/values/keda.yaml"}, "charts/holograph", "test/sim/bench/values/keda.yaml"},

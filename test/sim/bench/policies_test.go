@@ -41,8 +41,8 @@ func TestFleetsDifferInTheirPolicyOnly(t *testing.T) {
 
 func TestPolicies(t *testing.T) {
 	shipped := chart.Render(t).HorizontalPodAutoscaler(t)
-	specified := chart.Render(t, chart.Example(t, "as-specified")).HorizontalPodAutoscaler(t)
-	want := map[string]*autoscalingv2.HorizontalPodAutoscaler{result.Specified: specified, result.Default: shipped}
+	lateOnly := chart.Render(t, chart.Example(t, "late-frames-only")).HorizontalPodAutoscaler(t)
+	want := map[string]*autoscalingv2.HorizontalPodAutoscaler{result.LateFramesOnly: lateOnly, result.Default: shipped}
 	for _, p := range policies {
 		rendered := chart.Render(t, values(t, p)...)
 		if p.name == result.CPU || p.name == result.KEDA {
@@ -51,8 +51,8 @@ func TestPolicies(t *testing.T) {
 		}
 		assert.Equal(t, want[p.name].Spec, rendered.HorizontalPodAutoscaler(t).Spec, p.name)
 	}
-	assert.Nil(t, specified.Spec.Behavior)
-	assert.Len(t, specified.Spec.Metrics, 1)
+	assert.Nil(t, lateOnly.Spec.Behavior)
+	assert.Len(t, lateOnly.Spec.Metrics, 1)
 }
 
 // The simulated policy holds pods at the share of their limit at which the installed one does.

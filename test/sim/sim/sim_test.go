@@ -15,7 +15,7 @@ import (
 	"holograph/test/sim/trace"
 )
 
-var asSpecified = map[string]any{
+var lateFramesOnly = map[string]any{
 	"signals":     map[string]any{"demand": map[string]any{"enabled": false}},
 	"autoscaling": map[string]any{"behavior": nil},
 }
@@ -41,14 +41,14 @@ func release(t testing.TB, values map[string]any) *manifest.Manifest {
 	return render(t, "../testdata/experiments", manifest.Values{Map: values})
 }
 
-// TestExperimentsAreTheChart: the tables' default is what the chart installs, and their policy as
-// specified is what its values example installs. Lost scrapes show whether the queries differ.
+// TestExperimentsAreTheChart: the tables' default is what the chart installs, and their policy
+// of late frames only is what its values example installs. Lost scrapes show whether the queries differ.
 func TestExperimentsAreTheChart(t *testing.T) {
-	example, err := manifest.ReadValues("../../../values-examples/as-specified.yaml")
+	example, err := manifest.ReadValues("../../../values-examples/late-frames-only.yaml")
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ chart, experiment *manifest.Manifest }{
-		"default":      {shipped(t, nil), release(t, nil)},
-		"as specified": {render(t, "../../../charts/holograph", example), release(t, asSpecified)},
+		"default":          {shipped(t, nil), release(t, nil)},
+		"late frames only": {render(t, "../../../charts/holograph", example), release(t, lateFramesOnly)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, c.chart.HPA.Spec, c.experiment.HPA.Spec)
@@ -106,20 +106,20 @@ func TestAllTraces(t *testing.T) {
 			traces = append(traces, s.Trace)
 		}
 	}
-	before := report.Sum(means(t, shipped(t, asSpecified), 3, traces...))
+	before := report.Sum(means(t, shipped(t, lateFramesOnly), 3, traces...))
 	after := report.Sum(means(t, shipped(t, nil), 3, traces...))
 	assert.LessOrEqual(t, after.Bad(), before.Bad()/8, "bad frames")
 	assert.LessOrEqual(t, after.Cost, 1.45, "pod-hours as a multiple of the oracle's")
 	assert.LessOrEqual(t, after.Reversals, 3.0, "reversals")
 }
 
-// TestAsSpecifiedOscillates guards the model: 28 reversals with the controller's legacy limits, 30
+// TestLateFramesOnlyOscillates guards the model: 28 reversals with the controller's legacy limits, 30
 // with the API server's default behavior.
-func TestAsSpecifiedOscillates(t *testing.T) {
-	legacy := means(t, release(t, asSpecified), 3, standard(t, "step"))[0]
+func TestLateFramesOnlyOscillates(t *testing.T) {
+	legacy := means(t, release(t, lateFramesOnly), 3, standard(t, "step"))[0]
 	assert.InDelta(t, 28, legacy.Reversals, 1)
 	assert.InDelta(t, 59, legacy.Changes, 3)
-	documented := release(t, asSpecified)
+	documented := release(t, lateFramesOnly)
 	documented.HPA.Spec.Behavior = release(t, map[string]any{"autoscaling": map[string]any{"behavior": map[string]any{
 		"scaleUp":   map[string]any{"policies": []any{map[string]any{"type": "Pods", "value": 4, "periodSeconds": 15}, map[string]any{"type": "Percent", "value": 100, "periodSeconds": 15}}},
 		"scaleDown": map[string]any{"stabilizationWindowSeconds": 300, "policies": []any{map[string]any{"type": "Percent", "value": 100, "periodSeconds": 15}}},

@@ -11,7 +11,7 @@ import (
 
 // titles name the policies for a reader.
 var titles = map[string]string{
-	Specified: "as specified", CPU: "CPU 70 %", KEDA: "KEDA", Default: "**default**",
+	LateFramesOnly: "late frames only", CPU: "CPU 70 %", KEDA: "KEDA", Default: "**default**",
 }
 
 // Write writes the page of the docs.
@@ -27,7 +27,7 @@ func (r Result) Write(w io.Writer) error {
 		apart = fmt.Sprintf("for each %.0f s after the one before", s)
 	}
 	p("One spike, %s, against %d fleets side by side on one kind cluster:", apart, len(r.Run.Fleets))
-	p("the policy as specified (`values-examples/as-specified.yaml`), CPU utilization 70 %% (`test/sim/bench/chart`), KEDA at its own defaults on")
+	p("late frames as the only signal (`values-examples/late-frames-only.yaml`), CPU utilization 70 %% (`test/sim/bench/chart`), KEDA at its own defaults on")
 	p("the same late frames (`test/sim/bench/values/keda.yaml`), and the chart's default.")
 	p("")
 	p("![Load, replicas and bad frames of the policies over one another](spike.svg)")

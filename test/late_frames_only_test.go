@@ -12,13 +12,13 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// TestAsSpecified: under values-examples/as-specified.yaml every link holds, and the metric is the rate of frames over
+// TestLateFramesOnly: under values-examples/late-frames-only.yaml every link holds, and the metric is the rate of frames over
 // budget in frames per second. What the objects say is checked without a cluster, by TestSpecification in test/chart.
-func TestAsSpecified(t *testing.T) {
+func TestLateFramesOnly(t *testing.T) {
 	s := harness.New(t)
 
-	s.Step("install the chart as specified")
-	s.Install("as-specified")
+	s.Step("install the chart with late frames as its only metric")
+	s.Install("late-frames-only")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 
 	s.Step("compare the metric with Prometheus' own rate")
