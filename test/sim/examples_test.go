@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -37,6 +38,9 @@ func TestExamplesKeepTheirSLO(t *testing.T) {
 			m, err := chart.Render(v)
 			require.NoError(t, err)
 			config := fleet.Defaults()
+			start, err := chart.PodStart(v)
+			require.NoError(t, err)
+			config.PodStart = cmp.Or(start, config.PodStart)
 			if m.ScrapeInterval > 0 {
 				config.ScrapeInterval = m.ScrapeInterval
 			}
