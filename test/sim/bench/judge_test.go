@@ -74,7 +74,7 @@ func TestAPageOfSeveralRuns(t *testing.T) {
 	}
 	var out bytes.Buffer
 	require.NoError(t, publish(&out, folder))
-	assert.Contains(t, out.String(), "step: bad frames of the default: ")
+	assert.Contains(t, out.String(), "step: bad frames of the default, as a share of a step with a peak of 33 minutes: ")
 	assert.Contains(t, out.String(), "(runs 1 and 2)")
 	page, err := os.ReadFile(filepath.Join(folder, "README.md"))
 	require.NoError(t, err)

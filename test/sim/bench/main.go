@@ -148,9 +148,9 @@ type policy struct {
 // policies are in the order of the page. The last one's release brings the Prometheus and the adapter that
 // serve them all.
 var policies = []policy{
-	{result.LateFramesOnly, []string{guest, "values-examples/late-frames-only.yaml"}, "charts/holograph", []string{"values-examples/late-frames-only.yaml"}},
+	{result.LateFramesOnly, []string{served, "values-examples/late-frames-only.yaml"}, "charts/holograph", []string{"values-examples/late-frames-only.yaml"}},
 	// The chart has no CPU metric; the simulator's chart of experiments has.
-	{result.CPU, []string{guest, "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", []string{"test/sim/bench/simulated/cpu.yaml"}},
+	{result.CPU, []string{served, "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", []string{"test/sim/bench/simulated/cpu.yaml"}},
 	{result.KEDA, []string{elsewhere, "test/sim/bench/values/keda.yaml"}, "charts/holograph", []string{elsewhere, "test/sim/bench/values/keda.yaml"}},
 	{result.DefaultKEDA, []string{elsewhere, "values-examples/keda.yaml"}, "charts/holograph", []string{elsewhere, "values-examples/keda.yaml"}},
 	{result.Default, nil, "charts/holograph", nil},
@@ -158,6 +158,6 @@ var policies = []policy{
 
 // Values of a fleet whose metric another release serves, by the adapter and to KEDA.
 const (
-	guest     = "test/sim/bench/values/guest.yaml"
+	served    = "test/sim/bench/values/guest.yaml"
 	elsewhere = "test/sim/bench/values/elsewhere.yaml"
 )
