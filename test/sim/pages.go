@@ -66,22 +66,39 @@ func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) e
 	if err := os.MkdirAll(o.report, 0o755); err != nil {
 		return err
 	}
-	if err := o.writeAblation(files, out); err != nil {
-		return err
+	pages := []struct {
+		name  string
+		write func() error
+	}{
+		{"ablation", func() error { return o.writeAblation(files, out) }},
+		{"examples", func() error { return o.writeExamples(chart, out) }},
+		{"drawn", func() error { return o.writeDrawn(files, out) }},
+		{"schedule", func() error { return o.writeSchedule(chart, out) }},
+		{"surroundings", func() error { return o.writeSurroundings(files, chart, out) }},
+		{"large", func() error { return o.writeLarge(files, out) }},
 	}
-	if err := o.writeExamples(chart, out); err != nil {
-		return err
+	var names []string
+	for _, page := range pages {
+		names = append(names, page.name)
 	}
-	if err := o.writeDrawn(files, out); err != nil {
-		return err
+	wanted := names
+	if o.pages != "" {
+		wanted = strings.Split(o.pages, ",")
 	}
-	if err := o.writeSchedule(chart, out); err != nil {
-		return err
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("--pages has %q; the pages are %s", name, strings.Join(names, ", "))
+		}
 	}
-	if err := o.writeSurroundings(files, chart, out); err != nil {
-		return err
+	for _, page := range pages {
+		if !slices.Contains(wanted, page.name) {
+			continue
+		}
+		if err := page.write(); err != nil {
+			return fmt.Errorf("%s.md: %w", page.name, err)
+		}
 	}
-	return o.writeLarge(files, out)
+	return nil
 }
 
 // surroundings are worlds unlike the one the default was chosen in.

@@ -39,7 +39,7 @@ type options struct {
 	csv, svg, out            string
 	json, heading            string
 	measured                 []string
-	report, examples         string
+	report, examples, pages  string
 	compare, tune            bool
 	seeds, tries             int
 	min, max                 int
@@ -80,6 +80,7 @@ func simulate(args []string, out, progress io.Writer) error {
 	set.IntVar(&o.tries, "tries", 120, "--tune: how many policies to simulate")
 	set.StringVar(&o.out, "out", "tuned.yaml", "--tune: write the best policy's values to this file")
 	set.StringVar(&o.report, "report", "", "write the docs' pages and pictures into this folder")
+	set.StringVar(&o.pages, "pages", "", "--report: write only these pages, such as examples,schedule; all if empty")
 	set.StringVar(&o.examples, "examples", "../../values-examples", "--report: folder of the values files to report on")
 	set.IntVar(&o.seeds, "seeds", 5, "runs that differ in scrape and sync phases, pod start times and noise; figures are means")
 	set.IntVar(&o.min, "min-replicas", 0, "replaces autoscaling.minReplicas")
