@@ -418,7 +418,7 @@ func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress i
 			return report.Sum(means), err
 		}
 	}
-	search := tune.Search{Chart: chart, Values: v, Simulate: simulate, ScrapeInterval: config.ScrapeInterval, Tries: o.tries, Goal: o.goal,
+	search := tune.Search{Chart: chart, Values: v, Simulate: simulate, ScrapeInterval: config.ScrapeInterval, PodStart: config.PodStart, Tries: o.tries, Goal: o.goal,
 		Progress: func(done, tries int) { fmt.Fprintf(progress, "\r%d of %d policies", done, tries) }}
 	best, front, err := search.Run()
 	fmt.Fprintln(progress)

@@ -33,8 +33,8 @@ type Search struct {
 	Values manifest.Values
 	// Simulate says what becomes of a release under the loads that it is tuned on.
 	Simulate func(*manifest.Manifest) (report.All, error)
-	// ScrapeInterval is the time between two scrapes of a pod.
-	ScrapeInterval time.Duration
+	// ScrapeInterval is the time between two scrapes of a pod, PodStart from a pod's creation until it is Ready.
+	ScrapeInterval, PodStart time.Duration
 	// Tries is how many policies are simulated.
 	Tries int
 	Goal  Goal
@@ -49,7 +49,7 @@ type Policy struct {
 	MinReplicas  int
 	Headroom     float64
 	StepPercent  int
-	// StepSeconds is 0 for the chart's own: a window, a pod's start and a scrape.
+	// StepSeconds is the time between two steps up: one of the choices, or a window, a pod's start and a scrape.
 	StepSeconds              int
 	DownWait                 int
 	DownPercent, DownSeconds int
@@ -60,7 +60,8 @@ type Policy struct {
 // scrapes is how many a window must hold; the chart refuses fewer.
 const scrapes = 4
 
-// choices are the values that the search tries for every part of a policy.
+// choices are the values that the search tries for every part of a policy. A step of 0 is the chart's own: a window, a pod's
+// start and a scrape.
 var choices = struct {
 	target           []float64
 	window           []time.Duration
@@ -83,11 +84,7 @@ var choices = struct {
 func (p Policy) Values() map[string]any {
 	window := model.Duration(p.Window).String()
 	step := func(kind string, value int) map[string]any {
-		policy := map[string]any{"type": kind, "value": value}
-		if p.StepSeconds > 0 {
-			policy["periodSeconds"] = p.StepSeconds
-		}
-		return policy
+		return map[string]any{"type": kind, "value": value, "periodSeconds": p.StepSeconds}
 	}
 	demand := map[string]any{"window": window, "target": fmt.Sprint(p.DemandTarget)}
 	autoscaling := map[string]any{
@@ -138,7 +135,7 @@ func (s Search) Run() (Policy, []Policy, error) {
 	}
 	random := rand.New(rand.NewPCG(1, 0))
 	pick := func() Policy {
-		return Policy{
+		p := Policy{
 			DemandTarget: choices.target[random.IntN(len(choices.target))],
 			Window:       windows[random.IntN(len(windows))],
 			MinReplicas:  min(int(least)+random.IntN(3), int(mostReplicas)),
@@ -149,6 +146,11 @@ func (s Search) Run() (Policy, []Policy, error) {
 			DownPercent:  choices.percent[random.IntN(len(choices.percent))],
 			DownSeconds:  choices.down[random.IntN(len(choices.down))],
 		}
+		if p.StepSeconds == 0 {
+			// The chart's own rule, up to what Kubernetes takes.
+			p.StepSeconds = min(1800, int((p.Window + s.PodStart + s.ScrapeInterval).Seconds()))
+		}
+		return p
 	}
 	seen := map[Policy]bool{}
 	var tried []Policy
@@ -264,9 +266,5 @@ func File(base manifest.Values, p Policy, about string) ([]byte, error) {
 
 // String names a policy in one line.
 func (p Policy) String() string {
-	over := "the sum of window, start and scrape"
-	if p.StepSeconds > 0 {
-		over = fmt.Sprintf("%d s", p.StepSeconds)
-	}
-	return fmt.Sprintf("demand %v, windows %s, min %d, headroom %v, up %d %% over %s, down after %d s by %d %% per %d s", p.DemandTarget, model.Duration(p.Window), p.MinReplicas, p.Headroom, p.StepPercent, over, p.DownWait, p.DownPercent, p.DownSeconds)
+	return fmt.Sprintf("demand %v, windows %s, min %d, headroom %v, up %d %% over %d s, down after %d s by %d %% per %d s", p.DemandTarget, model.Duration(p.Window), p.MinReplicas, p.Headroom, p.StepPercent, p.StepSeconds, p.DownWait, p.DownPercent, p.DownSeconds)
 }
