@@ -112,7 +112,7 @@ report: simulator ## Rewrite docs/simulation from what the simulator gives now
 
 .PHONY: bench
 bench: SETS := bench
-bench: images ## One spike against four policies on a cluster, measured beside the simulator: fifty minutes
+bench: images ## A step and a flash crowd against five policies on a cluster, added to docs/bench: make bench ARGS="--run 1", 45 minutes
 	@go -C test/sim run ./bench $(ARGS)
 
 .PHONY: simulator

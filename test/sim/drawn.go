@@ -18,20 +18,24 @@ import (
 // sets are the drawn traces by the names that --trace takes.
 var sets = map[string]trace.Set{"training": trace.Training, "test": trace.Test}
 
-// judge simulates a release under drawn traces, each in its own surroundings, and returns what became of them by kind.
-func judge(m *manifest.Manifest, config fleet.Config, drawn []trace.Drawn) (report.Drawn, error) {
+// judge simulates a release under drawn traces, each in its own surroundings, and returns what became of them by kind. A
+// configuration whose pods take another time to start than the model's own keeps it: the release is for such pods.
+func judge(m *manifest.Manifest, config fleet.Config, drawn []trace.Drawn, seeds int) (report.Drawn, error) {
 	cases := make([]sim.Case, len(drawn))
 	for i, d := range drawn {
 		cases[i] = sim.Case{Manifest: withMax(m, d.MaxReplicas), Trace: d.Trace, Fleet: config}
-		cases[i].Fleet.FrameRate, cases[i].Fleet.PodStart = d.FrameRate, d.PodStart
+		cases[i].Fleet.FrameRate = d.FrameRate
+		if config.PodStart == fleet.Defaults().PodStart {
+			cases[i].Fleet.PodStart = d.PodStart
+		}
 	}
-	runs, err := sim.Seeds(cases, 1, nil)
+	runs, err := sim.Seeds(cases, seeds, nil)
 	if err != nil {
 		return report.Drawn{}, err
 	}
 	var result report.Drawn
 	for i, d := range drawn {
-		result.Add(d.Kind, runs[i][0])
+		result.Add(d.Kind, sim.Mean(runs[i]))
 	}
 	return result, nil
 }
@@ -54,7 +58,7 @@ func (o options) runDrawn(chart *manifest.Chart, files []string, out io.Writer) 
 		if err != nil {
 			return err
 		}
-		result, err := judge(m, config, drawn)
+		result, err := judge(m, config, drawn, 1)
 		if err != nil {
 			return err
 		}
@@ -85,7 +89,7 @@ func (o options) writeDrawn(files fs.FS, out io.Writer) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.Name, err)
 			}
-			result, err := judge(m, config, drawn)
+			result, err := judge(m, config, drawn, 1)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.Name, err)
 			}

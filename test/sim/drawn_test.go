@@ -25,7 +25,7 @@ func TestDefaultOnLoadsItWasNotTunedOn(t *testing.T) {
 		require.NoError(t, err)
 		config := fleet.Defaults()
 		config.ScrapeInterval = m.ScrapeInterval
-		result, err := judge(m, config, drawn)
+		result, err := judge(m, config, drawn, 1)
 		require.NoError(t, err)
 		return result
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,19 +66,39 @@ func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) e
 	if err := os.MkdirAll(o.report, 0o755); err != nil {
 		return err
 	}
-	if err := o.writeAblation(files, out); err != nil {
-		return err
+	pages := []struct {
+		name  string
+		write func() error
+	}{
+		{"ablation", func() error { return o.writeAblation(files, out) }},
+		{"examples", func() error { return o.writeExamples(chart, out) }},
+		{"drawn", func() error { return o.writeDrawn(files, out) }},
+		{"schedule", func() error { return o.writeSchedule(chart, out) }},
+		{"surroundings", func() error { return o.writeSurroundings(files, chart, out) }},
+		{"large", func() error { return o.writeLarge(files, out) }},
 	}
-	if err := o.writeExamples(chart, out); err != nil {
-		return err
+	var names []string
+	for _, page := range pages {
+		names = append(names, page.name)
 	}
-	if err := o.writeDrawn(files, out); err != nil {
-		return err
+	wanted := names
+	if o.pages != "" {
+		wanted = strings.Split(o.pages, ",")
 	}
-	if err := o.writeSurroundings(files, out); err != nil {
-		return err
+	for _, name := range wanted {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("--pages has %q; the pages are %s", name, strings.Join(names, ", "))
+		}
 	}
-	return o.writeLarge(files, out)
+	for _, page := range pages {
+		if !slices.Contains(wanted, page.name) {
+			continue
+		}
+		if err := page.write(); err != nil {
+			return fmt.Errorf("%s.md: %w", page.name, err)
+		}
+	}
+	return nil
 }
 
 // surroundings are worlds unlike the one the default was chosen in.
@@ -87,7 +109,6 @@ var surroundings = []struct {
 	{"as the goals have it", func(*fleet.Config) {}},
 	{"pods Ready after 5 s", func(c *fleet.Config) { c.PodStart = 5 * time.Second }},
 	{"pods Ready after 30 s", func(c *fleet.Config) { c.PodStart = 30 * time.Second }},
-	{"pods Ready after 60 s", func(c *fleet.Config) { c.PodStart = 60 * time.Second }},
 	{"2 % of the scrapes fail", func(c *fleet.Config) { c.ScrapeLoss = 0.02 }},
 	{"10 % of the scrapes fail", func(c *fleet.Config) { c.ScrapeLoss = 0.1 }},
 	{"load and capacity twice as noisy", func(c *fleet.Config) { c.LoadNoise, c.CapacityNoise, c.CapacitySpread = 0.08, 0.08, 0.08 }},
@@ -97,7 +118,7 @@ var surroundings = []struct {
 }
 
 // writeSurroundings runs the policy of late frames only and the default where the model's assumptions differ.
-func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
+func (o options) writeSurroundings(files fs.FS, shipped *manifest.Chart, out io.Writer) error {
 	chart, policies, err := experiments(files)
 	if err != nil {
 		return err
@@ -127,6 +148,85 @@ func (o options) writeSurroundings(files fs.FS, out io.Writer) error {
 			fmt.Fprintln(out, s.name)
 		}
 		report.Markdown(w, []string{"surroundings", "late frames only: bad", "× oracle", "reversals", "default: bad", "× oracle", "reversals"}, table)
+		return o.slowStarts(w, shipped, out)
+	})
+}
+
+// slowStarts are the pod starts of the second table of surroundings.md.
+var slowStarts = []time.Duration{60 * time.Second, 120 * time.Second, 300 * time.Second}
+
+// slowStarts runs the default and gpu.yaml with pods that take long to start.
+func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) error {
+	fmt.Fprint(w, "\n## Slow starts\n\nThe chart's default with `autoscaling.podStart` left at 15s, the default with the start written there, and `gpu.yaml` with the start written there; its own is 120s.\n\n")
+	gpu, err := o.values(filepath.Join(o.examples, "gpu.yaml"))
+	if err != nil {
+		return err
+	}
+	var table [][]string
+	for _, start := range slowStarts {
+		written := map[string]any{"autoscaling": map[string]any{"podStart": fmt.Sprintf("%.0fs", start.Seconds())}}
+		line := []string{fmt.Sprintf("%.0f s", start.Seconds())}
+		for _, v := range []manifest.Values{{Map: map[string]any{}}, {Map: written}, gpu.Overlay(written)} {
+			m, config, err := o.render(chart, v)
+			if err != nil {
+				return err
+			}
+			config.PodStart = start
+			means, err := under(m, config, standard(false), o.seeds, nil)
+			if err != nil {
+				return err
+			}
+			a := report.Sum(means)
+			line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+		}
+		table = append(table, line)
+		fmt.Fprintln(out, "pods Ready after", start)
+	}
+	report.Markdown(w, []string{"pods Ready after", "default: bad", "× oracle", "reversals", "written: bad", "× oracle", "reversals", "gpu.yaml: bad", "× oracle", "reversals"}, table)
+	return nil
+}
+
+// schedules are loads that are known ahead, and the pods that a schedule brings for them: the peak at demand's target.
+var schedules = []struct {
+	trace, start, end string
+	replicas          int
+}{
+	{"diurnal", "0 1 * * *", "0 3 * * *", 9},
+	{"step", "5 0 * * *", "0 2 * * *", 6},
+	{"flash-crowd", "12 0 * * *", "45 0 * * *", 10},
+}
+
+// writeSchedule runs the chart with KEDA, with and without a cron trigger, under loads that one can know ahead.
+func (o options) writeSchedule(chart *manifest.Chart, out io.Writer) error {
+	return report.WriteFile(filepath.Join(o.report, "schedule.md"), func(w io.Writer) error {
+		fmt.Fprintf(w, "# Pods by the clock\n\nMade by `%s`; do not edit.\n\n", Command)
+		fmt.Fprintf(w, "The chart's default with KEDA, without and with a cron trigger as in [schedule.yaml](../../values-examples/schedule.yaml), %d seeds. The clock shows 0:00 when a trace begins.\n\n", o.seeds)
+		var table [][]string
+		for _, s := range schedules {
+			t, err := findTrace(s.trace)
+			if err != nil {
+				return err
+			}
+			cron := map[string]any{"type": "cron", "metadata": map[string]any{"timezone": "Etc/UTC", "start": s.start, "end": s.end, "desiredReplicas": fmt.Sprint(s.replicas)}}
+			for _, triggers := range [][]any{{}, {cron}} {
+				v := manifest.Values{Map: map[string]any{"autoscaling": map[string]any{"provider": "keda"}, "keda": map[string]any{"triggers": triggers}}}
+				m, config, err := o.render(chart, v)
+				if err != nil {
+					return err
+				}
+				means, err := under(m, config, []trace.Standard{{Trace: t}}, o.seeds, nil)
+				if err != nil {
+					return err
+				}
+				name, mean := "none", means[0]
+				if len(triggers) > 0 {
+					name = fmt.Sprintf("%d pods from `%s` to `%s`", s.replicas, s.start, s.end)
+				}
+				table = append(table, []string{s.trace, name, fmt.Sprintf("%.2f %%", 100*mean.Late/mean.Frames), fmt.Sprintf("%.2f", mean.Cost()), fmt.Sprintf("%.1f", mean.Reversals), fmt.Sprintf("%.0f s", mean.Recovery.Seconds())})
+			}
+			fmt.Fprintln(out, "schedule", s.trace)
+		}
+		report.Markdown(w, []string{"trace", "schedule", "bad", "× oracle", "reversals", "recovery"}, table)
 		return nil
 	})
 }
@@ -236,11 +336,15 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 	})
 }
 
-// simulated returns the values files of a folder that describe the simulated renderer, which exports the reference
-// renderer's metrics. own-renderer.yaml describes another one.
+// notSimulated are the values examples that the model cannot show, and why.
+var notSimulated = map[string]string{
+	"own-renderer.yaml": "its renderer exports other metrics than the model",
+}
+
+// simulated returns the values files of a folder that the model can show.
 func simulated(folder string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == "own-renderer.yaml" }), err
+	return slices.DeleteFunc(files, func(file string) bool { return notSimulated[filepath.Base(file)] != "" }), err
 }
 
 func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
@@ -251,8 +355,8 @@ func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
 	traces := standard(false)
 	return report.WriteFile(filepath.Join(o.report, "examples.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# The values examples, simulated\n\nMade by `%s`; do not edit.\n\n", Command)
-		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md).\n\n", o.seeds)
-		header := []string{"values", "slo.objective", "all: in budget", "× oracle", "reversals"}
+		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md). Pods start in `autoscaling.podStart`. A file with KEDA is simulated as the autoscaler that KEDA makes of the ScaledObject. What a file says of nodes, rollouts and security is not in the model, nor are the hours of `schedule.yaml`: [schedule.md](schedule.md).\n\n", o.seeds)
+		header := []string{"values", "pod start", "slo.objective", "all: in budget", "× oracle", "reversals"}
 		for _, t := range traces {
 			header = append(header, t.Name)
 		}
@@ -266,6 +370,11 @@ func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
 			fmt.Fprintln(out, label(file))
 		}
 		report.Markdown(w, header, table)
+		fmt.Fprintln(w, "\nNot simulated:")
+		fmt.Fprintln(w)
+		for _, file := range slices.Sorted(maps.Keys(notSimulated)) {
+			fmt.Fprintf(w, "- `%s`: %s.\n", file, notSimulated[file])
+		}
 		return nil
 	})
 }
@@ -276,9 +385,9 @@ func (o options) example(chart *manifest.Chart, file string, traces []trace.Stan
 		return nil, err
 	}
 	m, config, err := o.render(chart, v)
-	if err != nil {
-		// Without a Prometheus of its own the chart leaves the interval to the cluster.
-		config = fleet.Defaults()
+	// Without a Prometheus of its own the chart leaves the interval to the cluster.
+	if err != nil && !errors.Is(err, errNoInterval) {
+		return nil, err
 	}
 	means, err := under(m, config, traces, o.seeds, nil)
 	if err != nil {
@@ -290,7 +399,7 @@ func (o options) example(chart *manifest.Chart, file string, traces []trace.Stan
 	if file != "" {
 		name = "`" + filepath.Base(file) + "`"
 	}
-	line := []string{name, fmt.Sprintf("%v %%", objective), report.Percent(1 - a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals)}
+	line := []string{name, fmt.Sprintf("%.0f s", config.PodStart.Seconds()), fmt.Sprintf("%v %%", objective), report.Percent(1 - a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals)}
 	for _, mean := range means {
 		line = append(line, report.Percent(mean.InBudget()))
 	}

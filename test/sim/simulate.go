@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,7 +28,7 @@ const usage = `Simulates a chart's HorizontalPodAutoscaler under a load, on virt
   --trace all --values my.yaml                    one policy, all standard traces up to 10 pods
   --measured a.csv --measured b.csv --svg out.svg runs that were recorded on a cluster, over one another
   --measured a.csv --trace load.csv               such a run, and what is simulated for its load
-  --tune --pod-hours 1.4 --out tuned.yaml         the best policy for all standard traces
+  --tune --pod-hours 1.4 --out tuned.yaml         the best policy for the training set of drawn loads
   --report ../../docs/simulation                  the pages and pictures of the docs
 
 Flags:
@@ -38,7 +39,7 @@ type options struct {
 	csv, svg, out            string
 	json, heading            string
 	measured                 []string
-	report, examples         string
+	report, examples, pages  string
 	compare, tune            bool
 	seeds, tries             int
 	min, max                 int
@@ -63,7 +64,7 @@ func simulate(args []string, out, progress io.Writer) error {
 	}
 	set.StringVar(&o.chart, "chart", "../../charts/holograph", "folder of the chart")
 	set.StringVar(&o.valuesFile, "values", "", "values file for the chart; none means the chart's own values")
-	set.StringVar(&o.trace, "trace", "flash-crowd", "name of a standard trace ("+strings.Join(names(), ", ")+"), all for those of up to 10 pods, training or test for a set of drawn ones, a CSV file (seconds,load[,capacity]), or a folder of CSV files for --tune, for which the default is training")
+	set.StringVar(&o.trace, "trace", "flash-crowd", "name of a standard trace ("+strings.Join(names(), ", ")+"), all for those of up to 10 pods, training or test for a set of drawn ones, a CSV file (seconds,load[,capacity]), or a folder of CSV files for --tune, which takes training unless it is told another")
 	set.StringVar(&o.csv, "csv", "", "write the first seed's timeline to this file")
 	set.StringVar(&o.svg, "svg", "", "draw load, replicas and overruns of the first seed into this file")
 	set.StringVar(&o.heading, "title", "", "heading of the picture; the trace's name if empty")
@@ -79,11 +80,12 @@ func simulate(args []string, out, progress io.Writer) error {
 	set.IntVar(&o.tries, "tries", 120, "--tune: how many policies to simulate")
 	set.StringVar(&o.out, "out", "tuned.yaml", "--tune: write the best policy's values to this file")
 	set.StringVar(&o.report, "report", "", "write the docs' pages and pictures into this folder")
+	set.StringVar(&o.pages, "pages", "", "--report: write only these pages, such as examples,schedule; all if empty")
 	set.StringVar(&o.examples, "examples", "../../values-examples", "--report: folder of the values files to report on")
 	set.IntVar(&o.seeds, "seeds", 5, "runs that differ in scrape and sync phases, pod start times and noise; figures are means")
 	set.IntVar(&o.min, "min-replicas", 0, "replaces autoscaling.minReplicas")
 	set.IntVar(&o.max, "max-replicas", 0, "replaces autoscaling.maxReplicas")
-	set.DurationVar(&o.podStart, "pod-start", defaults.PodStart, "time from a pod's creation until it is Ready")
+	set.DurationVar(&o.podStart, "pod-start", 0, "time from a pod's creation until it is Ready; autoscaling.podStart of the values if 0")
 	set.DurationVar(&o.connections, "connection-max-age", defaults.ConnectionMaxAge, "how long a viewer's connection sticks to its pod")
 	set.DurationVar(&o.scrape, "scrape-interval", 0, "time between scrapes, when the chart brings no Prometheus of its own")
 	set.Float64Var(&o.frameRate, "frame-rate", defaults.FrameRate, "frames per second that one pod can render")
@@ -206,7 +208,11 @@ func (o options) render(chart *manifest.Chart, v manifest.Values) (*manifest.Man
 	if err != nil {
 		return nil, fleet.Config{}, err
 	}
-	config, err := o.fleetOf(m)
+	start, err := chart.PodStart(v)
+	if err != nil {
+		return nil, fleet.Config{}, err
+	}
+	config, err := o.fleetOf(m, start)
 	return m, config, err
 }
 
@@ -219,10 +225,14 @@ func (o options) renderFile(chart *manifest.Chart, file string) (*manifest.Manif
 	return o.render(chart, v)
 }
 
-// fleetOf is the model's configuration for a release.
-func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
+// errNoInterval says that neither the chart nor a flag tells how often pods are scraped.
+var errNoInterval = errors.New("the chart brings no Prometheus with these values, so the simulator cannot tell how often pods are scraped; write --scrape-interval 15s")
+
+// fleetOf is the model's configuration for a release whose values say that its pods take so long to start, 0 where they do
+// not say it. With errNoInterval the configuration has the interval of the model.
+func (o options) fleetOf(m *manifest.Manifest, start time.Duration) (fleet.Config, error) {
 	c := fleet.Defaults()
-	c.PodStart, c.ConnectionMaxAge = o.podStart, o.connections
+	c.PodStart, c.ConnectionMaxAge = cmp.Or(o.podStart, start, c.PodStart), o.connections
 	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadSpread = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
 	c.IdleCPU, c.Cores = o.idleCPU, o.cores
 	switch {
@@ -231,7 +241,7 @@ func (o options) fleetOf(m *manifest.Manifest) (fleet.Config, error) {
 	case m.ScrapeInterval > 0:
 		c.ScrapeInterval = m.ScrapeInterval
 	default:
-		return c, errors.New("the chart brings no Prometheus with these values, so the simulator cannot tell how often pods are scraped; write --scrape-interval 15s")
+		return c, errNoInterval
 	}
 	return c, nil
 }
@@ -375,33 +385,6 @@ func (o options) title(shown string) string {
 }
 
 func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress io.Writer) error {
-	var traces []trace.Trace
-	if info, err := os.Stat(o.trace); !traceGiven {
-		for _, t := range trace.StandardTraces() {
-			if !t.Large {
-				traces = append(traces, t.Trace)
-			}
-		}
-	} else if err == nil && info.IsDir() {
-		files, _ := filepath.Glob(filepath.Join(o.trace, "*.csv"))
-		slices.Sort(files)
-		for _, file := range files {
-			t, err := findTrace(file)
-			if err != nil {
-				return err
-			}
-			traces = append(traces, t)
-		}
-		if len(traces) == 0 {
-			return fmt.Errorf("--trace %s has no CSV files in it", o.trace)
-		}
-	} else {
-		t, err := findTrace(o.trace)
-		if err != nil {
-			return err
-		}
-		traces = append(traces, t)
-	}
 	v, err := o.values(o.valuesFile)
 	if err != nil {
 		return err
@@ -410,14 +393,39 @@ func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress i
 	if err != nil {
 		return err
 	}
-	search := tune.Search{Chart: chart, Values: v, Traces: traces, Fleet: config, Seeds: o.seeds, Tries: o.tries, Goal: o.goal,
+	about, simulate := "", func(m *manifest.Manifest) (report.All, error) { return report.All{}, nil }
+	if set, drawn := sets[o.trace]; !traceGiven || drawn {
+		if !traceGiven {
+			set = trace.Training
+		}
+		loads := trace.Draw(set)
+		about = fmt.Sprintf("%d loads of the training set", len(loads))
+		if set == trace.Test {
+			return errors.New("--tune on the test set would leave no loads to judge the policy on; leave --trace out, or write another")
+		}
+		simulate = func(m *manifest.Manifest) (report.All, error) {
+			result, err := judge(m, config, loads, o.seeds)
+			return result.Sum(), err
+		}
+	} else {
+		traces, err := o.tracesToTune()
+		if err != nil {
+			return err
+		}
+		about = "traces " + traceNames(traces)
+		simulate = func(m *manifest.Manifest) (report.All, error) {
+			means, err := under(m, config, traces, o.seeds, nil)
+			return report.Sum(means), err
+		}
+	}
+	search := tune.Search{Chart: chart, Values: v, Simulate: simulate, ScrapeInterval: config.ScrapeInterval, PodStart: config.PodStart, Tries: o.tries, Goal: o.goal,
 		Progress: func(done, tries int) { fmt.Fprintf(progress, "\r%d of %d policies", done, tries) }}
 	best, front, err := search.Run()
 	fmt.Fprintln(progress)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d policies, %d traces, means of %d seeds; the Pareto front, cheapest first:\n\n", o.tries, len(traces), o.seeds)
+	fmt.Fprintf(out, "%d policies, %s, means of %d seeds; the Pareto front, cheapest first:\n\n", o.tries, about, o.seeds)
 	fmt.Fprintln(out, "× oracle  in budget  reversals  policy")
 	for _, p := range front {
 		mark := "  "
@@ -426,13 +434,13 @@ func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress i
 		}
 		fmt.Fprintf(out, "%8.2f  %9s  %9.1f %s%s\n", p.All.Cost, report.Percent(1-p.All.Bad()), p.All.Reversals, mark, p)
 	}
-	about := fmt.Sprintf("Found by the simulator: %d policies, traces %s.\nFrames in budget %s, pod-hours %.2f times the oracle's, %.1f reversals.",
-		o.tries, traceNames(traces), report.Percent(1-best.All.Bad()), best.All.Cost, best.All.Reversals)
+	head := fmt.Sprintf("Found by the simulator: %d policies, %s.\nFrames in budget %s, pod-hours %.2f times the oracle's, %.1f reversals.",
+		o.tries, about, report.Percent(1-best.All.Bad()), best.All.Cost, best.All.Reversals)
 	fmt.Fprintf(out, "\nBest: %s\n", best)
 	if !o.goal.Meets(best.All) {
 		fmt.Fprintln(out, "No policy kept the limit; the best is the one that comes closest. More --tries or a looser goal may help.")
 	}
-	text, err := tune.File(v, best, about)
+	text, err := tune.File(v, best, head)
 	if err != nil {
 		return err
 	}
@@ -440,7 +448,31 @@ func (o options) runTune(chart *manifest.Chart, traceGiven bool, out, progress i
 	return os.WriteFile(o.out, text, 0o644)
 }
 
-func traceNames(traces []trace.Trace) string {
+// tracesToTune are those that --trace names: all standard ones, one, or those of a folder.
+func (o options) tracesToTune() ([]trace.Standard, error) {
+	if o.trace == "all" {
+		return standard(false), nil
+	}
+	files := []string{o.trace}
+	if info, err := os.Stat(o.trace); err == nil && info.IsDir() {
+		files, _ = filepath.Glob(filepath.Join(o.trace, "*.csv"))
+		slices.Sort(files)
+	}
+	var traces []trace.Standard
+	for _, file := range files {
+		t, err := findTrace(file)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, trace.Standard{Trace: t})
+	}
+	if len(traces) == 0 {
+		return nil, fmt.Errorf("--trace %s has no CSV files in it", o.trace)
+	}
+	return traces, nil
+}
+
+func traceNames(traces []trace.Standard) string {
 	var list []string
 	for _, t := range traces {
 		list = append(list, t.Name)

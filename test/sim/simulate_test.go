@@ -119,7 +119,7 @@ func TestTuneForASLO(t *testing.T) {
 func TestTuneFolder(t *testing.T) {
 	own := file(t, "a.csv", "seconds,load\n0,1.5\n600,3\n")
 	out := filepath.Join(t.TempDir(), "tuned.yaml")
-	assert.Contains(t, run(t, "--tune", "--trace", filepath.Dir(own), "--tries", "3", "--seeds", "1", "--pod-hours", "1.5", "--out", out), "3 policies, 1 traces")
+	assert.Contains(t, run(t, "--tune", "--trace", filepath.Dir(own), "--tries", "3", "--seeds", "1", "--pod-hours", "1.5", "--out", out), "3 policies, traces a, means")
 }
 
 // TestWrongInput: one clear sentence.
@@ -138,6 +138,7 @@ func TestWrongInput(t *testing.T) {
 		{`"a.yaml" is not a flag; values files follow --compare, everything else has a flag of its own`, []string{"a.yaml"}},
 		{"--tune wants one goal: --pod-hours 1.4", []string{"--tune"}},
 		{"--tune wants one goal: --pod-hours 1.4", []string{"--tune", "--slo", "99", "--pod-hours", "2"}},
+		{"--tune on the test set would leave no loads to judge the policy on", []string{"--tune", "--trace", "test", "--slo", "99"}},
 		{"has no CSV files in it", []string{"--tune", "--trace", empty, "--slo", "99"}},
 		{"--json is for one trace; write its name in place of --trace all: step, ramp,", []string{"--trace", "all", "--json", "figures.json"}},
 		{"--measured is for one trace; write its name in place of --trace all: step, ramp,", []string{"--trace", "all", "--measured", "run.csv"}},

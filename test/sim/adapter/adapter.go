@@ -1,5 +1,5 @@
-// Package adapter answers the HPA controller's metric requests as prometheus-adapter v0.12 and
-// metrics-server would: from rules, over the samples that Prometheus holds.
+// Package adapter answers the HPA controller's metric requests as prometheus-adapter v0.12,
+// metrics-server and KEDA would: from rules and triggers, over the samples that Prometheus holds.
 package adapter
 
 import (
@@ -66,13 +66,16 @@ type metric struct {
 	resourceLabel string
 	query         *query.Query
 	values        map[string]float64
+	// trigger is KEDA's, which serves the metric in place of a rule.
+	trigger *Trigger
 }
 
 var _ metrics.MetricsClient = (*Adapter)(nil)
 
-// New compiles the queries that the HPA's metrics need over store. The exported names and labels
-// say which series exist. Times in the store count from epoch; every request takes latency.
-func New(rules config.MetricsDiscoveryConfig, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.Store, exported []string, series labels.Labels, latency time.Duration) (*Adapter, error) {
+// New compiles the queries that the HPA's metrics need over store. An External metric is KEDA's where triggers has its
+// name. The exported names and labels say which series exist. Times in the store count from epoch; every request takes
+// latency.
+func New(rules config.MetricsDiscoveryConfig, triggers map[string]Trigger, hpa *autoscalingv2.HorizontalPodAutoscaler, store *query.Store, exported []string, series labels.Labels, latency time.Duration) (*Adapter, error) {
 	a := &Adapter{store: store, latency: latency, metrics: map[string]*metric{}, pods: map[string]struct{}{}}
 	for i, spec := range hpa.Spec.Metrics {
 		var err error
@@ -84,6 +87,10 @@ func New(rules config.MetricsDiscoveryConfig, hpa *autoscalingv2.HorizontalPodAu
 			resource, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(object.APIVersion, object.Kind))
 			err = a.custom(rules.Rules, spec.Object.Metric, resource.GroupResource(), object.Name, hpa.Namespace, exported, series)
 		case autoscalingv2.ExternalMetricSourceType:
+			if trigger, ok := triggers[spec.External.Metric.Name]; ok {
+				err = a.trigger(spec.External.Metric.Name, trigger)
+				break
+			}
 			err = a.external(rules.ExternalRules, spec.External.Metric, hpa.Namespace, exported, series)
 		case autoscalingv2.ResourceMetricSourceType:
 			if spec.Resource.Name != corev1.ResourceCPU {
@@ -117,7 +124,9 @@ func (a *Adapter) Reads() (names []string, horizon time.Duration) {
 		horizon = max(horizon, q.Horizon())
 	}
 	for _, m := range a.metrics {
-		add(m.query)
+		if m.query != nil {
+			add(m.query)
+		}
 	}
 	if a.cpu != nil {
 		add(a.cpu)
@@ -307,6 +316,11 @@ func (a *Adapter) GetObjectMetric(name, namespace string, object *autoscalingv2.
 func (a *Adapter) GetExternalMetric(name, namespace string, _ klabels.Selector) ([]int64, time.Time, error) {
 	var values []int64
 	answer := a.request(name, func(now time.Time) Answer {
+		if m := a.metrics[name]; m.trigger != nil {
+			value, err := m.external(now, a.epoch)
+			values = []int64{value}
+			return Answer{Value: value, Err: err}
+		}
 		err := a.metrics[name].query.Eval(now.Sub(a.epoch).Milliseconds(), nil, func(s query.Sample) { values = append(values, milli(s.Value)) })
 		if err == nil && len(values) == 0 {
 			err = fmt.Errorf("no metrics returned from external metrics API")

@@ -76,7 +76,7 @@ func growing(store *query.Store, ls labels.Labels, perSecond float64) {
 func attach(t *testing.T, text string, store *query.Store, c cluster, metrics ...autoscalingv2.MetricSpec) *adapter.Adapter {
 	t.Helper()
 	store.Keep(8)
-	a, err := adapter.New(rules(t, text), hpa(metrics...), store, exported, series("p", "j"), 0)
+	a, err := adapter.New(rules(t, text), nil, hpa(metrics...), store, exported, series("p", "j"), 0)
 	require.NoError(t, err)
 	a.Attach(c, time.Unix(0, 0))
 	return a
@@ -219,10 +219,10 @@ func TestWrongRules(t *testing.T) {
 		`rules: [{seriesQuery: late_total, name: {matches: late_total, as: late}, resources: {template: "<<.Resource>>"}, metricsQuery: "rate(<<.Series>>)"}]`: "spec.metrics[0]: rules[0].metricsQuery: ",
 		`rules: [{seriesQuery: late_total, name: {matches: late_total, as: late}, resources: {template: "<<.Resource>>"}, metricsQuery: "<<.Nothing"}]`:        "spec.metrics[0]: rules[0]: unable to construct metrics query",
 	} {
-		_, err := adapter.New(rules(t, text), hpa(podsMetric("late")), query.NewStore(), exported, series("p", "j"), 0)
+		_, err := adapter.New(rules(t, text), nil, hpa(podsMetric("late")), query.NewStore(), exported, series("p", "j"), 0)
 		assert.ErrorContains(t, err, want, text)
 	}
 	memory := autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: corev1.ResourceMemory}}
-	_, err := adapter.New(config.MetricsDiscoveryConfig{}, hpa(memory), query.NewStore(), exported, series("p", "j"), 0)
+	_, err := adapter.New(config.MetricsDiscoveryConfig{}, nil, hpa(memory), query.NewStore(), exported, series("p", "j"), 0)
 	assert.EqualError(t, err, `spec.metrics[0]: the simulator knows no resource "memory"; use cpu`)
 }

@@ -19,47 +19,42 @@ import (
 // seeds is how many simulations a prediction is the mean of.
 const seeds = 5
 
-// judge writes each fleet's timeline, computes its figures, simulates the run, and draws both.
-func judge(run result.Run, folder string) (result.Result, error) {
-	judged := result.Result{Run: run, Measured: map[string]report.Figures{}, Simulated: map[string]report.Figures{}, Spread: map[string]report.Figures{}}
+// judge computes the figures of each fleet of a run and simulates it. Where draws is true it writes each one's timeline
+// and draws both.
+func judge(run result.Run, folder string, draws bool) (result.Result, error) {
+	judged := result.Result{Run: run, Number: run.Number, Shape: run.Shape, Measured: map[string]report.Figures{}, Simulated: map[string]report.Figures{}}
 	start, pods := run.PodStart()
 	if pods == 0 {
-		return judged, fmt.Errorf("no pod started after the step, so how fast pods start is not known")
+		return judged, fmt.Errorf("%s: no pod started after the step, so how fast pods start is not known", run.File())
 	}
 	var all, two []report.Line
-	for _, policy := range policies {
-		recorded, found := find(run, policy.name)
+	for _, recorded := range run.Fleets {
+		policy, found := find(recorded.Name)
 		if !found {
-			return judged, fmt.Errorf("the run has no fleet %s", policy.name)
+			return judged, fmt.Errorf("%s has a fleet %s, which is no policy of the comparison", run.File(), recorded.Name)
 		}
 		measured := sim.Judge(run.Timeline(recorded), fleet.Defaults())
-		err := report.WriteFile(filepath.Join(folder, policy.name+".csv"), func(w io.Writer) error { return report.Timeline(w, measured.Rows, nil) })
+		config := fleet.Defaults()
+		config.PodStart = seconds(start).Round(100 * time.Millisecond)
+		config.FrameRate = decimals(run.Pod.FramesPerSecond, 2)
+		config.ScrapeInterval = seconds(run.ScrapeInterval)
+		// What a pod can do more or less than was measured before the load is CPU time per frame.
+		config.SeenDrop = 1
+		config.IdleCPU, config.Cores = decimals(run.Pod.IdleCores/run.Pod.Cores, 3), run.Pod.Cores
+		mean, first, err := simulate(policy, config, measured.Rows)
 		if err != nil {
-			return judged, err
-		}
-		predict := func(loadSpread float64) (sim.Summary, sim.Result, error) {
-			config := fleet.Defaults()
-			config.PodStart = seconds(start).Round(100 * time.Millisecond)
-			config.FrameRate = decimals(run.Pod.FramesPerSecond, 2)
-			config.ScrapeInterval = seconds(run.ScrapeInterval)
-			// What a pod can do more or less than was measured before the load is CPU time per frame.
-			config.SeenDrop = 1
-			config.IdleCPU, config.Cores = decimals(run.Pod.IdleCores/run.Pod.Cores, 3), run.Pod.Cores
-			config.LoadSpread = decimals(loadSpread, 3)
-			return simulate(policy, config, measured.Rows)
-		}
-		mean, first, err := predict(0)
-		if err != nil {
-			return judged, err
-		}
-		spread, firstSpread, err := predict(recorded.LoadSpread)
-		if err != nil {
-			return judged, err
+			return judged, fmt.Errorf("%s: %s: %w", run.File(), policy.name, err)
 		}
 		judged.Measured[policy.name] = report.NewFigures("", measured.Summary, 0)
 		judged.Simulated[policy.name] = report.NewFigures("", mean, report.Deviation(measured.Rows, first.Rows))
-		judged.Spread[policy.name] = report.NewFigures("", spread, report.Deviation(measured.Rows, firstSpread.Rows))
-
+		if !draws {
+			continue
+		}
+		name := run.Shape + "-" + policy.name
+		err = report.WriteFile(filepath.Join(folder, name+".csv"), func(w io.Writer) error { return report.Timeline(w, measured.Rows, nil) })
+		if err != nil {
+			return judged, err
+		}
 		line := report.Line{Name: strings.ReplaceAll(policy.name, "-", " "), Note: report.Note(measured.Summary), Result: measured}
 		all = append(all, line)
 		if policy.name == result.LateFramesOnly || policy.name == result.Default {
@@ -67,14 +62,20 @@ func judge(run result.Run, folder string) (result.Result, error) {
 		}
 		line.Name += ", measured"
 		both := []report.Line{line, {Name: policy.name + ", simulated", Note: report.Note(mean), Result: first}}
-		if err := draw(folder, policy.name, "Measured and simulated: "+policy.name, both); err != nil {
+		if err := draw(folder, name, "Measured and simulated: "+policy.name, both); err != nil {
 			return judged, err
 		}
 	}
-	if err := draw(folder, "spike", "The same spike, measured", all); err != nil {
+	if !draws {
+		return judged, nil
+	}
+	if err := draw(folder, run.Shape, "The same load, measured", all); err != nil {
 		return judged, err
 	}
-	return judged, draw(folder, "late-frames-only-and-default", "The same spike, measured", two)
+	if run.Shape != result.Step {
+		return judged, nil
+	}
+	return judged, draw(folder, "late-frames-only-and-default", "The same load, measured", two)
 }
 
 // simulate runs a policy under the load of recorded rows. It returns the mean of all seeds and the first seed's run.
@@ -84,10 +85,12 @@ func simulate(p policy, config fleet.Config, rows []fleet.Row) (sim.Summary, sim
 		return sim.Summary{}, sim.Result{}, err
 	}
 	values := manifest.Values{Map: map[string]any{}}
-	if p.simulated != "" {
-		if values, err = manifest.ReadValues(p.simulated); err != nil {
+	for _, file := range p.simulated {
+		over, err := manifest.ReadValues(file)
+		if err != nil {
 			return sim.Summary{}, sim.Result{}, err
 		}
+		values = values.Overlay(over.Map)
 	}
 	m, err := chart.Render(values)
 	if err != nil {
@@ -126,11 +129,11 @@ func decimals(value float64, n int) float64 {
 	return math.Round(value*unit) / unit
 }
 
-func find(run result.Run, name string) (result.Fleet, bool) {
-	for _, fleet := range run.Fleets {
-		if fleet.Name == name {
-			return fleet, true
+func find(name string) (policy, bool) {
+	for _, p := range policies {
+		if p.name == name {
+			return p, true
 		}
 	}
-	return result.Fleet{}, false
+	return policy{}, false
 }

@@ -1,5 +1,5 @@
-// Command bench sends one spike to four fleets side by side on one cluster, each scaled by another policy, and
-// says what each made of it. `make bench` runs it once the images are at hand.
+// Command bench sends a step and a flash crowd to five fleets side by side on one cluster, each scaled by another policy,
+// and says what each made of it. `make bench` runs it once the images are at hand.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,9 +20,6 @@ import (
 	"holograph/test/sim/bench/result"
 	"holograph/test/sim/report"
 )
-
-// recordName is the file that holds all that a run recorded.
-const recordName = "run.json"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -33,25 +31,24 @@ func main() {
 	}
 }
 
-// bench runs the comparison, or takes an earlier one, and writes what it shows.
+// bench measures one run, or takes those on record, and writes what they show.
 func bench(ctx context.Context, args []string, out io.Writer) error {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
-	// The default adds at most four pods, or all again, in 150 s, and the one that brought the fleet to its minimum
-	// counts: a step a minute after the installation found room for three.
-	//
-	// The fleet on late frames only goes round once in seven to eight minutes. It takes several rounds to tell its bad frames
-	// from those of the step itself, which no policy is spared, and the peak ends between two of them: an end in one
-	// would leave it to chance whether it counts. The default takes eleven minutes to shrink.
-	before := set.Duration("before", 150*time.Second, "how long the load is level before the step")
-	during := set.Duration("during", 33*time.Minute, "how long the peak lasts")
-	after := set.Duration("after", 11*time.Minute, "how long the load is level after the peak")
-	from := set.String("from", "", "take the record of an earlier run in place of a run: docs/bench/"+recordName)
-	into := set.String("into", filepath.Join(".artifacts", "bench"), "folder to write into, relative to the repository")
+	number := set.Int("run", 1, "number of the run, from 1; it replaces the one of that number on record")
+	shape := set.String("shape", "", "measure one load only: "+strings.Join(result.Shapes, " or "))
+	from := set.String("from", "", "measure nothing, and write the page of the runs on record below this folder, relative to the repository: docs/bench")
+	into := set.String("into", filepath.Join("docs", "bench"), "folder of the record and the page, relative to the repository; --from's where that is given")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
 	if set.NArg() > 0 {
 		return fmt.Errorf("%q is not a flag", set.Arg(0))
+	}
+	if *number < 1 {
+		return fmt.Errorf("--run is %d; write 1 or more", *number)
+	}
+	if *shape != "" && !slices.Contains(result.Shapes, *shape) {
+		return fmt.Errorf("--shape is %q; write %s", *shape, strings.Join(result.Shapes, " or "))
 	}
 	root, err := repo.Root()
 	if err != nil {
@@ -61,51 +58,83 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	if err := os.Chdir(root); err != nil {
 		return err
 	}
-	var run result.Run
 	if *from != "" {
-		if run, err = result.Read(*from); err != nil {
+		return publish(out, *from)
+	}
+	for _, l := range loads {
+		if *shape != "" && l.shape != *shape {
+			continue
+		}
+		begun := time.Now()
+		fmt.Fprintf(out, "Run %d, %s\n", *number, l.shape)
+		run, err := measure(ctx, out, l)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.shape, err)
+		}
+		run.Number = *number
+		// The record is kept before anything is made of it.
+		if err := run.Save(*into); err != nil {
 			return err
 		}
-	} else {
-		spike := result.Spike{Base: base, Peak: peak, Before: before.Seconds(), During: during.Seconds(), After: after.Seconds()}
-		if run, err = measure(ctx, out, spike); err != nil {
-			return err
-		}
-		run.Command = "make bench"
-		if len(args) > 0 {
-			run.Command += fmt.Sprintf(" ARGS=%q", strings.Join(args, " "))
-		}
+		fmt.Fprintf(out, "%s is on record after %s.\n", run.File(), time.Since(begun).Round(time.Second))
 	}
-	if err := os.MkdirAll(*into, 0o755); err != nil {
-		return err
-	}
-	if err := run.Write(filepath.Join(*into, recordName)); err != nil {
-		return err
-	}
-	return publish(out, run, *into)
+	return publish(out, *into)
 }
 
-// publish writes the timelines, the pictures and the page, and prints the goals.
-func publish(out io.Writer, run result.Run, folder string) error {
-	judged, err := judge(run, folder)
+// publish writes the timelines, the pictures and the page of the runs on record below a folder, and prints the goals.
+func publish(out io.Writer, folder string) error {
+	runs, leftOut, err := result.ReadAll(folder)
 	if err != nil {
 		return err
 	}
-	figures, err := json.MarshalIndent(judged, "", "  ")
+	if len(runs) == 0 {
+		return fmt.Errorf("there is no run on record below %s; make bench ARGS=\"--run 1\" measures one", filepath.Join(folder, result.RunsFolder))
+	}
+	var record result.Record
+	for _, run := range runs {
+		judged, err := judge(run, folder, len(record.Of(run.Shape)) == 0)
+		if err != nil {
+			return err
+		}
+		record = append(record, judged)
+	}
+	figures, err := json.MarshalIndent(record, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "figures.json"), append(figures, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := report.WriteFile(filepath.Join(folder, "README.md"), judged.Write); err != nil {
+	if err := report.WriteFile(filepath.Join(folder, "README.md"), func(w io.Writer) error { return record.Write(w, leftOut) }); err != nil {
 		return err
 	}
-	for _, goal := range judged.Goals() {
+	for _, goal := range record.Goals() {
 		fmt.Fprintln(out, goal)
 	}
 	fmt.Fprintf(out, "Page, pictures and timelines: %s\n", folder)
 	return nil
+}
+
+// benchLoad is a shape of the load, and how far the fleets' loads are apart. A fleet's new pods take all of two cores while
+// they start, and make late frames in the others.
+type benchLoad struct {
+	shape   string
+	spike   result.Spike
+	stagger time.Duration
+}
+
+// loads are in pods' worth and seconds. A pod does a fifth more on the cluster than the worth that is measured before the
+// load. Both together take 35 minutes, and their clusters five each.
+var loads = []benchLoad{
+	// The default adds at most four pods in 150 s, and the one that brought the fleet to its minimum counts.
+	//
+	// Late frames only goes round once in seven to eight minutes. The peak ends between the second round and the third: an
+	// end in one would leave it to chance whether it counts. Nothing happens in the five minutes after it, in which no policy
+	// removes pods, so it ends soon.
+	{result.Step, result.Spike{Base: 1.2, Peak: 3.8, Before: 150, During: 690, After: 60}, 20 * time.Second},
+	// From 2 pods the default grows to 6, which can do 7.2, and then waits 150 s. Two cores are not enough for five such
+	// crowds at once, so that two fleets at most are at the peak together.
+	{result.FlashCrowd, result.Spike{Base: 1.2, Peak: 8, Before: 60, Rise: 30, During: 210, Fade: 150, After: 60}, 150 * time.Second},
 }
 
 // policy is one of those that are compared.
@@ -113,23 +142,24 @@ type policy struct {
 	name string
 	// values are files for the chart, below those that all fleets have.
 	values []string
-	// chart and simulated are what the simulator renders the policy from; an empty file is the chart's own
-	// values.
-	chart, simulated string
+	// chart and simulated are what the simulator renders the policy from; without files those are the chart's own values.
+	chart     string
+	simulated []string
 }
 
 // policies are in the order of the page. The last one's release brings the Prometheus and the adapter that
 // serve them all.
 var policies = []policy{
-	{result.LateFramesOnly, []string{"test/sim/bench/values/guest.yaml", "values-examples/late-frames-only.yaml"}, "charts/holograph", "values-examples/late-frames-only.yaml"},
+	{result.LateFramesOnly, []string{guestValues, "values-examples/late-frames-only.yaml"}, "charts/holograph", []string{"values-examples/late-frames-only.yaml"}},
 	// The chart has no CPU metric; the simulator's chart of experiments has.
-	{result.CPU, []string{"test/sim/bench/values/guest.yaml", "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", "test/sim/bench/simulated/cpu.yaml"},
-	{result.KEDA, []string{"test/sim/bench/values/keda.yaml"}, "charts/holograph", "test/sim/bench/values/keda.yaml"},
-	{result.Default, nil, "charts/holograph", ""},
+	{result.CPU, []string{guestValues, "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", []string{"test/sim/bench/simulated/cpu.yaml"}},
+	{result.KEDA, []string{elsewhereValues, "test/sim/bench/values/keda.yaml"}, "charts/holograph", []string{elsewhereValues, "test/sim/bench/values/keda.yaml"}},
+	{result.DefaultKEDA, []string{elsewhereValues, "values-examples/keda.yaml"}, "charts/holograph", []string{elsewhereValues, "values-examples/keda.yaml"}},
+	{result.Default, nil, "charts/holograph", nil},
 }
 
-// The load, in pods' worth: the step of the simulator's first standard trace.
+// Values of a fleet whose metric another release serves, by the adapter and to KEDA.
 const (
-	base = 1.2
-	peak = 4.5
+	guestValues     = "test/sim/bench/values/guest.yaml"
+	elsewhereValues = "test/sim/bench/values/elsewhere.yaml"
 )

@@ -39,10 +39,7 @@ const (
 	// syncPeriod is the time between two decisions of Kubernetes' autoscaler, at its default.
 	syncPeriod = 15 * time.Second
 	// readyBudget is for every link of every fleet to carry, from installation on: two relists and two scrapes.
-	readyBudget = 4 * time.Minute
-	// stagger is the time from one fleet's load to the next one's: a fleet's new pods take all of two cores while they
-	// start, and make late frames in the others.
-	stagger = 20 * time.Second
+	readyBudget = 6 * time.Minute
 	// reactionTime is how long after the step the way from an overrun to a decision is watched closely.
 	reactionTime = 5 * time.Minute
 )
@@ -53,9 +50,9 @@ type policyFleet struct {
 	kube.Release
 }
 
-// measure starts a cluster with a fleet for each policy, sends all of them the spike, and returns what was seen.
-func measure(ctx context.Context, out io.Writer, spike result.Spike) (result.Run, error) {
-	run := result.Run{Date: time.Now().Format("2006-01-02"), Cores: runtime.NumCPU(), Spike: spike, SyncPeriod: syncPeriod.Seconds()}
+// measure starts a cluster with a fleet for each policy, sends all of them the load, and returns what was seen.
+func measure(ctx context.Context, out io.Writer, l benchLoad) (result.Run, error) {
+	run := result.Run{Shape: l.shape, Date: time.Now().Format("2006-01-02"), Cores: runtime.NumCPU(), Spike: l.spike, SyncPeriod: syncPeriod.Seconds()}
 	var err error
 	if run.ScrapeInterval, err = scrapeInterval(); err != nil {
 		return run, err
@@ -92,7 +89,8 @@ func measure(ctx context.Context, out io.Writer, spike result.Spike) (result.Run
 	}
 	run.Pod = result.Pod{Cores: pod.Cores, Budget: pod.Budget.Seconds(), FramesPerSecond: pod.FramesPerSecond()}
 	fmt.Fprintf(out, "A frame costs %.1f ms of CPU: a pod of %.0f millicores renders %.1f a second.\n", 1000*pod.FrameCost, 1000*pod.Cores, run.Pod.FramesPerSecond)
-	return run, offer(ctx, out, fleets, &run)
+	err = offer(ctx, out, fleets, l.stagger, &run)
+	return run, err
 }
 
 // install brings KEDA, metrics-server and all fleets.
@@ -122,7 +120,7 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]policyFl
 	}
 	run := func(name, chart, namespace string, extra ...string) error {
 		return command.Command{Log: "bench", Args: append([]string{
-			helm, "upgrade", "--install", name, chart, "--namespace", namespace, "--kubeconfig", c.Kubeconfig, "--wait", "--timeout", "3m",
+			helm, "upgrade", "--install", name, chart, "--namespace", namespace, "--kubeconfig", c.Kubeconfig, "--wait", "--timeout", "5m",
 		}, extra...)}.Run(ctx)
 	}
 	fmt.Fprintln(out, "Installing KEDA, and then a fleet for each policy.")
@@ -205,8 +203,8 @@ type seen struct {
 	load   load.Summary
 }
 
-// offer sends every fleet the spike and writes what was seen into the run.
-func offer(ctx context.Context, out io.Writer, fleets []policyFleet, run *result.Run) error {
+// offer sends every fleet the load, each so long after the one before, and writes what was seen into the run.
+func offer(ctx context.Context, out io.Writer, fleets []policyFleet, stagger time.Duration, run *result.Run) error {
 	watched, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	until, stop := context.WithCancel(ctx)
@@ -278,7 +276,6 @@ func collect(ctx context.Context, fleets []policyFleet, notes []seen, busy *mach
 		}
 	}
 	host, profile := fleets[len(fleets)-1].Release, run.Profile()
-	peakEnd := first.Add(profile.Mark + seconds(run.Spike.During))
 	for i, f := range fleets {
 		n := notes[i]
 		entry := result.Fleet{
@@ -312,12 +309,11 @@ func collect(ctx context.Context, fleets []policyFleet, notes []seen, busy *mach
 				entry.Scraped = append(entry.Scraped, inSeconds(at.Sub(n.load.Start)))
 			}
 		}
-		if entry.LoadSpread, err = loadSpread(ctx, host, f.Namespace, peakEnd); err != nil {
-			return err
-		}
 		run.Fleets = append(run.Fleets, entry)
 	}
-	cost, idle, err := frameCost(ctx, host, peakEnd, seconds(run.Spike.During), seconds(run.ScrapeInterval))
+	// From the first fleet's step to the end of the last one's peak.
+	peaks := seconds(run.LastStarted() + run.Spike.PeakEnd() - run.Spike.Before)
+	cost, idle, err := frameCost(ctx, host, first.Add(profile.Mark+peaks), peaks, seconds(run.ScrapeInterval))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/sim/bench/result"
+	"holograph/test/sim/manifest"
 )
 
 // values are those that the policy's fleet is installed with.
@@ -45,7 +46,7 @@ func TestPolicies(t *testing.T) {
 	want := map[string]*autoscalingv2.HorizontalPodAutoscaler{result.LateFramesOnly: lateOnly, result.Default: shipped}
 	for _, p := range policies {
 		rendered := chart.Render(t, values(t, p)...)
-		if p.name == result.CPU || p.name == result.KEDA {
+		if p.name == result.CPU || p.name == result.KEDA || p.name == result.DefaultKEDA {
 			assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "the fleet of %s has no autoscaler of the chart's", p.name)
 			continue
 		}
@@ -53,6 +54,59 @@ func TestPolicies(t *testing.T) {
 	}
 	assert.Nil(t, lateOnly.Spec.Behavior)
 	assert.Len(t, lateOnly.Spec.Metrics, 1)
+}
+
+// The fleet of the default with KEDA has the targets and the behavior of the default, and the other fleet of KEDA neither.
+func TestTheFleetsOfKEDAAreWhatThePageSays(t *testing.T) {
+	simulated := func(name string) *autoscalingv2.HorizontalPodAutoscaler {
+		p, found := find(name)
+		require.True(t, found)
+		root, err := repo.Root()
+		require.NoError(t, err)
+		t.Chdir(root)
+		c, err := manifest.Load(p.chart)
+		require.NoError(t, err)
+		values := manifest.Values{Map: map[string]any{}}
+		for _, file := range p.simulated {
+			over, err := manifest.ReadValues(file)
+			require.NoError(t, err)
+			values = values.Overlay(over.Map)
+		}
+		m, err := c.Render(values)
+		require.NoError(t, err)
+		return m.HPA
+	}
+	shipped := simulated(result.Default)
+	withKEDA, alone := simulated(result.DefaultKEDA), simulated(result.KEDA)
+	assert.Equal(t, shipped.Spec.Behavior, withKEDA.Spec.Behavior, "behavior of the default with KEDA")
+	require.Len(t, withKEDA.Spec.Metrics, 2, "metrics of the default with KEDA")
+	for i, metric := range withKEDA.Spec.Metrics {
+		assert.True(t, shipped.Spec.Metrics[i].Pods.Target.AverageValue.Equal(*metric.External.Target.AverageValue), "target of %s", metric.External.Metric.Name)
+	}
+	assert.Nil(t, alone.Spec.Behavior, "KEDA at its own defaults has no behavior")
+	assert.Len(t, alone.Spec.Metrics, 1, "KEDA at its own defaults has late frames only")
+}
+
+// The flash crowd is beyond what the first step of the default brings, and within what ten pods can do.
+func TestTheFlashCrowdNeedsTwoSteps(t *testing.T) {
+	// A pod did a fifth more than its worth in the run on record of the step.
+	const capacity = 1.2
+	for _, l := range loads {
+		if l.shape == result.FlashCrowd {
+			assert.Greater(t, l.spike.Peak, 6*capacity, "pods' worth at the peak, against what 6 pods can do")
+			assert.Less(t, l.spike.Peak, 0.9*10*capacity, "pods' worth at the peak, against what 10 pods can do")
+		}
+	}
+}
+
+// Both loads and what comes before them are over within 45 minutes.
+func TestARunIsShort(t *testing.T) {
+	// Measured: a cluster and its fleets are ready within five minutes.
+	total := 0.0
+	for _, l := range loads {
+		total += l.spike.Length() + float64(len(policies)-1)*l.stagger.Seconds() + 5*60
+	}
+	assert.LessOrEqual(t, total/60, 45.0, "minutes that both loads take")
 }
 
 // The simulated policy holds pods at the share of their limit at which the installed one does.

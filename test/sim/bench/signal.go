@@ -188,13 +188,6 @@ func grew(matrix model.Matrix) []time.Time {
 	return times
 }
 
-// loadSpread returns how far the frames of a fleet's pods lie apart: the standard deviation over a minute as
-// a share of the mean, averaged over the three minutes before the time.
-func loadSpread(ctx context.Context, prometheus kube.Release, namespace string, at time.Time) (float64, error) {
-	rate := fmt.Sprintf("sum by (pod) (rate(holograph_frames_total{namespace=%q}[1m]))", namespace)
-	return scalarAt(ctx, prometheus, fmt.Sprintf("avg_over_time((stddev(%s) / avg(%s))[3m:15s])", rate, rate), at)
-}
-
 // frameCost returns the CPU seconds that a frame takes, and the cores that a pod takes beside frames, over all fleets
 // and the time before the given one.
 func frameCost(ctx context.Context, prometheus kube.Release, at time.Time, back, scrapeInterval time.Duration) (frame, idle float64, err error) {

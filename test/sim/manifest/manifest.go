@@ -1,5 +1,5 @@
 // Package manifest reads what the simulator needs from a chart's rendered manifests: the HPA as the
-// API server would store it, the adapter's rules, the pods' names and Prometheus' scrape interval.
+// API server would store it, or the one that KEDA would make, the adapter's rules, the pods' names and Prometheus' scrape interval.
 package manifest
 
 import (
@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/prometheus-adapter/pkg/config"
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/sim/adapter"
 	"holograph/test/sim/fleet"
 )
 
@@ -32,6 +33,8 @@ type Manifest struct {
 	HPA *autoscalingv2.HorizontalPodAutoscaler
 	// Rules is the adapter's configuration.
 	Rules config.MetricsDiscoveryConfig
+	// Triggers are KEDA's, by the name of the External metric that its HPA asks for.
+	Triggers map[string]adapter.Trigger
 	// Pods says how the pods are called.
 	Pods fleet.Identity
 	// Selector is the Deployment's.
@@ -69,6 +72,13 @@ func Parse(stream []byte) (*Manifest, error) {
 			m.HPA = &autoscalingv2.HorizontalPodAutoscaler{}
 			if err := yaml.UnmarshalStrict(document, m.HPA); err != nil {
 				return nil, fmt.Errorf("HorizontalPodAutoscaler: %w", err)
+			}
+		case meta.Kind == "ScaledObject":
+			if m.HPA != nil {
+				return nil, errors.New("manifests: there is a ScaledObject beside another autoscaler; the simulator wants one")
+			}
+			if err := m.scaledObject(document); err != nil {
+				return nil, fmt.Errorf("ScaledObject: %w", err)
 			}
 		case meta.Kind == "Deployment":
 			var d appsv1.Deployment

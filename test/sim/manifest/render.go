@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 	"helm.sh/helm/v3/pkg/chartutil"
 	kyaml "sigs.k8s.io/yaml"
@@ -118,20 +120,31 @@ func (c *Chart) Float(v Values, path ...string) (float64, bool) {
 	return 0, false
 }
 
+// PodStart is autoscaling.podStart in the values on top of the chart's own, 0 where the chart has no such value.
+func (c *Chart) PodStart(v Values) (time.Duration, error) {
+	merged, err := c.chart.Values(v.Map)
+	if err != nil {
+		return 0, err
+	}
+	table, err := chartutil.Values(merged).Table("autoscaling")
+	if err != nil {
+		return 0, err
+	}
+	text, ok := table["podStart"].(string)
+	if !ok {
+		return 0, nil
+	}
+	start, err := model.ParseDuration(text)
+	if err != nil {
+		return 0, v.locate(fmt.Errorf("autoscaling.podStart: %w", err))
+	}
+	return time.Duration(start), nil
+}
+
 // Render gives the manifests of a release named holograph in the namespace holograph, as
 // `helm template` prints them, and reads them. Errors name the line and column of the value at
 // fault where one can be told.
-//
-// Of a ScaledObject, KEDA makes a HorizontalPodAutoscaler with the same targets, on one number for all pods. The chart's
-// own with Object metrics stands for it here: it asks for the same total.
 func (c *Chart) Render(v Values) (*Manifest, error) {
-	if autoscaling, _ := v.Map["autoscaling"].(map[string]any); autoscaling["provider"] == "keda" {
-		v = v.Overlay(map[string]any{
-			"autoscaling":       map[string]any{"provider": "hpa"},
-			"prometheusAdapter": map[string]any{"enabled": true},
-			"signals":           map[string]any{"overruns": map[string]any{"metricType": "Object"}, "demand": map[string]any{"metricType": "Object"}},
-		})
-	}
 	rendered, err := c.chart.Template(chart.Options{Values: []chart.Values{v.Map}})
 	if err != nil {
 		return nil, v.locate(err)

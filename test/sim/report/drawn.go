@@ -55,6 +55,18 @@ func means(runs []sim.Summary) Means {
 	return f
 }
 
+// Sum adds the traces up as [Sum] does, except that each trace weighs the same, however many frames it has.
+func (d Drawn) Sum() All {
+	var all []sim.Summary
+	for _, k := range trace.Kinds {
+		for _, s := range d.runs[k.Name] {
+			s.Late, s.Frames = s.Late/s.Frames, 1
+			all = append(all, s)
+		}
+	}
+	return Sum(all)
+}
+
 // DrawnTable prints the figures by kind and of all traces, in columns for a terminal.
 func DrawnTable(w io.Writer, d Drawn) {
 	fmt.Fprintf(w, "%-14s %8s %12s %9s %10s %9s\n", "", "bad", "worst tenth", "× oracle", "reversals", "recovery")

@@ -202,6 +202,8 @@ func Note(s sim.Summary) string {
 // the traces' own.
 type All struct {
 	Frames, Late, Reversals, Changes, Cost float64
+	// Traces is how many they are.
+	Traces int
 }
 
 // Sum adds up means of traces.
@@ -213,6 +215,7 @@ func Sum(means []sim.Summary) All {
 		a.Reversals += m.Reversals
 		a.Changes += m.Changes
 		a.Cost += m.Cost() / float64(len(means))
+		a.Traces++
 	}
 	return a
 }

@@ -94,7 +94,7 @@ func run(m *manifest.Manifest, load, capacity []float64, options Options, result
 	config := options.Fleet
 	pod := labels.FromStrings("namespace", m.Pods.Namespace, "pod", "pod", "container", m.Pods.Container)
 	store := query.NewStore()
-	metrics, err := adapter.New(m.Rules, m.HPA, store, fleet.Metrics, pod, latency)
+	metrics, err := adapter.New(m.Rules, m.Triggers, m.HPA, store, fleet.Metrics, pod, latency)
 	if err != nil {
 		return err
 	}

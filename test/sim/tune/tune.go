@@ -14,11 +14,8 @@ import (
 	"github.com/prometheus/common/model"
 	"sigs.k8s.io/yaml"
 
-	"holograph/test/sim/fleet"
 	"holograph/test/sim/manifest"
 	"holograph/test/sim/report"
-	"holograph/test/sim/sim"
-	"holograph/test/sim/trace"
 )
 
 // Goal is what the search is for. Exactly one of its fields is set.
@@ -34,9 +31,10 @@ type Goal struct {
 type Search struct {
 	Chart  *manifest.Chart
 	Values manifest.Values
-	Traces []trace.Trace
-	Fleet  fleet.Config
-	Seeds  int
+	// Simulate says what becomes of a release under the loads that it is tuned on.
+	Simulate func(*manifest.Manifest) (report.All, error)
+	// ScrapeInterval is the time between two scrapes of a pod, PodStart from a pod's creation until it is Ready.
+	ScrapeInterval, PodStart time.Duration
 	// Tries is how many policies are simulated.
 	Tries int
 	Goal  Goal
@@ -46,9 +44,12 @@ type Search struct {
 
 // Policy is a point of the search and what it gave.
 type Policy struct {
-	DemandTarget             float64
-	Window                   time.Duration
-	MinReplicas              int
+	DemandTarget float64
+	Window       time.Duration
+	MinReplicas  int
+	Headroom     float64
+	StepPercent  int
+	// StepSeconds is the time between two steps up: one of the choices, or a window, a pod's start and a scrape.
 	StepSeconds              int
 	DownWait                 int
 	DownPercent, DownSeconds int
@@ -59,45 +60,52 @@ type Policy struct {
 // scrapes is how many a window must hold; the chart refuses fewer.
 const scrapes = 4
 
-// choices are the values that the search tries for every part of a policy.
+// choices are the values that the search tries for every part of a policy. A step of 0 is the chart's own: a window, a pod's
+// start and a scrape.
 var choices = struct {
 	target           []float64
 	window           []time.Duration
+	headroom         []float64
+	grow             []int
 	step, wait, down []int
 	percent          []int
 }{
-	target:  []float64{0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85},
-	window:  []time.Duration{20 * time.Second, 30 * time.Second, 40 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute},
-	step:    []int{15, 30, 60, 90, 120, 150},
-	wait:    []int{120, 300, 450, 600, 900},
-	down:    []int{15, 60, 120, 180},
-	percent: []int{10, 25, 50, 100},
+	headroom: []float64{0, 0, 0.5, 1, 1.5, 2},
+	grow:     []int{100, 200, 300, 900},
+	target:   []float64{0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85},
+	window:   []time.Duration{20 * time.Second, 30 * time.Second, 40 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute},
+	step:     []int{0, 0, 15, 30, 60, 120},
+	wait:     []int{120, 300, 450, 600, 900},
+	down:     []int{15, 60, 120, 180},
+	percent:  []int{10, 25, 50, 100},
 }
 
 // Values are the policy as values for the chart.
 func (p Policy) Values() map[string]any {
 	window := model.Duration(p.Window).String()
-	return map[string]any{
-		"signals": map[string]any{
-			"overruns": map[string]any{"window": window},
-			"demand":   map[string]any{"window": window, "target": fmt.Sprint(p.DemandTarget)},
-		},
-		"autoscaling": map[string]any{
-			"minReplicas": p.MinReplicas,
-			"behavior": map[string]any{
-				"scaleUp": map[string]any{
-					"stabilizationWindowSeconds": 0,
-					"policies": []any{
-						map[string]any{"type": "Percent", "value": 100, "periodSeconds": p.StepSeconds},
-						map[string]any{"type": "Pods", "value": 4, "periodSeconds": p.StepSeconds},
-					},
-				},
-				"scaleDown": map[string]any{
-					"stabilizationWindowSeconds": p.DownWait,
-					"policies":                   []any{map[string]any{"type": "Percent", "value": p.DownPercent, "periodSeconds": p.DownSeconds}},
-				},
+	step := func(kind string, value int) map[string]any {
+		return map[string]any{"type": kind, "value": value, "periodSeconds": p.StepSeconds}
+	}
+	demand := map[string]any{"window": window, "target": fmt.Sprint(p.DemandTarget)}
+	autoscaling := map[string]any{
+		"minReplicas": p.MinReplicas,
+		"behavior": map[string]any{
+			"scaleUp": map[string]any{
+				"stabilizationWindowSeconds": 0,
+				"policies":                   []any{step("Percent", p.StepPercent), step("Pods", 4)},
+			},
+			"scaleDown": map[string]any{
+				"stabilizationWindowSeconds": p.DownWait,
+				"policies":                   []any{map[string]any{"type": "Percent", "value": p.DownPercent, "periodSeconds": p.DownSeconds}},
 			},
 		},
+	}
+	if p.Headroom > 0 {
+		demand["metricType"], autoscaling["headroom"] = "Object", p.Headroom
+	}
+	return map[string]any{
+		"signals":     map[string]any{"overruns": map[string]any{"window": window}, "demand": demand},
+		"autoscaling": autoscaling,
 	}
 }
 
@@ -118,24 +126,31 @@ func (s Search) Run() (Policy, []Policy, error) {
 	}
 	var windows []time.Duration
 	for _, w := range choices.window {
-		if w >= scrapes*s.Fleet.ScrapeInterval {
+		if w >= scrapes*s.ScrapeInterval {
 			windows = append(windows, w)
 		}
 	}
 	if len(windows) == 0 {
-		windows = []time.Duration{scrapes * s.Fleet.ScrapeInterval}
+		windows = []time.Duration{scrapes * s.ScrapeInterval}
 	}
 	random := rand.New(rand.NewPCG(1, 0))
 	pick := func() Policy {
-		return Policy{
+		p := Policy{
 			DemandTarget: choices.target[random.IntN(len(choices.target))],
 			Window:       windows[random.IntN(len(windows))],
 			MinReplicas:  min(int(least)+random.IntN(3), int(mostReplicas)),
+			Headroom:     choices.headroom[random.IntN(len(choices.headroom))],
+			StepPercent:  choices.grow[random.IntN(len(choices.grow))],
 			StepSeconds:  choices.step[random.IntN(len(choices.step))],
 			DownWait:     choices.wait[random.IntN(len(choices.wait))],
 			DownPercent:  choices.percent[random.IntN(len(choices.percent))],
 			DownSeconds:  choices.down[random.IntN(len(choices.down))],
 		}
+		if p.StepSeconds == 0 {
+			// The chart's own rule, up to what Kubernetes takes.
+			p.StepSeconds = min(1800, int((p.Window + s.PodStart + s.ScrapeInterval).Seconds()))
+		}
+		return p
 	}
 	seen := map[Policy]bool{}
 	var tried []Policy
@@ -147,7 +162,7 @@ func (s Search) Run() (Policy, []Policy, error) {
 			fresh := p
 			p = best
 			p.All = report.All{}
-			switch random.IntN(6) {
+			switch random.IntN(7) {
 			case 0:
 				p.DemandTarget = fresh.DemandTarget
 			case 1:
@@ -155,11 +170,13 @@ func (s Search) Run() (Policy, []Policy, error) {
 			case 2:
 				p.MinReplicas = fresh.MinReplicas
 			case 3:
-				p.StepSeconds = fresh.StepSeconds
+				p.StepPercent, p.StepSeconds = fresh.StepPercent, fresh.StepSeconds
 			case 4:
 				p.DownWait = fresh.DownWait
 			case 5:
 				p.DownPercent, p.DownSeconds = fresh.DownPercent, fresh.DownSeconds
+			case 6:
+				p.Headroom = fresh.Headroom
 			}
 		}
 		if seen[p] {
@@ -189,19 +206,7 @@ func (s Search) try(p Policy) (report.All, error) {
 	if err != nil {
 		return report.All{}, err
 	}
-	cases := make([]sim.Case, len(s.Traces))
-	for i, t := range s.Traces {
-		cases[i] = sim.Case{Manifest: m, Trace: t, Fleet: s.Fleet}
-	}
-	runs, err := sim.Seeds(cases, s.Seeds, nil)
-	if err != nil {
-		return report.All{}, err
-	}
-	means := make([]sim.Summary, len(runs))
-	for i, r := range runs {
-		means[i] = sim.Mean(r)
-	}
-	return report.Sum(means), nil
+	return s.Simulate(m)
 }
 
 // Meets says whether a policy stays within the goal's limit.
@@ -213,12 +218,12 @@ func (g Goal) Meets(a report.All) bool {
 }
 
 // better orders policies: within the limit first, then by what the goal looks for. A reversal that
-// the trace does not ask for weighs like 2 % of bad frames or of cost.
+// no trace asks for weighs like 18 % of bad frames or of cost, over the traces: of nine, one like 2 %.
 func (s Search) better(a, b report.All) bool {
 	if s.Goal.Meets(a) != s.Goal.Meets(b) {
 		return s.Goal.Meets(a)
 	}
-	reversals := func(x report.All) float64 { return 1 + 0.02*x.Reversals }
+	reversals := func(x report.All) float64 { return 1 + 0.18*x.Reversals/float64(max(1, x.Traces)) }
 	byBad, byCost := a.Bad()*reversals(a) < b.Bad()*reversals(b), a.Cost*reversals(a) < b.Cost*reversals(b)
 	if (s.Goal.PodHours > 0) == s.Goal.Meets(a) {
 		return byBad
@@ -261,5 +266,5 @@ func File(base manifest.Values, p Policy, about string) ([]byte, error) {
 
 // String names a policy in one line.
 func (p Policy) String() string {
-	return fmt.Sprintf("demand %v, windows %s, min %d, up over %d s, down after %d s by %d %% per %d s", p.DemandTarget, model.Duration(p.Window), p.MinReplicas, p.StepSeconds, p.DownWait, p.DownPercent, p.DownSeconds)
+	return fmt.Sprintf("demand %v, windows %s, min %d, headroom %v, up %d %% over %d s, down after %d s by %d %% per %d s", p.DemandTarget, model.Duration(p.Window), p.MinReplicas, p.Headroom, p.StepPercent, p.StepSeconds, p.DownWait, p.DownPercent, p.DownSeconds)
 }

@@ -18,22 +18,35 @@ import (
 func TestDocs(t *testing.T) {
 	folder, err := repo.Path("docs", "bench")
 	require.NoError(t, err)
-	var r Result
-	r.Run, err = Read(filepath.Join(folder, "run.json"))
+	runs, leftOut, err := ReadAll(folder)
 	require.NoError(t, err)
 	figures, err := os.ReadFile(filepath.Join(folder, "figures.json"))
 	require.NoError(t, err)
+	var r Record
 	require.NoError(t, json.Unmarshal(figures, &r))
+	const stale = "docs/bench is stale; run: go -C test/sim run ./bench --from docs/bench"
+	require.Len(t, r, len(runs), stale)
+	first := map[string]Run{}
+	for i, run := range runs {
+		require.Equal(t, run.File(), Run{Number: r[i].Number, Shape: r[i].Shape}.File(), stale)
+		r[i].Run = run
+		if _, found := first[run.Shape]; !found {
+			first[run.Shape] = run
+		}
+	}
 	var want strings.Builder
-	require.NoError(t, r.Write(&want))
+	require.NoError(t, r.Write(&want, leftOut))
 	got, err := os.ReadFile(filepath.Join(folder, "README.md"))
 	require.NoError(t, err)
-	assert.Equal(t, want.String(), string(got), "docs/bench/README.md is stale; run: go -C test/sim run ./bench --from docs/bench/run.json --into docs/bench")
-	for _, f := range r.Run.Fleets {
-		var timeline strings.Builder
-		require.NoError(t, report.Timeline(&timeline, r.Run.Timeline(f), nil))
-		kept, err := os.ReadFile(filepath.Join(folder, f.Name+".csv"))
-		require.NoError(t, err)
-		assert.Equal(t, timeline.String(), string(kept), "%s.csv", f.Name)
+	assert.Equal(t, want.String(), string(got), stale)
+	for _, run := range first {
+		for _, f := range run.Fleets {
+			var timeline strings.Builder
+			require.NoError(t, report.Timeline(&timeline, run.Timeline(f), nil))
+			name := run.Shape + "-" + f.Name + ".csv"
+			kept, err := os.ReadFile(filepath.Join(folder, name))
+			require.NoError(t, err)
+			assert.Equal(t, timeline.String(), string(kept), name)
+		}
 	}
 }

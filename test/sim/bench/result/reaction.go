@@ -48,7 +48,7 @@ func (r Run) Need() int { return int(r.Spike.Peak/r.Pod.Capacity()) + 1 }
 // autoscaler may look between), it is no later than the next one's.
 func (r Run) React(f Fleet) Reaction {
 	need := r.Need()
-	end := r.Spike.Before + r.Spike.During
+	end := r.Spike.PeakEnd()
 	times := make([]float64, len(Links))
 	for i := range times {
 		times[i] = math.NaN()
@@ -93,7 +93,7 @@ func (r Run) calm(f Fleet, from float64) float64 {
 	}
 	// A row stands at the start of its second, so the last of the calm ones lasts a second more.
 	second := func(s float64) time.Time { return start.Add(time.Duration(math.Floor(s)) * time.Second) }
-	ceased, err := line.OverrunsCeasedAt(second(from), second(r.Spike.Before+r.Spike.During-1), sim.LateShare, (sim.Calm-1)*time.Second)
+	ceased, err := line.OverrunsCeasedAt(second(from), second(r.Spike.PeakEnd()-1), sim.LateShare, (sim.Calm-1)*time.Second)
 	if err != nil {
 		return math.NaN()
 	}

@@ -17,13 +17,14 @@ import (
 // Run is one run of the comparison. Times without a date are seconds, and those of a fleet count from the
 // start of its load.
 type Run struct {
+	// Number is which run of the comparison it belongs to, from 1, and Shape what its load is: one of [Shapes].
+	Number int    `json:"run"`
+	Shape  string `json:"shape"`
 	// Date is the day of the run; Cores are those of the machine.
 	Date  string `json:"date"`
 	Cores int    `json:"cores"`
-	// Command is how the run was started.
-	Command string `json:"command"`
-	Spike   Spike  `json:"spike"`
-	Pod     Pod    `json:"pod"`
+	Spike Spike  `json:"spike"`
+	Pod   Pod    `json:"pod"`
 	// ScrapeInterval is the time between two scrapes of a renderer, SyncPeriod between two decisions of an
 	// autoscaler.
 	ScrapeInterval float64 `json:"scrape_interval_seconds"`
@@ -41,17 +42,34 @@ func (r Run) Stagger() float64 {
 	return (r.Fleets[len(r.Fleets)-1].Started - r.Fleets[0].Started) / float64(len(r.Fleets)-1)
 }
 
-// Spike is the load, in pods' worth and seconds.
+// The shapes of the load.
+const (
+	// Step is a load that steps up, stays, and steps back.
+	Step = "step"
+	// FlashCrowd is one that rises within half a minute beyond what one step of the default brings, stays a few minutes, and
+	// fades.
+	FlashCrowd = "flash-crowd"
+)
+
+// Shapes are in the order in which they are run.
+var Shapes = []string{Step, FlashCrowd}
+
+// Spike is the load, in pods' worth and seconds. Rise and Fade are in a straight line; 0 is a step.
 type Spike struct {
 	Base   float64 `json:"base_pods"`
 	Peak   float64 `json:"peak_pods"`
 	Before float64 `json:"before_seconds"`
+	Rise   float64 `json:"rise_seconds,omitempty"`
 	During float64 `json:"during_seconds"`
+	Fade   float64 `json:"fade_seconds,omitempty"`
 	After  float64 `json:"after_seconds"`
 }
 
+// PeakEnd is when the peak is over.
+func (s Spike) PeakEnd() float64 { return s.Before + s.Rise + s.During }
+
 // Length is that of the whole load.
-func (s Spike) Length() float64 { return s.Before + s.During + s.After }
+func (s Spike) Length() float64 { return s.PeakEnd() + s.Fade + s.After }
 
 // Pod is what one pod is given and can do.
 type Pod struct {
@@ -90,9 +108,6 @@ type Fleet struct {
 	Scraped []float64 `json:"scraped"`
 	// Served is what the autoscaler could read, as a multiple of its target.
 	Served []Reading `json:"served"`
-	// LoadSpread is the standard deviation between pods of their frames, over one minute and as a share of
-	// the mean, averaged over the end of the peak.
-	LoadSpread float64 `json:"load_spread"`
 }
 
 // Change is a new number of replicas.
@@ -135,6 +150,15 @@ func Read(file string) (Run, error) {
 		return r, fmt.Errorf("%s: %w", file, err)
 	}
 	return r, nil
+}
+
+// LastStarted is when the last fleet's load began, after the first of all.
+func (r Run) LastStarted() float64 {
+	last := 0.0
+	for _, f := range r.Fleets {
+		last = max(last, f.Started)
+	}
+	return last
 }
 
 // BusyBetween is the mean share of the machine's CPU time that was used, and that of its busiest minute.

@@ -11,11 +11,13 @@ import (
 // Profile is the load that k6 was given.
 func (r Run) Profile() load.Profile {
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	base, peak := r.Spike.Base*r.Pod.FramesPerSecond, r.Spike.Peak*r.Pod.FramesPerSecond
 	return load.Profile{
-		Stages: load.Spike{
-			Base: r.Spike.Base * r.Pod.FramesPerSecond, Peak: r.Spike.Peak * r.Pod.FramesPerSecond,
-			Before: seconds(r.Spike.Before), During: seconds(r.Spike.During), After: seconds(r.Spike.After),
-		}.Stages(),
+		Stages: []load.Stage{
+			{FramesPerSecond: base}, {FramesPerSecond: base, Duration: seconds(r.Spike.Before)},
+			{FramesPerSecond: peak, Duration: seconds(r.Spike.Rise)}, {FramesPerSecond: peak, Duration: seconds(r.Spike.During)},
+			{FramesPerSecond: base, Duration: seconds(r.Spike.Fade)}, {FramesPerSecond: base, Duration: seconds(r.Spike.After)},
+		},
 		Budget: seconds(r.Pod.Budget),
 		Slice:  time.Second,
 		Mark:   seconds(r.Spike.Before),
