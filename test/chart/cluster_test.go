@@ -31,6 +31,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"two sources of one certificate": {
 		`prometheusAdapter: {certificate: {certManager: {enabled: true}, existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
 		`prometheusAdapter.certificate.certManager.enabled: must be false with prometheusAdapter.certificate.existingSecret (got true, with the Secret mine), because the adapter serves with one certificate: set it to false, or leave existingSecret empty.`},
+	"login with the name of the generated one": {
+		`prometheus: {auth: {basicAuth: {existingSecret: holograph-prometheus-login}}}`,
+		`prometheus.auth.basicAuth.existingSecret: must be another name than that of the Secret that Helm generates (got holograph-prometheus-login), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like prometheus-login.`},
 	"root in a component that may not be root": {
 		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
 		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},
