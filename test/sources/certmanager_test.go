@@ -37,9 +37,9 @@ import (
 const (
 	// assignedUser is the user ID that testdata/user-ids.yaml gives to pods.
 	assignedUser = int64(1000680000)
-	// longestGap bounds the time without an answer of the custom metrics API while its certificate is renewed. It is less than
-	// the 15 s between two looks of the autoscaler; docs/gitops.md has what was measured.
-	longestGap = 5 * time.Second
+	// longestGap bounds the time without an answer of the custom metrics API while its certificate is renewed: the time between
+	// two looks of the autoscaler.
+	longestGap = 15 * time.Second
 )
 
 // TestCertManager: cert-manager issues the certificate of the adapter and renews it together with its CA while the
