@@ -63,6 +63,8 @@ func TestCertManager(t *testing.T) {
 		"prometheus.auth.basicAuth.existingSecret":          "prometheus-login",
 		"prometheusAdapter.certificate.certManager.enabled": "true",
 		"global.security.userIDs":                           "assigned",
+		// One pod more than the minimum shows that it scales.
+		"autoscaling.maxReplicas": "3",
 	}, "local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 
