@@ -43,7 +43,7 @@ const (
 )
 
 // TestCertManager: cert-manager issues the certificate of the adapter and renews it together with its CA while the
-// autoscaler scales: the adapter takes the new one without a restart, and the metric has no gap that the autoscaler would
+// autoscaler scales. The adapter takes the new one without a restart, and the metric has no gap that the autoscaler would
 // notice. The cluster assigns user IDs, as OpenShift does, and every pod of the release runs with them.
 func TestCertManager(t *testing.T) {
 	s := harness.New(t)
