@@ -105,6 +105,23 @@ func ofKEDA(repository, binary, path string) (Image, error) {
 	}, err
 }
 
+// CertManagerController returns the image of what issues and renews certificates.
+func CertManagerController() (Image, error) { return ofCertManager("controller") }
+
+// CertManagerWebhook returns the image of what the API server asks about cert-manager's resources.
+func CertManagerWebhook() (Image, error) { return ofCertManager("webhook") }
+
+// CertManagerInjector returns the image of what writes CAs into APIServices.
+func CertManagerInjector() (Image, error) { return ofCertManager("cainjector") }
+
+func ofCertManager(binary string) (Image, error) {
+	version, err := program.CertManager.Version()
+	return Image{
+		Ref:     "quay.io/jetstack/cert-manager-" + binary + ":" + version,
+		Program: program.CertManager, Binary: binary, Path: "/app/cmd/" + binary + "/" + binary,
+	}, err
+}
+
 // Front returns the image of what stands before a platform team's Prometheus.
 func Front() (Image, error) {
 	version, err := repo.AppVersion()

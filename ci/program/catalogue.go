@@ -53,8 +53,8 @@ var (
 	PrometheusOperator = foreign("prometheus-operator")
 	// KEDA scales in place of the autoscaler where autoscaling.provider says so.
 	KEDA = foreign("keda")
-	// CertManager issues the adapter's certificate where the values say so. The tests read the definitions of its
-	// resources; nothing of it is built.
+	// CertManager issues the adapter's certificate where the values say so. Its folder has the main packages too,
+	// because no proxy has cert-manager's own.
 	CertManager = foreign("cert-manager")
 	// MetricsServer serves pods' CPU use, for the comparison with a policy that scales on it.
 	MetricsServer = foreign("metrics-server")

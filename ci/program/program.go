@@ -186,8 +186,15 @@ func (p Program) Key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// A foreign module's go.sum says what its sources are.
+	// A foreign module's go.sum says what its sources are, but for main packages that are beside its go.mod.
 	files := []string{filepath.Join(folder, "go.mod"), filepath.Join(folder, "go.sum")}
+	if p.Folder != "" {
+		mains, err := filepath.Glob(filepath.Join(folder, "*", "*.go"))
+		if err != nil {
+			return "", err
+		}
+		files = append(files, mains...)
+	}
 	if p.Own != "" {
 		files = append(files, filepath.Join(folder, "charts", "holograph", "Chart.yaml"))
 		sources, err := p.Sources()

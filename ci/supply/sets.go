@@ -40,7 +40,7 @@ type content struct {
 
 var sets = map[Set]content{
 	Faults:    {browser: true},
-	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer}},
+	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,6 +31,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"two sources of one certificate": {
 		`prometheusAdapter: {certificate: {certManager: {enabled: true}, existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`,
 		`prometheusAdapter.certificate.certManager.enabled: must be false with prometheusAdapter.certificate.existingSecret (got true, with the Secret mine), because the adapter serves with one certificate: set it to false, or leave existingSecret empty.`},
+	"login with the name of the generated one": {
+		`prometheus: {auth: {basicAuth: {existingSecret: holograph-prometheus-login}}}`,
+		`prometheus.auth.basicAuth.existingSecret: must be another name than that of the Secret that Helm generates (got holograph-prometheus-login), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like prometheus-login.`},
 	"root in a component that may not be root": {
 		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
 		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},
@@ -55,7 +59,50 @@ func pods(t *testing.T, rendered *chart.Rendered) map[string]corev1.PodTemplateS
 	return found
 }
 
-// TestTwoRenderingsAreEqual renders each example twice without a cluster, as Argo CD does at each refresh. What differs
+// once is a rendering of values.
+type once struct {
+	values   chart.Values
+	rendered *chart.Rendered
+}
+
+var renderedOnce struct {
+	sync.Once
+	all map[string]once
+}
+
+// everyRendering renders values of every kind without a cluster: all that the other tests render, each environment with each
+// example for what the cluster has already, and each way to scale in each mode. It does so once in a process.
+func everyRendering(t *testing.T) map[string]once {
+	t.Helper()
+	renderedOnce.Do(func() {
+		renderedOnce.all = map[string]once{}
+		for name, values := range everyValues(t) {
+			renderedOnce.all[name] = once{values, chart.Render(t, values)}
+		}
+	})
+	return renderedOnce.all
+}
+
+func everyValues(t *testing.T) map[string]chart.Values {
+	t.Helper()
+	all := renderings(t)
+	for _, environment := range []string{"local", "development", "staging", "production"} {
+		for _, has := range []string{"own-renderer", "existing-adapter", "prometheus-operator", "keda", "gpu"} {
+			all[environment+".yaml with "+has+".yaml"] = chart.Merge(chart.Example(t, environment), chart.Example(t, has))
+		}
+	}
+	for _, way := range modes(t) {
+		for _, scaler := range scalers(t) {
+			c := combination{modes: []mode{way}, scaler: scaler, environment: "defaults"}
+			if !slices.ContainsFunc(expectedRefusals, func(r expectedRefusal) bool { return r.when(c) }) {
+				all[c.String()] = chart.Merge(c.values()...)
+			}
+		}
+	}
+	return all
+}
+
+// TestTwoRenderingsAreEqual renders all values twice without a cluster, as Argo CD does at each refresh. What differs
 // is named in the notes with the values that make the renderings equal, and they do.
 func TestTwoRenderingsAreEqual(t *testing.T) {
 	t.Parallel()
@@ -64,13 +111,9 @@ func TestTwoRenderingsAreEqual(t *testing.T) {
 		"prometheusAdapter.certificate.certManager.enabled": chart.Set("prometheusAdapter.certificate.certManager.enabled", true),
 		"prometheus.auth.basicAuth.existingSecret":          chart.Set("prometheus.auth.basicAuth.existingSecret", "prometheus-login"),
 	}
-	examples := map[string]chart.Values{"defaults": {}}
-	for _, name := range chart.Examples(t) {
-		examples[name+".yaml"] = chart.Example(t, name)
-	}
 	differing := 0
-	for name, values := range examples {
-		first, second := chart.Render(t, values), chart.Render(t, values)
+	for name, one := range everyRendering(t) {
+		values, first, second := one.values, one.rendered, chart.Render(t, one.values)
 		// What cert-manager replaces is only in the notes where an adapter is rendered.
 		var fixes []chart.Values
 		for key, fix := range ends {
@@ -78,15 +121,39 @@ func TestTwoRenderingsAreEqual(t *testing.T) {
 				fixes = append(fixes, fix)
 			}
 		}
-		if first.Manifest != second.Manifest {
-			differing++
-			assert.NotEmpty(t, fixes, "%s: two renderings differ, and the notes name no value that makes them equal", name)
+		if first.Manifest == second.Manifest {
+			continue
 		}
+		differing++
+		assert.NotEmpty(t, fixes, "%s: two renderings differ, and the notes name no value that makes them equal", name)
 		layers := append([]chart.Values{values}, fixes...)
 		assert.Equal(t, chart.Render(t, layers...).Manifest, chart.Render(t, layers...).Manifest,
 			"%s: two renderings differ, although the values that the notes name are set: Argo CD would show it as OutOfSync for ever", name)
 	}
-	assert.Positive(t, differing, "examples whose renderings differ: the test compares nothing")
+	assert.Positive(t, differing, "values whose renderings differ: the test compares nothing")
+}
+
+// TestCustomResourcesNameTheirDefaults: a field that the API server would add to a custom resource is in the manifest
+// already. Argo CD compares lists as a whole, so a field that is added to an entry of one is a difference that stays.
+func TestCustomResourcesNameTheirDefaults(t *testing.T) {
+	t.Parallel()
+	seen, missing := map[string]bool{}, map[string]string{}
+	for name, one := range everyRendering(t) {
+		for _, object := range one.rendered.Objects {
+			seen[object.APIVersion()+"/"+object.Kind()] = true
+			fields, err := object.MissingDefaults()
+			require.NoError(t, err)
+			for _, field := range fields {
+				missing[object.Kind()+" "+field] = name
+			}
+		}
+	}
+	for field, name := range missing {
+		assert.Fail(t, "the API server adds a field", "%s, with the values %s: Argo CD would show the object as OutOfSync for ever", field, name)
+	}
+	for _, kind := range chart.CustomKinds() {
+		assert.True(t, seen[kind], "%s: no values of the test render one", kind)
+	}
 }
 
 // TestCertManagerIssuesTheCertificate follows the certificate: cert-manager writes it into the Secret that the adapter

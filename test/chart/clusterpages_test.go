@@ -170,6 +170,41 @@ func TestPermissionsPageListsEveryRule(t *testing.T) {
 	assert.ElementsMatch(t, granted, listed, "the rules that docs/permissions.md lists, against those of the Roles")
 }
 
+// TestPermissionsPageListsWhatIsRead: whoever installs needs `get` on what the templates look up, as Helm fails without it.
+func TestPermissionsPageListsWhatIsRead(t *testing.T) {
+	t.Parallel()
+	_, sentence, found := strings.Cut(page(t, "permissions.md"), "the chart also reads: ")
+	require.True(t, found)
+	sentence, _, _ = strings.Cut(sentence, "\n")
+	read := map[string]bool{}
+	for _, text := range chart.Files(t) {
+		for _, match := range regexp.MustCompile(`\blookup "[^"]+" "(\w+)"`).FindAllSubmatch(text, -1) {
+			read[string(match[1])] = true
+		}
+	}
+	require.NotEmpty(t, read)
+	for kind := range read {
+		assert.Contains(t, sentence, kind, "docs/permissions.md does not say that an installation reads a %s", kind)
+	}
+}
+
+// TestPermissionsPageNamesTheUsers: anyone whose cluster has rules for user IDs reads there which ones the pods name.
+func TestPermissionsPageNamesTheUsers(t *testing.T) {
+	t.Parallel()
+	text := page(t, "permissions.md")
+	for component, pod := range pods(t, chart.Render(t)) {
+		want := "or %d."
+		if component == string(chart.Renderer) {
+			want = "The pods name the user %d (renderer) "
+		}
+		for _, id := range userIDs(pod.Spec) {
+			if id != nil {
+				assert.Contains(t, text, fmt.Sprintf(want, *id), "the user of %s in docs/permissions.md", component)
+			}
+		}
+	}
+}
+
 // TestQuotaHasRoomForARollout adds up what an upgrade that replaces every pod takes at the maximum of replicas.
 func TestQuotaHasRoomForARollout(t *testing.T) {
 	t.Parallel()

@@ -47,7 +47,11 @@ func TestKEDA(t *testing.T) {
 
 	s.Step("KEDA takes over")
 	lowest := s.LowestReplicas()
-	s.UpgradeWith(map[string]string{"keda.fallback.replicas": fmt.Sprint(fallbackReplicas)}, "local", "keda")
+	s.UpgradeWith(map[string]string{
+		"keda.fallback.replicas": fmt.Sprint(fallbackReplicas),
+		// Two decisions of the autoscaler, in place of four: the story waits for this time below.
+		"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
+	}, "local", "keda")
 	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 	assert.Greater(t, lowest(), int32(2), "lowest replicas while KEDA took over under load")

@@ -165,7 +165,7 @@ func TestPrometheusOperator(t *testing.T) {
 	bundle, err := os.ReadFile(filepath.Join(directory, "bundle.yaml"))
 	require.NoError(t, err)
 	s.Apply(bundle)
-	applyPrometheus(s, "operator")
+	apply(s, "operator")
 
 	s.Step("install the chart with PodMonitors and a PrometheusRule")
 	slow := []string{filepath.Join("testdata", "slow-scrapes.yaml")}
@@ -195,7 +195,7 @@ func TestScrapeAnnotations(t *testing.T) {
 	s.Uninstall()
 
 	s.Step("the cluster has a Prometheus that finds pods by their annotations")
-	applyPrometheus(s, "annotations")
+	apply(s, "annotations")
 
 	s.Step("install the chart with annotations")
 	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Values: []string{
@@ -203,13 +203,13 @@ func TestScrapeAnnotations(t *testing.T) {
 	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
 }
 
-// applyPrometheus applies a manifest of testdata that runs a Prometheus.
-func applyPrometheus(s *harness.Story, name string) {
+// apply applies a manifest of testdata, with the images that it names in braces.
+func apply(s *harness.Story, name string) {
 	s.Helper()
 	manifest, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
 	require.NoError(s, err)
 	img := ref(s.T, program.Prometheus, "prometheus")
-	expand := map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:]}
+	expand := map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:], "renderer": ref(s.T, program.OtherRenderer, "other-renderer")}
 	// $1 of a relabeling is none of them.
 	s.Apply([]byte(regexp.MustCompile(`\$\{\w+\}`).ReplaceAllStringFunc(string(manifest), func(name string) string {
 		return expand[strings.Trim(name, "${}")]

@@ -7,6 +7,10 @@ Refuses what does not work on the cluster at hand.
 {{- include "holograph.validate.container" (dict "context" $ "key" $key "podSecurityContext" $component.podSecurityContext "container" (dict
   "securityContext" $component.securityContext)) }}
 {{- end }}
+{{- $generatedLogin := printf "%s-login" (include "holograph.prometheus.name" .) }}
+{{- if and .Values.prometheus.enabled (eq .Values.prometheus.auth.basicAuth.existingSecret $generatedLogin) }}
+{{- include "holograph.refuse" (printf "prometheus.auth.basicAuth.existingSecret: must be another name than that of the Secret that Helm generates (got %s), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like prometheus-login." $generatedLogin) }}
+{{- end }}
 {{- $adapter := .Values.prometheusAdapter }}
 {{- $certificate := $adapter.certificate }}
 {{- if $adapter.enabled }}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/kube-openapi/pkg/validation/spec"
@@ -59,6 +60,49 @@ func Definitions() ([][]byte, error) {
 		all = append(all, text)
 	}
 	return all, nil
+}
+
+// CustomKinds returns the kinds of [Definitions], as "apiVersion/Kind", in order.
+func CustomKinds() []string { return slices.Sorted(maps.Keys(definitions)) }
+
+// MissingDefaults names the fields that the API server adds to a custom resource when it stores it, such as
+// "spec.metricsEndpoints[0].action: replace": those that the definition has a default for and the object lacks.
+func (o Object) MissingDefaults() ([]string, error) {
+	if _, found := definitions[o.APIVersion()+"/"+o.Kind()]; !found {
+		return nil, nil
+	}
+	schema, err := customModel(o.APIVersion(), o.Kind())
+	if err != nil {
+		return nil, err
+	}
+	return missingDefaults(map[string]any(o), schema, ""), nil
+}
+
+func missingDefaults(value any, schema *spec.Schema, path string) (missing []string) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(schema.Properties)) {
+			field := schema.Properties[key]
+			at := strings.TrimPrefix(path+"."+key, ".")
+			if held, set := value[key]; set {
+				missing = append(missing, missingDefaults(held, &field, at)...)
+			} else if field.Default != nil {
+				missing = append(missing, fmt.Sprintf("%s: %v", at, field.Default))
+			}
+		}
+		if schema.AdditionalProperties != nil && schema.AdditionalProperties.Schema != nil {
+			for _, key := range slices.Sorted(maps.Keys(value)) {
+				missing = append(missing, missingDefaults(value[key], schema.AdditionalProperties.Schema, path+"."+key)...)
+			}
+		}
+	case []any:
+		if schema.Items != nil && schema.Items.Schema != nil {
+			for i, item := range value {
+				missing = append(missing, missingDefaults(item, schema.Items.Schema, fmt.Sprintf("%s[%d]", path, i))...)
+			}
+		}
+	}
+	return missing
 }
 
 var (

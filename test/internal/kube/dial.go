@@ -31,14 +31,20 @@ func (c *Client) forwarded(namespace, service, port string) http.RoundTripper {
 		IdleConnTimeout:        idleForwarded,
 		MaxResponseHeaderBytes: maxHeader,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			pod, number, err := c.endpoint(ctx, namespace, service, port)
-			if err != nil {
-				return nil, err
-			}
-			return c.dialPod(ctx, pod, number)
+			return c.Dial(ctx, namespace, service, port)
 		},
 	})
 	return made.(http.RoundTripper)
+}
+
+// Dial connects to a port of a Service, by forwarding a port of one of its Ready pods. It returns an error if there is no
+// such pod.
+func (c *Client) Dial(ctx context.Context, namespace, service, port string) (net.Conn, error) {
+	pod, number, err := c.endpoint(ctx, namespace, service, port)
+	if err != nil {
+		return nil, err
+	}
+	return c.dialPod(ctx, pod, number)
 }
 
 // endpoint returns a Ready pod of a Service, and the pod's port behind a port of the

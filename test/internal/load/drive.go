@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -28,10 +29,10 @@ type Drive struct {
 	name    string
 }
 
-// Start starts a load of that profile on the release's renderer, in place of one of that name that may still run, and
+// Start starts a load of that profile on its renderer, in place of one of that name that may still run, and
 // returns when its pod runs.
 func Start(ctx context.Context, r kube.Release, name string, profile Profile) (*Drive, error) {
-	job, err := Job(r.Namespace, name, r.RendererURL(), profile)
+	job, err := Job(r.Namespace, name, cmp.Or(profile.URL, r.RendererURL()), profile)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,8 @@ type Profile struct {
 	// Path is where frames are asked for, on a renderer other than the reference renderer: whether such a frame was in
 	// budget is told by the client's clock, as nothing else tells it. Empty is the reference renderer's own path.
 	Path string
+	// URL is the renderer, such as "http://stream:9000". Empty is the release's own.
+	URL string
 	// Mark is the time from which the first frame out of budget is looked for.
 	Mark time.Duration
 }

@@ -1,0 +1,92 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/guest"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
+)
+
+// TestOwnWorkload: a StatefulSet and a Deployment that are in the cluster already are scaled in turn by a release that has
+// no renderer of its own, and the doctor finds every link of theirs.
+func TestOwnWorkload(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+
+	s.Step("the cluster has a StatefulSet and a Deployment, of a pod each")
+	s.Apply(guest.Namespace(s.Release.Namespace))
+	apply(s, "workloads")
+	s.Cleanup(func() { removeWorkloads(s) })
+
+	for _, workload := range []struct{ kind, name string }{{"StatefulSet", "stream"}, {"Deployment", "viewer"}} {
+		s.Step("the release scales the %s to its minimum", workload.kind)
+		require.NoError(t, s.Upgrade(harness.Upgrade{
+			Examples: []string{"local"},
+			Values:   []string{filepath.Join("testdata", "own-workload.yaml")},
+			Set: map[string]string{
+				"autoscaling.target.kind":          workload.kind,
+				"autoscaling.target.name":          workload.name,
+				"autoscaling.target.podLabels.app": workload.name,
+			},
+		}))
+		s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), readyPods(s.Release, workload.name, 2))...)
+		printed, err := s.HelmTest()
+		require.NoError(t, err, printed)
+		assert.Contains(t, printed, "Every link holds.")
+
+		s.Step("frames for three pods: late frames and demand bring pods")
+		const rate = 3 * otherFramesPerSecond
+		d := s.Offer(load.Profile{
+			URL: fmt.Sprintf("http://%s.%s.svc:9000", workload.name, s.Release.Namespace), Path: "/view", Budget: otherBudget,
+			Stages: []load.Stage{{FramesPerSecond: rate}, {FramesPerSecond: rate, Duration: storyTimeout}},
+		})
+		s.WaitFor(2*time.Minute, readyPods(s.Release, workload.name, 4))
+		s.Cut(d)
+	}
+}
+
+// readyPods is met when at least that many Ready pods have the label app with that value.
+func readyPods(r kube.Release, app string, want int) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("at least %d Ready pods of %s", want, app), Unmet: func(ctx context.Context) error {
+		pods, err := r.LivePods(ctx, r.Namespace, "app="+app)
+		if err != nil {
+			return err
+		}
+		ready := 0
+		for _, pod := range pods {
+			for _, condition := range pod.Status.Conditions {
+				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+					ready++
+				}
+			}
+		}
+		if ready < want {
+			return fmt.Errorf("there are %d", ready)
+		}
+		return nil
+	}}
+}
+
+// removeWorkloads deletes what testdata/workloads.yaml has.
+func removeWorkloads(s *harness.Story) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	options, namespace := metav1.DeleteOptions{}, s.Release.Namespace
+	assert.NoError(s, s.Release.AppsV1().StatefulSets(namespace).Delete(ctx, "stream", options))
+	assert.NoError(s, s.Release.AppsV1().Deployments(namespace).Delete(ctx, "viewer", options))
+	for _, name := range []string{"stream", "viewer"} {
+		assert.NoError(s, s.Release.CoreV1().Services(namespace).Delete(ctx, name, options))
+	}
+}
