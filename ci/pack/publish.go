@@ -61,8 +61,9 @@ type Archived struct {
 type artifact struct {
 	tag   name.Tag
 	image v1.Image
-	// same reports whether what the tag names already is as good as the image, although its digest is another.
-	same func(there v1.Image) (bool, error)
+	// same reports whether what the tag names already is the same but for its digest, and whether it is as good: a package
+	// without its signature is not. Nil is never.
+	same func(there v1.Image) (same, asGood bool, err error)
 }
 
 // Publish pushes the images, and last the chart, whose defaults name them by their digests. It pushes nothing before it
@@ -195,8 +196,8 @@ func (a artifact) there(options []remote.Option, replace bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if same, err := a.same(image); err != nil || same {
-			return same, err
+		if same, asGood, err := a.same(image); err != nil || same {
+			return asGood, err
 		}
 	}
 	if replace {
@@ -363,15 +364,16 @@ func ofChart(registry, path string) (chart artifact, done func(), err error) {
 	}
 	// A tag has no plus sign, so Helm writes an underscore for it.
 	chart.tag, err = name.NewTag(registry+"/"+base+":"+strings.ReplaceAll(version, "+", "_"), name.StrictValidation)
-	chart.same = func(there v1.Image) (bool, error) {
+	chart.same = func(there v1.Image) (same, asGood bool, err error) {
 		manifest, err := there.Manifest()
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
 		has := func(what func(v1.Descriptor) bool) bool { return slices.ContainsFunc(manifest.Layers, what) }
+		same = has(func(layer v1.Descriptor) bool { return layer.Digest.String() == result.Chart.Digest })
 		// Each signature is another, so that of the same package may stay.
-		return has(func(layer v1.Descriptor) bool { return layer.Digest.String() == result.Chart.Digest }) &&
-			(!signed || has(func(layer v1.Descriptor) bool { return layer.MediaType == helmregistry.ProvLayerMediaType })), nil
+		asGood = same && (!signed || has(func(layer v1.Descriptor) bool { return layer.MediaType == helmregistry.ProvLayerMediaType }))
+		return same, asGood, nil
 	}
 	return chart, done, err
 }

@@ -178,6 +178,9 @@ func TestPublishingAgain(t *testing.T) {
 func TestPublishingASignedChart(t *testing.T) {
 	s := newShop(t)
 	p := publication(t, s.address)
+	require.NoError(t, Publish(t.Context(), io.Discard, p))
+	s.taken()
+
 	var public string
 	p.Keyring, public = keyring.New(t, "Holograph release")
 	p.Key = "Holograph release"
@@ -189,7 +192,7 @@ func TestPublishingASignedChart(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Pull(s.address+"/holograph:0.1.0", helmregistry.PullOptWithProv(true))
 	require.NoError(t, err, "the signature is in the registry")
-	s.taken()
+	assert.Equal(t, []string{"holograph:0.1.0"}, s.taken(), "a signature is added to the package that is there without one")
 
 	require.NoError(t, Publish(t.Context(), io.Discard, p))
 	assert.Empty(t, s.taken(), "the package that is there is signed, although each signature is another")
