@@ -118,6 +118,10 @@ func TestPublishedChartNamesWhatWasPushed(t *testing.T) {
 	assert.Equal(t, []string{"acme/holograph-renderer:0.1.0", "acme/holograph-doctor:0.1.0", "acme/holograph:0.1.0"}, s.taken(),
 		"the order of what was pushed: the chart comes last, because it names the images")
 
+	manifest, err := remote.Get(mustTag(t, p.Registry+"/holograph:0.1.0"))
+	require.NoError(t, err)
+	assert.Contains(t, string(manifest.Manifest), `"org.opencontainers.image.created":"1980-01-01T00:00:00Z"`, "the time of the day would make another digest each time")
+
 	client, err := helmregistry.NewClient(helmregistry.ClientOptPlainHTTP())
 	require.NoError(t, err)
 	pulled, err := client.Pull(p.Registry + "/holograph:0.1.0")

@@ -25,15 +25,19 @@ func (s *Story) TakeFromNode(images ...image.Image) {
 	s.Helper()
 	ctx, cancel := s.Within(nodeTimeout)
 	defer cancel()
+	var archives []string
+	for _, img := range images {
+		archive, cached, err := img.Archive()
+		require.NoError(s, err)
+		require.True(s, cached, "%s must be in the cache, from which the node gets it again", img.Ref)
+		archives = append(archives, archive)
+	}
 	s.Cleanup(func() {
 		// s.Context() has ended before the cleanups.
 		ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
 		defer cancel()
-		for _, img := range images {
-			archive, cached, err := img.Archive()
-			if assert.NoError(s, err) && assert.True(s, cached, "%s must be in the cache", img.Ref) {
-				assert.NoError(s, s.cluster.LoadArchive(ctx, archive), "loading %s again", img.Ref)
-			}
+		for _, archive := range archives {
+			assert.NoError(s, s.cluster.LoadArchive(ctx, archive))
 		}
 	})
 	for _, img := range images {
