@@ -97,6 +97,10 @@ sign: ## The package with its provenance: make sign KEY=NAME KEYRING=FILE
 verify: ## Who signed the package: make verify KEYRING=FILE
 	@go run ./ci/pack verify --keyring "$(KEYRING)"
 
+.PHONY: publish
+publish: ## Push images and chart: make publish REGISTRY=ghcr.io/acme [KEY=NAME KEYRING=FILE] [FORCE=1]
+	@go run ./ci/pack publish --registry "$(REGISTRY)" --key "$(KEY)" --keyring "$(KEYRING)" --passphrase-file "$(PASSPHRASE_FILE)" $(if $(FORCE),--force)
+
 ##@ Simulate
 
 # The simulator is a module of its own: it pins the Kubernetes that it simulates.

@@ -240,6 +240,18 @@ func (c *Cluster) Node() string { return c.Name + "-control-plane" }
 // Engine is the name of the container engine's command.
 func (c *Cluster) Engine() string { return c.engine.Name }
 
+// Exec runs a command in the node, with stdin as its input, and returns what it printed.
+func (c *Cluster) Exec(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+	call := c.engine.Command(append([]string{"exec", "--interactive", c.Node()}, args...)...)
+	call.Stdin = stdin
+	return call.Output(ctx)
+}
+
+// LoadArchive brings the image of an archive into the node, also one that was there before.
+func (c *Cluster) LoadArchive(ctx context.Context, archive string) error {
+	return c.run(ctx, loadTimeout, nil, "load", "image-archive", archive, "--name", c.Name)
+}
+
 // exists reports whether there is such a cluster. One that is not the owner's is an
 // error: nothing may be done to it, and no other of that name can be made.
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
@@ -399,7 +411,7 @@ func (c *Cluster) load(ctx context.Context, out io.Writer, archives []string) er
 		}
 		loaded++
 		group.Go(func() error {
-			if err := c.run(ctx, loadTimeout, nil, "load", "image-archive", archive, "--name", c.Name); err != nil {
+			if err := c.LoadArchive(ctx, archive); err != nil {
 				return err
 			}
 			return os.WriteFile(mark, nil, 0o644)

@@ -1,16 +1,19 @@
-// Command pack makes the chart's package, signs it and verifies it. `make package`,
-// `make sign` and `make verify` run it. It is not part of ci, as Helm's library takes a fresh machine
-// minutes to compile: 700 packages beside the 300 of ci.
+// Command pack makes the chart's package, signs it, verifies it, and publishes it with its images.
+// `make package`, `make sign`, `make verify` and `make publish` run it. It is not part of ci, as
+// Helm's library takes a fresh machine minutes to compile: 700 packages beside the 300 of ci.
 package main
 
 import (
 	"archive/tar"
 	"compress/gzip"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -21,16 +24,18 @@ import (
 )
 
 func main() {
-	if err := run(os.Stdout, os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-const usage = "usage: go run ./ci/pack [sign --key NAME --keyring FILE [--passphrase-file FILE] | verify --keyring FILE]"
+const usage = "usage: go run ./ci/pack [sign --key NAME --keyring FILE [--passphrase-file FILE] | verify --keyring FILE | publish --registry HOST/PATH [--key NAME --keyring FILE [--passphrase-file FILE]] [--force]]"
 
-// run makes the package, and signs it or verifies the one that is there.
-func run(out io.Writer, args []string) error {
+// run makes the package, and signs it, publishes it, or verifies the one that is there.
+func run(ctx context.Context, out io.Writer, args []string) error {
 	command := ""
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
@@ -40,6 +45,8 @@ func run(out io.Writer, args []string) error {
 	key := flags.String("key", "", "name of the key, or part of it")
 	keyring := flags.String("keyring", "", "file that holds the key")
 	passphrase := flags.String("passphrase-file", "", "file that holds the key's passphrase")
+	registry := flags.String("registry", "", "registry to publish to")
+	force := flags.Bool("force", false, "replaces what is published already")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return fmt.Errorf("%s", usage)
 	}
@@ -76,6 +83,19 @@ func run(out io.Writer, args []string) error {
 		report, err := Verify(path, *keyring)
 		fmt.Fprint(out, report)
 		return err
+	case command == "publish" && (*key == "") == (*keyring == ""):
+		if err := checkRegistry(*registry); err != nil {
+			return err
+		}
+		images, release, err := ownImages(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return Publish(ctx, out, Publication{
+			Chart: chart, Folder: filepath.Join(artifacts, "publish"), Registry: *registry, Images: images,
+			Key: *key, Keyring: *keyring, PassphraseFile: *passphrase, Force: *force,
+		})
 	}
 	return fmt.Errorf("%s", usage)
 }

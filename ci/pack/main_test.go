@@ -100,7 +100,7 @@ func TestProvenance(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"pack"}, {"sign"}, {"sign", "--key", "k"}, {"verify"}, {"sign", "--key", "k", "--keyring", "r", "more"}} {
-		assert.ErrorContains(t, run(nil, args), "usage:", args)
+	for _, args := range [][]string{{"pack"}, {"sign"}, {"sign", "--key", "k"}, {"verify"}, {"publish", "--registry", "registry.example", "--key", "k"}, {"sign", "--key", "k", "--keyring", "r", "more"}} {
+		assert.ErrorContains(t, run(t.Context(), nil, args), "usage:", args)
 	}
 }

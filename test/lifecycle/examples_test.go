@@ -87,4 +87,8 @@ func TestEnvironments(t *testing.T) {
 	}
 	s.Uninstall()
 	s.WaitFor(time.Minute, s.NothingLeft())
+
+	s.Step("install the defaults, whose image was loaded into the node")
+	_, err := s.Helm("install", s.Release.Name, s.Chart, "--dry-run=server")
+	assert.NoError(s, err, "a node that lists the image is enough")
 }

@@ -8,14 +8,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"holograph/ci/image"
 	"holograph/ci/pack/keyring"
 	"holograph/ci/program"
 	"holograph/ci/repo"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/wait"
 )
@@ -67,27 +73,73 @@ http: {addr: %q}
 
 // published is a signed chart in a registry.
 type published struct {
-	// reference and flags are the arguments with which helm installs it.
-	reference string
-	flags     []string
+	// reference and flags are the arguments with which helm installs it; archive is the package itself.
+	reference, archive string
+	flags              []string
+	// images are the references of the images that were pushed, with their digests, by their components.
+	images map[chart.Component]string
 }
 
-// publish signs the chart's package and pushes it to the registry, as the documentation says.
+// publish runs `make publish` to a registry at that address, signed by a new key.
 func publish(s *harness.Story, address string) published {
 	s.Helper()
 	root, err := repo.Root()
 	require.NoError(s, err)
 	secret, public := keyring.New(s, "Holograph")
-	sign := exec.CommandContext(s.Context(), "make", "--silent", "sign", "KEY=Holograph", "KEYRING="+secret)
-	sign.Dir = root
-	output, err := sign.Output()
-	require.NoError(s, err)
-	// It prints the path of the package on the first line, and that of the provenance file on the second.
-	archive, _, _ := strings.Cut(string(output), "\n")
-	_, err = s.Helm("push", archive, "oci://"+address+"/charts", "--plain-http")
-	require.NoError(s, err)
-	return published{
-		reference: "oci://" + address + "/charts/holograph",
+	push := exec.CommandContext(s.Context(), "make", "--silent", "publish", "REGISTRY="+address+"/acme", "KEY=Holograph", "KEYRING="+secret)
+	push.Dir = root
+	var failure strings.Builder
+	push.Stderr = &failure
+	output, err := push.Output()
+	require.NoError(s, err, failure.String())
+	p := published{
+		reference: "oci://" + address + "/acme/holograph",
 		flags:     []string{"--plain-http", "--verify", "--keyring", public},
+		images:    map[chart.Component]string{},
 	}
+	require.Contains(s, string(output), "helm upgrade --install holograph "+p.reference+" --version ", "make publish prints how to install")
+	for line := range strings.Lines(string(output)) {
+		line = strings.TrimSpace(line)
+		if pushed, is := strings.CutPrefix(line, "pushed: "); is {
+			for _, component := range []chart.Component{chart.Renderer, chart.Doctor} {
+				if strings.Contains(pushed, "/holograph-"+string(component)+":") {
+					p.images[component] = pushed
+				}
+			}
+		}
+		if archive, is := strings.CutPrefix(line, "The chart's package: "); is {
+			p.archive = archive
+		}
+	}
+	require.Len(s, p.images, 2, "make publish printed: %s", output)
+	require.FileExists(s, p.archive)
+	return p
+}
+
+// ownImages are those that the chart's defaults name and no registry has.
+func ownImages(t require.TestingT) []image.Image {
+	all, err := image.Chart()
+	require.NoError(t, err)
+	return slices.DeleteFunc(all, func(img image.Image) bool { return !img.Local })
+}
+
+// pulled checks that a component's pods run the image that was pushed, and that the node pulled it.
+func pulled(s *harness.Story, component chart.Component, want string) {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	repository, digest, _ := strings.Cut(want, "@")
+	repository = repository[:strings.LastIndex(repository, ":")]
+	pods := s.PodsOf(component)
+	require.NotEmpty(s, pods, "pods of the %s", component)
+	for _, pod := range pods {
+		assert.Equal(s, want, pod.Spec.Containers[0].Image, "image that pod %s asks for", pod.Name)
+		require.NotEmpty(s, pod.Status.ContainerStatuses, "container statuses of pod %s", pod.Name)
+		assert.Equal(s, repository+"@"+digest, pod.Status.ContainerStatuses[0].ImageID, "image that pod %s runs", pod.Name)
+	}
+	events, err := s.Release.CoreV1().Events(s.Release.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=Pulled"})
+	require.NoError(s, err)
+	assert.True(s, slices.ContainsFunc(events.Items, func(event corev1.Event) bool {
+		return strings.Contains(event.Message, fmt.Sprintf("Successfully pulled image %q", want))
+	}), "no event says that the node pulled %s", want)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holograph/ci/program"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
 	"holograph/test/internal/load"
@@ -58,23 +59,28 @@ const upgradePods = 2.5
 // storyTimeout is longer than the story needs its load, which it ends after 45 s on an idle machine.
 const storyTimeout = 5 * time.Minute
 
-// TestRelease: an upgrade and a rollback under load keep the replicas that the autoscaler chose, and every frame is
-// answered. An uninstalled release leaves no object behind.
+// TestRelease: what `make publish` pushed to a registry installs on a node that holds none of it. An upgrade and a rollback
+// under load keep the replicas that the autoscaler chose, and every frame is answered. An uninstalled release leaves no
+// object behind. Without the registry, the chart of the checkout says before it is installed that its image is nowhere.
 func TestRelease(t *testing.T) {
 	withEachHelm(t, func(s *harness.Story, _ program.Program) {
-		s.Step("sign the chart and push it to a registry")
+		s.Step("publish the images and the signed chart, and leave neither image in the node")
 		address := registry(s)
-		chart := publish(s, address)
+		release := publish(s, address)
+		s.ServeToNode(address)
+		s.TakeFromNode(ownImages(s)...)
 
 		s.Step("install it from there")
 		checkout := s.Chart
-		s.Chart = chart.reference
-		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: chart.flags}))
-		s.Chart = checkout
+		s.Chart = release.reference
+		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: release.flags}))
+		s.Chart = release.archive
 		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
+		pulled(s, chart.Renderer, release.images[chart.Renderer])
 		printed, err := s.HelmTest()
 		require.NoError(s, err, printed)
 		assert.Contains(s, printed, "Every link holds.")
+		pulled(s, chart.Doctor, release.images[chart.Doctor])
 		pod := s.MeasurePod()
 
 		s.Step("ask for more frames than the minimum of pods can render")
@@ -100,6 +106,11 @@ func TestRelease(t *testing.T) {
 		s.Step("uninstall")
 		require.Contains(s, strings.Join(s.Objects(), "\n"), "APIService", "objects of the release: those without a namespace must be among them, or NothingLeft proves too little")
 		s.Uninstall()
+		s.WaitFor(time.Minute, s.NothingLeft())
+
+		s.Step("install the checkout's chart, whose image no registry and no node has")
+		_, err = s.Helm("install", s.Release.Name, checkout)
+		assert.ErrorContains(s, err, "renderer.image.repository: must name an image that nodes can pull or hold", "an image that is nowhere must be refused before anything is installed")
 		s.WaitFor(time.Minute, s.NothingLeft())
 	})
 }

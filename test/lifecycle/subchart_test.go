@@ -31,8 +31,11 @@ func TestSubchart(t *testing.T) {
 	ctx, cancel := s.Within(4 * time.Minute)
 	defer cancel()
 
+	// As the harness does for a release of the checkout's chart.
+	loaded := map[string]string{"holograph.renderer.image.pullPolicy": "Never"}
+
 	s.Step("install a chart that depends on Holograph")
-	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}}))
+	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}, Set: loaded}))
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	deployment, err := s.Release.Deployment(ctx)
 	require.NoError(t, err)

@@ -100,6 +100,8 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) error {
 	fmt.Fprintln(out, "Installing charts/holograph with values-examples/local.yaml.")
 	err = command.Command{Dir: root, Log: "helm", Args: []string{
 		helm, "upgrade", "--install", release, filepath.Join("charts", "holograph"), "--values", filepath.Join("values-examples", "local.yaml"),
+		// The image was loaded a moment ago, and the node lists it half a minute later.
+		"--set", "renderer.image.pullPolicy=Never",
 		"--namespace", release, "--create-namespace", "--kubeconfig", c.Kubeconfig, "--wait", "--timeout", "3m",
 	}}.Run(ctx)
 	if err == nil {

@@ -6,6 +6,7 @@ them out of one.
 */}}
 {{- define "holograph.validate.pods" -}}
 {{- include "holograph.validate.images" . }}
+{{- include "holograph.validate.unpublished" . }}
 {{- if .Values.renderer.enabled }}
 {{- $renderer := .Values.renderer }}
 {{- $ports := list (dict "name" "http" "containerPort" $renderer.port) }}
@@ -40,6 +41,28 @@ them out of one.
 {{- end }}
 {{- if not (or $image.tag $image.digest (has $component (list "renderer" "doctor"))) }}
 {{- include "holograph.refuse" (printf "%s.image: must have a tag or a digest (got neither), because the chart's appVersion (%s) is the default of the renderer and the doctor only: write the tag." $component $.Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+An image of the host localhost is in no registry: it is on the nodes, or its pods never start. A node lists what it holds,
+up to 50 images and half a minute late, so pullPolicy Never, with which nodes pull nothing, says more than the lists do. Then
+nodes are not looked up, for which Helm needs the right to list them.
+*/}}
+{{- define "holograph.validate.unpublished" -}}
+{{- $image := .Values.renderer.image }}
+{{- $reference := include "holograph.image" (dict "context" . "image" $image) }}
+{{- if and .Values.renderer.enabled (eq (include "holograph.image.host" $reference) "localhost") (ne $image.pullPolicy "Never") }}
+{{- $nodes := dig "items" list (default dict (lookup "v1" "Node" "" "")) }}
+{{- $held := false }}
+{{- range $nodes }}
+{{- range dig "status" "images" list . }}
+{{- $held = or $held (has $reference (default list .names)) }}
+{{- end }}
+{{- end }}
+{{- if and $nodes (not $held) }}
+{{- include "holograph.refuse" (printf "renderer.image.repository: must name an image that nodes can pull or hold (got %s), because it is in no registry and no node of this cluster lists it: write your own renderer's image there, as values-examples/own-renderer.yaml does, or build this one with `make images`, load it into every node and write renderer.image.pullPolicy: Never." $reference) }}
 {{- end }}
 {{- end }}
 {{- end }}

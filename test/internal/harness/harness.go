@@ -103,7 +103,9 @@ type Story struct {
 	// Artifacts is the folder for the story's data and pictures and, if it fails, its diagnostics.
 	Artifacts string
 
-	cluster *cluster.Cluster
+	// checkout is the folder of this checkout's chart.
+	checkout string
+	cluster  *cluster.Cluster
 	// others are the stories that At returned.
 	others []*Story
 	// fixes undo the faults of Break. broken says that there was a fault, and wasHealthy that every link held before it.
@@ -134,6 +136,7 @@ func New(t *testing.T) *Story {
 		T:         t,
 		Release:   kube.Release{Client: shared.client, Namespace: releaseName, Name: releaseName},
 		Chart:     chart,
+		checkout:  chart,
 		Artifacts: artifacts,
 		cluster:   shared.cluster,
 	}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -65,6 +66,14 @@ func (s *Story) Upgrade(u Upgrade) error {
 	s.Helper()
 	options := s.helmOptions()
 	options.SetValues = u.Set
+	if s.Chart == s.checkout {
+		// The images were loaded into the node. It lists them half a minute later, for which the chart would look.
+		options.SetValues = maps.Clone(u.Set)
+		if options.SetValues == nil {
+			options.SetValues = map[string]string{}
+		}
+		options.SetValues["renderer.image.pullPolicy"] = "Never"
+	}
 	for _, example := range u.Examples {
 		path, err := repo.Path("values-examples", example+".yaml")
 		require.NoError(s, err)

@@ -130,7 +130,8 @@ func install(ctx context.Context, out io.Writer, c *cluster.Cluster) ([]policyFl
 	var group errgroup.Group
 	for i, f := range fleets {
 		group.Go(func() error {
-			extra := []string{"--values", "test/sim/bench/values/pods.yaml"}
+			// The image was loaded into the node.
+			extra := []string{"--values", "test/sim/bench/values/pods.yaml", "--set", "renderer.image.pullPolicy=Never"}
 			for _, file := range f.values {
 				extra = append(extra, "--values", file)
 			}
