@@ -230,7 +230,7 @@ func TestSelectorsInjectNoQuery(t *testing.T) {
 				}
 			}
 		}
-		for _, pods := range [][]string{{`a"} or vector(1) or up{pod="`}, {"a", `b"}) or vector(1) #`}, {"a\n", "`"}, {"$1", "<<.Series>>"}} {
+		for _, pods := range [][]string{{`a"} or vector(1) or up{pod="`}, {"a", `b"} or vector(1) #`}, {"a\n", "`"}, {"$1", "<<.Series>>"}} {
 			query := rule.Query(t, series, "film", pods...)
 			_, left := asked(query)
 			assert.Equal(t, skeleton, left, "the pods %q change more of the query than what they select: %s", pods, query)
