@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -176,45 +174,6 @@ func Unbind(c chart.Component) Fault {
 		return remove(ctx, s.Release.RbacV1().RoleBindings(s.Release.Namespace), s.name(c))
 	}
 }
-
-// Revoke takes one verb on a resource from a component's Role. What the component's pods have read before stays with them:
-// [Story.Restart] has them begin anew.
-func Revoke(c chart.Component, verb, resource string) Fault {
-	return func(ctx context.Context, s *Story) (Fix, error) {
-		return edit(ctx, s.Release.RbacV1().Roles(s.Release.Namespace), s.name(c), func(now *rbacv1.Role) error {
-			for i := range now.Rules {
-				rule := &now.Rules[i]
-				if !slices.Contains(rule.Resources, resource) || !slices.Contains(rule.Verbs, verb) {
-					continue
-				}
-				rule.Verbs = slices.DeleteFunc(rule.Verbs, func(granted string) bool { return granted == verb })
-				if len(rule.Verbs) == 0 {
-					now.Rules = slices.Delete(now.Rules, i, i+1)
-				}
-				return nil
-			}
-			return fmt.Errorf("Role %s does not grant %s on %s", now.Name, verb, resource)
-		}, func(now, before *rbacv1.Role) { now.Rules = before.Rules })
-	}
-}
-
-// DeleteClusterBinding takes a role in the whole cluster away from a component's ServiceAccount. The binding has the names
-// of the release, the component and the role.
-func DeleteClusterBinding(c chart.Component, role string) Fault {
-	return func(ctx context.Context, s *Story) (Fix, error) {
-		return remove(ctx, s.Release.RbacV1().ClusterRoleBindings(), s.clusterName(c)+role)
-	}
-}
-
-// DeleteSystemBinding takes a role in kube-system away from a component's ServiceAccount.
-func DeleteSystemBinding(c chart.Component, role string) Fault {
-	return func(ctx context.Context, s *Story) (Fix, error) {
-		return remove(ctx, s.Release.RbacV1().RoleBindings("kube-system"), s.clusterName(c)+role)
-	}
-}
-
-// clusterName is the beginning of the name of a component's objects outside the release's namespace.
-func (s *Story) clusterName(c chart.Component) string { return s.Release.Namespace + ":" + s.name(c) }
 
 // MisdirectAPI has the API server look for the custom metrics API at a Service that does not exist.
 func MisdirectAPI() Fault {
