@@ -122,6 +122,15 @@ func ofCertManager(binary string) (Image, error) {
 	}, err
 }
 
+// KubeNetworkPolicies returns the image of what enforces NetworkPolicies on a node.
+func KubeNetworkPolicies() (Image, error) {
+	version, err := program.KubeNetworkPolicies.Version()
+	return Image{
+		Ref:     "registry.k8s.io/networking/kube-network-policies:" + version,
+		Program: program.KubeNetworkPolicies, Binary: "netpol", Path: "/bin/netpol",
+	}, err
+}
+
 // Front returns the image of what stands before a platform team's Prometheus.
 func Front() (Image, error) {
 	version, err := repo.AppVersion()

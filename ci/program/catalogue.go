@@ -58,6 +58,9 @@ var (
 	CertManager = foreign("cert-manager")
 	// MetricsServer serves pods' CPU use, for the comparison with a policy that scales on it.
 	MetricsServer = foreign("metrics-server")
+	// KubeNetworkPolicies enforces NetworkPolicies on the node, for the story of a stranger's pod: kind's own network is
+	// without them.
+	KubeNetworkPolicies = foreign("kube-network-policies")
 	// K6 sends the load.
 	K6 = foreign("k6")
 	// Helm installs the chart; the tests render with the same version's library, so the
@@ -92,11 +95,12 @@ var odd = map[string]Program{
 	"prometheus-operator": {LDFlags: "-X github.com/prometheus/common/version.Version=%s"},
 	"keda":                {LDFlags: "-X github.com/kedacore/keda/v2/version.Version=%s"},
 	// kubeadm, the API server and the clients compare these versions.
-	"kubernetes": {LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s"},
-	"etcd":       {Renamed: "etcd"},
-	"containerd": {LDFlags: "-X github.com/containerd/containerd/v2/version.Version=%s"},
-	"runc":       {LDFlags: "-X main.version=%s", Tags: "seccomp,netgo,osusergo", CGO: true},
-	"cri-tools":  {LDFlags: "-X sigs.k8s.io/cri-tools/pkg/version.Version=%s"},
+	"kubernetes":            {LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s"},
+	"etcd":                  {Renamed: "etcd"},
+	"kube-network-policies": {Renamed: "netpol"},
+	"containerd":            {LDFlags: "-X github.com/containerd/containerd/v2/version.Version=%s"},
+	"runc":                  {LDFlags: "-X main.version=%s", Tags: "seccomp,netgo,osusergo", CGO: true},
+	"cri-tools":             {LDFlags: "-X sigs.k8s.io/cri-tools/pkg/version.Version=%s"},
 }
 
 // foreign describes the program that a folder of ci/modules pins.

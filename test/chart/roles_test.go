@@ -62,7 +62,7 @@ func TestComponentsMayOnlyDoTheirWork(t *testing.T) {
 		why string
 	}{
 		chart.Renderer: {map[string][]string{}, "a renderer calls no Kubernetes API"},
-		chart.Prometheus: {map[string][]string{"holograph": {"get,list,watch pods. "}},
+		chart.Prometheus: {map[string][]string{"holograph": {"list,watch pods. "}},
 			"service discovery lists and watches pods, and nothing else of Prometheus calls the API"},
 		chart.KubeStateMetrics: {map[string][]string{"holograph": {"list,watch horizontalpodautoscalers.autoscaling ", "list,watch deployments.apps "}},
 			"it lists and watches the resources that --resources names"},
@@ -136,6 +136,41 @@ func TestRenderersGetNoToken(t *testing.T) {
 		assert.Equal(t, automount, *pod.AutomountServiceAccountToken, "automountServiceAccountToken of the renderer's pods")
 	}
 	assert.NotContains(t, strings.Join(rendersWithoutAccount(t), " "), "holograph-renderer", "the ServiceAccount of a release that creates none")
+}
+
+// TestNoTokenWithoutRights: in every way to install the chart, a pod that is given a token has a Role that the token is for.
+func TestNoTokenWithoutRights(t *testing.T) {
+	t.Parallel()
+	with := 0
+	for mode, values := range renderings(t) {
+		rendered := chart.Render(t, values)
+		accounts, bound := map[string]*corev1.ServiceAccount{}, map[string]bool{}
+		for _, account := range chart.Of[*corev1.ServiceAccount](t, rendered) {
+			accounts[account.Name] = account
+		}
+		bind := func(subjects []rbacv1.Subject) {
+			for _, subject := range subjects {
+				bound[subject.Name] = bound[subject.Name] || subject.Kind == "ServiceAccount" && subject.Namespace == chart.DefaultNamespace
+			}
+		}
+		for _, binding := range chart.Of[*rbacv1.RoleBinding](t, rendered) {
+			bind(binding.Subjects)
+		}
+		for _, binding := range chart.Of[*rbacv1.ClusterRoleBinding](t, rendered) {
+			bind(binding.Subjects)
+		}
+		for name, pod := range podSpecs(t, rendered) {
+			mounted := pod.AutomountServiceAccountToken
+			if account := accounts[pod.ServiceAccountName]; mounted == nil && account != nil {
+				mounted = account.AutomountServiceAccountToken
+			}
+			if mounted == nil || *mounted {
+				with++
+				assert.True(t, bound[pod.ServiceAccountName], "%s: the pods of %s get a token of the ServiceAccount %q, which no Role is bound to: a credential that nothing uses", mode, name, pod.ServiceAccountName)
+			}
+		}
+	}
+	assert.Positive(t, with, "pods with a token")
 }
 
 // rendersWithoutAccount returns the names of the ServiceAccounts of a release whose renderers use one that exists.

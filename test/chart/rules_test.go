@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	klabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/promtool"
@@ -173,4 +175,66 @@ func TestTotalsAreOfTheDeploymentThatIsAskedFor(t *testing.T) {
 		selectors = append(selectors, selected)
 		assert.Equal(t, selectors[0], selected, "the query for %q selects other series than that for a name: %s", name, query)
 	}
+}
+
+// TestSelectorsInjectNoQuery: anyone who may read metrics, or write an autoscaler, may send a selector of series with the
+// request. What Kubernetes takes for a selector narrows each series of the query, and leaves the rest of it what it is;
+// names of pods that no API server takes do not either.
+func TestSelectorsInjectNoQuery(t *testing.T) {
+	t.Parallel()
+	asked := func(query string) (asked []*parser.VectorSelector, skeleton string) {
+		expression, err := promtool.Parse(query)
+		if err != nil {
+			return nil, ""
+		}
+		parser.Inspect(expression, func(node parser.Node, _ []parser.Node) error {
+			if selector, ok := node.(*parser.VectorSelector); ok {
+				kept := *selector
+				asked = append(asked, &kept)
+				selector.LabelMatchers = []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, selector.Name)}
+			}
+			return nil
+		})
+		return asked, expression.String()
+	}
+	taken := 0
+	for i, rule := range chart.Render(t, chart.Set("signals.demand.metricType", "Pods")).AdapterConfig(t).Rules {
+		series := []string{"holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total"}[i]
+		before, skeleton := asked(rule.Query(t, series, "film", "a"))
+		require.NotEmpty(t, before)
+		for _, text := range []string{
+			"view=left", "view!=left", "view in (left,right)", "view notin (left)", "view", "!view", "namespace=other", "pod!=a", "pod in (a,b,c.d)", "container=sidecar",
+			`view="} or vector(1) #`, `view=x"} or vector(1) or up{a="`, "view=.+", "view in (.*,x)", "view}=1", "a.b/c=d", "a-b=c", "on=x", "__name__=up", "__name__ in (up,down)",
+			"view=\\", "view=`", "view=$1", "view=<<.Series>>", "job=x,view=y", "view>1", "vie\nw=1", "offset=1", "{__name__=up}", `"view"=x`,
+		} {
+			selector, err := klabels.Parse(text)
+			if err != nil {
+				continue // The API server and the adapter parse it in the same way, and refuse it.
+			}
+			namer, err := chart.Namer(rule.DiscoveryRule)
+			require.NoError(t, err)
+			if _, err := namer.QueryForSeries(series, schema.GroupResource{Resource: "pods"}, "film", selector, "a"); err != nil {
+				continue
+			}
+			query := rule.QueryWith(t, series, "film", selector, "a")
+			after, left := asked(query)
+			if after == nil {
+				continue // Prometheus refuses it.
+			}
+			taken++
+			assert.Equal(t, skeleton, left, "the selector %q changes more of the query than what it selects: %s", text, query)
+			require.Len(t, after, len(before), "series that are asked for with the selector %q", text)
+			for n := range before {
+				for _, matcher := range before[n].LabelMatchers {
+					assert.Contains(t, after[n].LabelMatchers, matcher, "the selector %q removes a condition: it may only narrow %s", text, before[n])
+				}
+			}
+		}
+		for _, pods := range [][]string{{`a"} or vector(1) or up{pod="`}, {"a", `b"} or vector(1) #`}, {"a\n", "`"}, {"$1", "<<.Series>>"}} {
+			query := rule.Query(t, series, "film", pods...)
+			_, left := asked(query)
+			assert.Equal(t, skeleton, left, "the pods %q change more of the query than what they select: %s", pods, query)
+		}
+	}
+	assert.Greater(t, taken, 20, "selectors that became a query")
 }

@@ -61,20 +61,27 @@ func (r AdapterRule) Label(resource string) string {
 // Query returns the PromQL that the adapter sends when it is asked for the metric of some pods of a namespace.
 func (r AdapterRule) Query(t testing.TB, series, namespace string, pods ...string) string {
 	t.Helper()
-	return r.query(t, series, schema.GroupResource{Resource: "pods"}, namespace, pods...)
+	return r.QueryWith(t, series, namespace, labels.Everything(), pods...)
+}
+
+// QueryWith returns the same where the request has a selector of series too, as spec.metrics[].pods.metric.selector of an
+// autoscaler is one.
+func (r AdapterRule) QueryWith(t testing.TB, series, namespace string, selector labels.Selector, pods ...string) string {
+	t.Helper()
+	return r.query(t, series, schema.GroupResource{Resource: "pods"}, namespace, selector, pods...)
 }
 
 // TotalQuery returns the PromQL that the adapter sends when it is asked for the metric of a Deployment.
 func (r AdapterRule) TotalQuery(t testing.TB, series, namespace, deployment string) string {
 	t.Helper()
-	return r.query(t, series, schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, namespace, deployment)
+	return r.query(t, series, schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, namespace, labels.Everything(), deployment)
 }
 
-func (r AdapterRule) query(t testing.TB, series string, resource schema.GroupResource, namespace string, names ...string) string {
+func (r AdapterRule) query(t testing.TB, series string, resource schema.GroupResource, namespace string, selector labels.Selector, names ...string) string {
 	t.Helper()
 	namer, err := Namer(r.DiscoveryRule)
 	require.NoError(t, err)
-	query, err := namer.QueryForSeries(series, resource, namespace, labels.Everything(), names...)
+	query, err := namer.QueryForSeries(series, resource, namespace, selector, names...)
 	require.NoError(t, err)
 	return string(query)
 }

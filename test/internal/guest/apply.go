@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/pod-security-admission/api"
 
 	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
@@ -30,9 +31,10 @@ const servedTimeout = 30 * time.Second
 // manager is the field manager of what the tests apply.
 const manager = "holograph-test"
 
-// Namespace returns the manifest of a namespace.
+// Namespace returns the manifest of a namespace that refuses every pod that is not of the restricted Pod Security
+// Standard.
 func Namespace(name string) []byte {
-	return fmt.Appendf(nil, "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", name)
+	return fmt.Appendf(nil, "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels: {%s: %s}\n", name, api.EnforceLevelLabel, api.LevelRestricted)
 }
 
 // Apply applies the objects of a YAML stream on the server, in their order. Fields that another manager owns are taken

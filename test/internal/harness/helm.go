@@ -15,6 +15,7 @@ import (
 
 	"holograph/ci/program"
 	"holograph/ci/repo"
+	"holograph/test/internal/guest"
 )
 
 // helmTimeout bounds each of helm's own waits. An installation with the images in the node takes 20 s.
@@ -61,9 +62,11 @@ func (s *Story) UpgradeWith(set map[string]string, examples ...string) {
 	require.NoError(s, s.Upgrade(Upgrade{Examples: examples, Set: set}))
 }
 
-// Upgrade is Install for stories that give more than values, or that look at the error.
+// Upgrade is Install for stories that give more than values, or that look at the error. The release's namespace enforces
+// the restricted Pod Security Standard, which Helm would not make it do.
 func (s *Story) Upgrade(u Upgrade) error {
 	s.Helper()
+	s.Apply(guest.Namespace(s.Release.Namespace))
 	options := s.helmOptions()
 	options.SetValues = u.Set
 	if s.Chart == s.checkout {
@@ -83,7 +86,7 @@ func (s *Story) Upgrade(u Upgrade) error {
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
 	defer cancel()
 	options.ExtraArgs = map[string][]string{"upgrade": append(u.Flags,
-		"--install", "--create-namespace", "--reset-values", "--wait", "--timeout", helmTimeout.String())}
+		"--install", "--reset-values", "--wait", "--timeout", helmTimeout.String())}
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 

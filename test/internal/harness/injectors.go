@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -17,6 +18,7 @@ import (
 
 	"holograph/ci/command"
 	"holograph/test/internal/chart"
+	"holograph/test/internal/guest"
 	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
 )
@@ -197,24 +199,79 @@ func CutOff(c chart.Component) Fault {
 		if len(rules) == 0 {
 			return nil, fmt.Errorf("%s has no pods", s.name(c))
 		}
-		var applied [][]string
-		iptables := func(ctx context.Context, action string, rule []string) error {
-			return command.Command{Args: append([]string{s.cluster.Engine(), "exec", s.cluster.Node(), "iptables", "--wait", action}, rule...)}.Run(ctx)
+		return s.iptables(ctx, rules...)
+	}
+}
+
+// iptables adds rules to the node, each before those that are there. The fix removes them.
+func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
+	run := func(ctx context.Context, action string, rule []string) error {
+		return s.onNode(ctx, append([]string{"iptables", "--wait", action}, rule...)...).Run(ctx)
+	}
+	var applied [][]string
+	fix := func(ctx context.Context) error {
+		var failed []error
+		for _, rule := range applied {
+			failed = append(failed, run(ctx, "--delete", rule))
 		}
-		fix := func(ctx context.Context) error {
-			var failed []error
-			for _, rule := range applied {
-				failed = append(failed, iptables(ctx, "--delete", rule))
+		return errors.Join(failed...)
+	}
+	for _, rule := range rules {
+		if err := run(ctx, "--insert", rule); err != nil {
+			return fix, err
+		}
+		applied = append(applied, rule)
+	}
+	return fix, nil
+}
+
+// onNode is a command in the node's container.
+func (s *Story) onNode(ctx context.Context, args ...string) command.Command {
+	return command.Command{Args: append([]string{s.cluster.Engine(), "exec", s.cluster.Node()}, args...)}
+}
+
+// EnforcePolicies has the node enforce NetworkPolicies, as the networks of many clusters do and kind's does not: it runs
+// kube-network-policies, which judges the first packet of each connection. That program hands packets to itself by a rule
+// of nftables for which a kernel needs CONFIG_NFT_QUEUE. Not every kernel has it, so a rule of iptables does the same:
+// the target NFQUEUE is older. As upstream's rule, it leaves out what root sends on the node, such as the kubelet's probes
+// and the API server's requests.
+func EnforcePolicies() Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		manifest, err := guest.NetworkPolicies(ctx)
+		if err != nil {
+			return nil, err
+		}
+		const namespace, name = "kube-system", "kube-network-policies"
+		stop := func(ctx context.Context) error {
+			return errors.Join(
+				s.Release.AppsV1().DaemonSets(namespace).Delete(ctx, name, metav1.DeleteOptions{}),
+				s.Release.CoreV1().ServiceAccounts(namespace).Delete(ctx, name, metav1.DeleteOptions{}),
+				s.Release.RbacV1().ClusterRoleBindings().Delete(ctx, name, metav1.DeleteOptions{}),
+				s.Release.RbacV1().ClusterRoles().Delete(ctx, name, metav1.DeleteOptions{}),
+			)
+		}
+		if err := guest.Apply(ctx, s.Release.Client, manifest); err != nil {
+			return stop, err
+		}
+		// Until it reads the queue, the kernel drops what is handed to it.
+		err = wait.For(ctx, breakTimeout, wait.Condition{Name: name + " to read packets", Unmet: func(ctx context.Context) error {
+			queues, err := s.onNode(ctx, "cat", "/proc/net/netfilter/nfnetlink_queue").Output(ctx)
+			for line := range strings.Lines(queues) {
+				if number, _, _ := strings.Cut(strings.TrimSpace(line), " "); number == guest.PolicyQueue {
+					return nil
+				}
 			}
-			return errors.Join(failed...)
-		}
-		for _, rule := range rules {
-			if err := iptables(ctx, "--insert", rule); err != nil {
-				return fix, err
+			if err == nil {
+				err = fmt.Errorf("nothing reads queue %s of the node", guest.PolicyQueue)
 			}
-			applied = append(applied, rule)
+			return err
+		}})
+		if err != nil {
+			return stop, err
 		}
-		return fix, nil
+		remove, err := s.iptables(ctx, []string{"POSTROUTING", "--table", "mangle", "--match", "conntrack", "--ctstate", "NEW",
+			"--match", "owner", "!", "--uid-owner", "0", "--jump", "NFQUEUE", "--queue-num", guest.PolicyQueue})
+		return func(ctx context.Context) error { return errors.Join(remove(ctx), stop(ctx)) }, err
 	}
 }
 

@@ -59,10 +59,6 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	k6, err := image.K6()
-	if err != nil {
-		return nil, err
-	}
 	stages, err := json.Marshal(p.Stages)
 	if err != nil {
 		return nil, fmt.Errorf("writing the stages of the load: %w", err)
@@ -77,47 +73,13 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 		{Name: "FRAMES_VUS", Value: strconv.Itoa(p.VUs())},
 		{Name: "FRAMES_SLICE_MS", Value: milliseconds(p.Slice)},
 		{Name: "FRAMES_MARK_MS", Value: milliseconds(p.Mark)},
-		// k6 asks for its configuration below HOME and goes on without one.
-		{Name: "HOME", Value: "/"},
-		{Name: "K6_NO_USAGE_REPORT", Value: "true"},
-		{Name: "K6_AUTO_EXTENSION_RESOLUTION", Value: "false"},
 	}
 	// Measured: 90 MB with 125 VUs, 126 MB with 250. The limit is twice that, for k6 keeps every latency.
 	memory := *resource.NewQuantity(int64(128+p.VUs()/2)<<20, resource.BinarySI)
 
-	container := corev1.Container{
-		Name:    "k6",
-		Image:   k6.Ref,
-		Command: []string{"/usr/bin/k6"},
-		// Without an address k6 does not open its REST API.
-		Args: []string{"run", "--quiet", "--no-color", "--address", "", "/load/" + scriptName},
-		Env:  environment,
-		Resources: corev1.ResourceRequirements{
-			// No CPU limit: throttled, k6 would start frames late and blame the renderer.
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: memory},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
-		},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: new(false),
-			ReadOnlyRootFilesystem:   new(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		},
-		VolumeMounts: []corev1.VolumeMount{{Name: "script", MountPath: "/load", ReadOnly: true}},
-	}
-	pod := corev1.PodSpec{
-		RestartPolicy:                corev1.RestartPolicyNever,
-		AutomountServiceAccountToken: new(false),
-		EnableServiceLinks:           new(false),
-		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:   new(true),
-			RunAsUser:      new(int64(65532)),
-			RunAsGroup:     new(int64(65532)),
-			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
-		Containers: []corev1.Container{container},
-		Volumes: []corev1.Volume{{Name: "script", VolumeSource: corev1.VolumeSource{
-			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}},
-		}}},
+	pod, err := Runner(name, scriptName, environment, memory)
+	if err != nil {
+		return nil, err
 	}
 
 	// Two minutes are for the pod to be scheduled and its image pulled.
@@ -132,6 +94,49 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 			Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(name)}, Spec: pod},
 		},
 	}, nil
+}
+
+// Runner returns a pod that runs a script with k6 once. The script is a key of the ConfigMap of that name in the pod's
+// namespace, and reads the environment. The pod meets the restricted Pod Security Standard, and uses no more than memory.
+func Runner(configMap, script string, environment []corev1.EnvVar, memory resource.Quantity) (corev1.PodSpec, error) {
+	k6, err := image.K6()
+	return corev1.PodSpec{
+		RestartPolicy:                corev1.RestartPolicyNever,
+		AutomountServiceAccountToken: new(false),
+		EnableServiceLinks:           new(false),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   new(true),
+			RunAsUser:      new(int64(65532)),
+			RunAsGroup:     new(int64(65532)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{{
+			Name:    "k6",
+			Image:   k6.Ref,
+			Command: []string{"/usr/bin/k6"},
+			// Without an address k6 does not open its REST API.
+			Args: []string{"run", "--quiet", "--no-color", "--address", "", "/load/" + script},
+			Env: append(environment,
+				// k6 asks for its configuration below HOME and goes on without one.
+				corev1.EnvVar{Name: "HOME", Value: "/"},
+				corev1.EnvVar{Name: "K6_NO_USAGE_REPORT", Value: "true"},
+				corev1.EnvVar{Name: "K6_AUTO_EXTENSION_RESOLUTION", Value: "false"}),
+			Resources: corev1.ResourceRequirements{
+				// No CPU limit: throttled, k6 would start frames late and blame the renderer.
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: memory},
+				Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
+			},
+			SecurityContext: &corev1.SecurityContext{
+				AllowPrivilegeEscalation: new(false),
+				ReadOnlyRootFilesystem:   new(true),
+				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			},
+			VolumeMounts: []corev1.VolumeMount{{Name: "script", MountPath: "/load", ReadOnly: true}},
+		}},
+		Volumes: []corev1.Volume{{Name: "script", VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap}},
+		}}},
+	}, err
 }
 
 func milliseconds(d time.Duration) string {
