@@ -386,7 +386,7 @@ func (p Program) Build(ctx context.Context) (string, error) {
 
 // withStubs returns a new folder with the program's go.mod, in which the module is a copy that has the Stubs: Go embeds
 // no file from outside a module, and allows no overlay of the module cache.
-func (p Program) withStubs(ctx context.Context) (folder string, err error) {
+func (p Program) withStubs(ctx context.Context) (_ string, err error) {
 	pinned, err := p.Module()
 	if err != nil {
 		return "", err
@@ -399,21 +399,22 @@ func (p Program) withStubs(ctx context.Context) (folder string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if folder, err = os.MkdirTemp("", "holograph-"+p.Name+"-"); err != nil {
+	made, err := os.MkdirTemp("", "holograph-"+p.Name+"-")
+	if err != nil {
 		return "", err
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(folder)
+			os.RemoveAll(made)
 		}
 	}()
 	// A relative path, which the binary names, is the same on every machine.
 	const copied = "module"
-	if err := os.CopyFS(filepath.Join(folder, copied), os.DirFS(sources)); err != nil {
+	if err := os.CopyFS(filepath.Join(made, copied), os.DirFS(sources)); err != nil {
 		return "", err
 	}
 	for _, file := range p.Stubs {
-		path := filepath.Join(folder, copied, file)
+		path := filepath.Join(made, copied, file)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return "", err
 		}
@@ -429,11 +430,11 @@ func (p Program) withStubs(ctx context.Context) (folder string, err error) {
 		if file == "go.mod" {
 			content = fmt.Appendf(content, "\nreplace %s => ./%s\n", pinned.Path, copied)
 		}
-		if err := os.WriteFile(filepath.Join(folder, file), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(made, file), content, 0o644); err != nil {
 			return "", err
 		}
 	}
-	return folder, nil
+	return made, nil
 }
 
 // Binary makes sure that the program is built and returns one binary's path.
