@@ -115,7 +115,8 @@ func calls(ctx context.Context, s *harness.Story) (all []call, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return all, json.Unmarshal(text, &all)
+	err = json.Unmarshal(text, &all)
+	return all, err
 }
 
 // errNever is the error of last for an alert that the receiver was never told of.
