@@ -135,7 +135,8 @@ func program(path, version string) ([]cyclonedx.Component, error) {
 
 // module is the component of a Go module, of what replaces it where something does.
 func module(m *debug.Module) cyclonedx.Component {
-	for m.Replace != nil {
+	// A folder in place of a module is that module with files added.
+	for m.Replace != nil && m.Replace.Version != "" {
 		m = m.Replace
 	}
 	purl := "pkg:golang/" + m.Path + "@" + escape(m.Version)

@@ -89,6 +89,15 @@ func ofPrometheusOperator(repository, binary string) (Image, error) {
 	}, err
 }
 
+// Alertmanager returns the image of what tells people of alerts.
+func Alertmanager() (Image, error) {
+	version, err := program.Alertmanager.Version()
+	return Image{
+		Ref:     "quay.io/prometheus/alertmanager:" + version,
+		Program: program.Alertmanager, Binary: "alertmanager", Path: "/bin/alertmanager",
+	}, err
+}
+
 // KEDAOperator returns the image of what makes autoscalers of ScaledObjects.
 func KEDAOperator() (Image, error) { return ofKEDA("keda", "operator", "/keda") }
 
@@ -141,6 +150,12 @@ func Front() (Image, error) {
 func OtherRenderer() (Image, error) {
 	version, err := repo.AppVersion()
 	return Image{Ref: "localhost/other-renderer:" + version, Program: program.OtherRenderer, Binary: "other-renderer", Path: "/other-renderer", Local: true}, err
+}
+
+// Pager returns the image of what stands for the service that calls people.
+func Pager() (Image, error) {
+	version, err := repo.AppVersion()
+	return Image{Ref: "localhost/holograph-pager:" + version, Program: program.Pager, Binary: "pager", Path: "/pager", Local: true}, err
 }
 
 // MetricsServer returns the image that serves pods' CPU use to the autoscaler.

@@ -21,6 +21,8 @@ var (
 	// OtherRenderer shares nothing with the reference renderer, for the story that describes a
 	// renderer by values alone. Its exporter is the same binary.
 	OtherRenderer = Program{Name: "other-renderer", Own: "./test/sources/otherrenderer"}
+	// Pager stands for the service that calls people, for the story about what reaches them.
+	Pager = Program{Name: "pager", Own: "./test/faults/pager"}
 )
 
 // The foreign programs that something asks for by name.
@@ -61,6 +63,8 @@ var (
 	// KubeNetworkPolicies enforces NetworkPolicies on the node, for the story of a stranger's pod: kind's own network is
 	// without them.
 	KubeNetworkPolicies = foreign("kube-network-policies")
+	// Alertmanager tells people of alerts, where a story is about what reaches them.
+	Alertmanager = foreign("alertmanager")
 	// K6 sends the load.
 	K6 = foreign("k6")
 	// Helm installs the chart; the tests render with the same version's library, so the
@@ -93,7 +97,9 @@ var odd = map[string]Program{
 	"prometheus": {LDFlags: "-X github.com/prometheus/common/version.Version=%s",
 		Tags: "remove_all_sd,enable_kubernetes_sd,enable_dns_sd"},
 	"prometheus-operator": {LDFlags: "-X github.com/prometheus/common/version.Version=%s"},
-	"keda":                {LDFlags: "-X github.com/kedacore/keda/v2/version.Version=%s"},
+	// Its pages are made by npm, and are not in the module.
+	"alertmanager": {LDFlags: "-X github.com/prometheus/common/version.Version=%s", Stubs: []string{"ui/app/dist/index.html"}},
+	"keda":         {LDFlags: "-X github.com/kedacore/keda/v2/version.Version=%s"},
 	// kubeadm, the API server and the clients compare these versions.
 	"kubernetes":            {LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s"},
 	"etcd":                  {Renamed: "etcd"},
@@ -137,5 +143,5 @@ func All() ([]Program, error) {
 
 // Own returns the programs of this repository that go into images.
 func Own() []Program {
-	return []Program{Renderer, Doctor, Front, OtherRenderer}
+	return []Program{Renderer, Doctor, Front, OtherRenderer, Pager}
 }

@@ -42,7 +42,13 @@ type Program struct {
 	Tags string
 	// CGO links C libraries, statically.
 	CGO bool
+	// Stubs are files that the sources embed and that the module on the proxy lacks, such as pages that npm makes, by
+	// their paths in the module. The program is built with one line of text in place of each.
+	Stubs []string
 }
+
+// stub is the content of each of a program's Stubs.
+const stub = "Built from its Go module, which does not hold this file.\n"
 
 // buildFlags are the same for every program. -mod=readonly: what go.sum does not
 // list is not built. -trimpath and -buildvcs=false: the same sources give the same
@@ -218,6 +224,9 @@ func (p Program) Key() (string, error) {
 		return "", err
 	}
 	recipe := []string{contents, runtime.GOOS, runtime.GOARCH, toolchain, strings.Join(buildFlags, " "), linkerFlags, flags, p.Tags, fmt.Sprint(p.CGO)}
+	if len(p.Stubs) > 0 {
+		recipe = append(recipe, stub, strings.Join(p.Stubs, ","))
+	}
 	packages, err := p.Packages()
 	if err != nil {
 		return "", err
@@ -351,6 +360,12 @@ func (p Program) Build(ctx context.Context) (string, error) {
 	if p.CGO {
 		cgo = "CGO_ENABLED=1"
 	}
+	if len(p.Stubs) > 0 {
+		if folder, err = p.withStubs(ctx); err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(folder)
+	}
 	err = cache.Publish(dir, func(temporary string) error {
 		if err := os.MkdirAll(temporary, 0o755); err != nil {
 			return err
@@ -374,6 +389,59 @@ func (p Program) Build(ctx context.Context) (string, error) {
 		}.Run(ctx)
 	})
 	return dir, err
+}
+
+// withStubs returns a new folder with the program's go.mod, in which the module is a copy that has the Stubs: Go embeds
+// no file from outside a module, and allows no overlay of the module cache.
+func (p Program) withStubs(ctx context.Context) (_ string, err error) {
+	pinned, err := p.Module()
+	if err != nil {
+		return "", err
+	}
+	sources, err := p.ModuleDir(ctx)
+	if err != nil {
+		return "", err
+	}
+	root, err := repo.Path(p.Folder)
+	if err != nil {
+		return "", err
+	}
+	made, err := os.MkdirTemp("", "holograph-"+p.Name+"-")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(made)
+		}
+	}()
+	// A relative path, which the binary names, is the same on every machine.
+	const copied = "module"
+	if err := os.CopyFS(filepath.Join(made, copied), os.DirFS(sources)); err != nil {
+		return "", err
+	}
+	for _, file := range p.Stubs {
+		path := filepath.Join(made, copied, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(path, []byte(stub), 0o644); err != nil {
+			return "", err
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			return "", err
+		}
+		if file == "go.mod" {
+			content = fmt.Appendf(content, "\nreplace %s => ./%s\n", pinned.Path, copied)
+		}
+		if err := os.WriteFile(filepath.Join(made, file), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return made, nil
 }
 
 // Binary makes sure that the program is built and returns one binary's path.

@@ -18,7 +18,8 @@ type Set string
 
 // The sets. The stories of ./test need none.
 const (
-	// Faults is for test/faults, which looks at a page in a browser and has NetworkPolicies enforced.
+	// Faults is for test/faults, which looks at a page in a browser, has NetworkPolicies enforced, and looks at what an
+	// Alertmanager is told.
 	Faults Set = "faults"
 	// Sources is for test/sources, with the other ways to serve the metric.
 	Sources Set = "sources"
@@ -39,7 +40,7 @@ type content struct {
 }
 
 var sets = map[Set]content{
-	Faults:    {images: []func() (image.Image, error){image.KubeNetworkPolicies}, browser: true},
+	Faults:    {images: []func() (image.Image, error){image.KubeNetworkPolicies, image.Alertmanager, image.Pager}, browser: true},
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},

@@ -39,7 +39,7 @@ type scaledObject struct {
 		Triggers []struct {
 			Type, Name, MetricType string
 			Metadata               map[string]string
-			AuthenticationRef      struct{ Name string }
+			AuthenticationRef      struct{ Name, Kind string }
 		}
 	}
 }
@@ -150,6 +150,30 @@ func TestKEDAThresholds(t *testing.T) {
 		values := chart.Parse(t, "signals: {overruns: {target: "+`"`+target+`"`+"}}")
 		trigger := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), values)).Spec.Triggers[0]
 		assert.InDelta(t, want, parseNumber(t, trigger.Metadata["threshold"]), 1e-12, target)
+	}
+}
+
+// TestKEDAHasAnIdentityOfItsOwn: with a TriggerAuthentication of the cluster's, such as one for a cloud identity, the
+// triggers of the signals name it and the chart makes none.
+func TestKEDAHasAnIdentityOfItsOwn(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `
+prometheus: {enabled: false, url: "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1"}
+keda:
+  authenticationRef: {name: aws, kind: ClusterTriggerAuthentication}
+  metadata: {awsRegion: eu-central-1}
+  triggers: [{type: cron, name: show, metadata: {start: "0 8 * * *"}}]`))
+	triggers := renderedScaledObject(t, rendered).Spec.Triggers
+	require.Len(t, triggers, 3, "triggers: two signals and one of the values")
+	for _, trigger := range triggers[:2] {
+		assert.Equal(t, "aws", trigger.AuthenticationRef.Name, "authentication of %s", trigger.Name)
+		assert.Equal(t, "ClusterTriggerAuthentication", trigger.AuthenticationRef.Kind, "kind of the authentication of %s", trigger.Name)
+		assert.Equal(t, "eu-central-1", trigger.Metadata["awsRegion"], "region of %s", trigger.Name)
+		assert.NotContains(t, trigger.Metadata, "authModes", "%s: KEDA refuses modes beside a cloud identity", trigger.Name)
+	}
+	assert.Empty(t, triggers[2].AuthenticationRef.Name, "authentication of a trigger of the values, which names its own")
+	for _, object := range rendered.Objects {
+		assert.NotEqual(t, "TriggerAuthentication", object.Kind(), "the chart makes none beside the one that is named")
 	}
 }
 

@@ -28,6 +28,24 @@ var refusalsOfScaling = map[string]refusal{
 	"trigger with the name of a signal": {
 		`{autoscaling: {provider: keda}, keda: {triggers: [{type: cron, name: demand}]}}`,
 		`keda.triggers[0].name: must be unique (got demand, which another trigger has), because KEDA refuses a ScaledObject with one name twice and does not scale: write another name.`},
+	"identity without KEDA": {
+		`keda: {authenticationRef: {name: aws}}`,
+		`keda.authenticationRef.name: must be empty with autoscaling.provider hpa (got aws), because only KEDA uses it: write autoscaling.provider: keda, or prometheus.auth for the adapter.`},
+	"identity for the embedded Prometheus": {
+		`{autoscaling: {provider: keda}, keda: {authenticationRef: {name: aws}}}`,
+		`keda.authenticationRef.name: must be empty where prometheus.enabled is true (got aws), because KEDA must show the embedded Prometheus its login, which the chart hands to KEDA: remove it.`},
+	"identity beside a login": {
+		`{autoscaling: {provider: keda}, keda: {authenticationRef: {name: aws}}, prometheus: {enabled: false, url: "https://prometheus.example", auth: {basicAuth: {existingSecret: login}}}}`,
+		`keda.authenticationRef.name: must be empty with credentials in prometheus.auth, prometheus.tls.clientSecret or prometheus.headersFrom (got aws), because a trigger names only one authentication: remove one of the two.`},
+	"query in KEDA's metadata": {
+		`{autoscaling: {provider: keda}, keda: {metadata: {query: up}}}`,
+		`keda.metadata.query: must not be set (got a value), because the chart writes it itself: write signals.`},
+	"missing values read as 0": {
+		`{autoscaling: {provider: keda}, keda: {metadata: {ignoreNullValues: "true"}}}`,
+		`keda.metadata.ignoreNullValues: must not be set (got a value), because KEDA must not read a missing value as 0 and remove pods: remove it.`},
+	"modes of an authentication that is not named": {
+		`{autoscaling: {provider: keda}, keda: {metadata: {authModes: basic}}}`,
+		`keda.metadata.authModes: must not be set without keda.authenticationRef.name (got a value), because the chart writes it for prometheus.auth: remove it, or name the TriggerAuthentication that holds the credentials.`},
 	"idle at the minimum": {
 		`{autoscaling: {provider: keda, minReplicas: 0}, keda: {idleReplicaCount: 0, triggers: [{type: cron}]}}`,
 		`keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas.`},

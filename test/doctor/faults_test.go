@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -646,10 +649,11 @@ var faults = map[string]fault{
 		unseen: true,
 	},
 	"a login of before": {
-		wrong:  func(_ *testing.T, c *cluster) { c.login = "Basic of-now" },
-		link:   "prometheus",
-		cause:  "http://holograph-prometheus.holograph.svc:9090 does not answer queries: query vector(1): client_error: client error: 401",
-		remedy: "read its log: kubectl --namespace holograph logs deployment/holograph-prometheus",
+		wrong: func(_ *testing.T, c *cluster) { c.login = "Basic of-now" },
+		link:  "prometheus",
+		cause: "http://holograph-prometheus.holograph.svc:9090 does not answer queries: query vector(1): client_error: client error: 401",
+		remedy: "wait two minutes if its login was just changed; after that, compare the keys authorization and web.yaml " +
+			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.generation",
 	},
 	"person who may not read the description": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -728,6 +732,52 @@ func examine(t *testing.T, c *cluster) report.Report {
 	t.Helper()
 	s := settings{release: chart.DefaultRelease}
 	return s.examine(t.Context(), c.client(t), namespace)
+}
+
+// TestPrometheusThatLetsNobodyIn: where another Prometheus answers 401 or 403, the doctor names the values that hold the
+// credentials, and says that it could not look where KEDA has others than the doctor.
+func TestPrometheusThatLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	const own, keda, identity = `{prometheus: {enabled: false, url: URL}}`,
+		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: URL}}`,
+		`{autoscaling: {provider: keda}, keda: {authenticationRef: {name: aws}}, prometheus: {enabled: false, url: URL}}`
+	for title, test := range map[string]struct {
+		values, remedy string
+		verdict        report.Verdict
+	}{
+		"the adapter": {values: own, verdict: report.IsBroken,
+			remedy: "write credentials that it accepts under prometheus.auth"},
+		"KEDA": {values: keda, verdict: report.IsBroken,
+			remedy: "write credentials that it accepts under prometheus.auth, or name KEDA's own in keda.authenticationRef"},
+		"KEDA with an identity": {values: identity, verdict: report.CouldNotLook,
+			remedy: "KEDA logs in with TriggerAuthentication aws of keda.authenticationRef, which the doctor cannot; see what KEDA says: kubectl --namespace holograph describe scaledobjects"},
+	} {
+		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+			t.Run(fmt.Sprintf("%s, %d", title, status), func(t *testing.T) {
+				t.Parallel()
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+				t.Cleanup(server.Close)
+				found := examine(t, healthy(t, strings.ReplaceAll(test.values, "URL", server.URL)))
+				link := found.Broken()
+				if test.verdict == report.CouldNotLook {
+					link = found.Unseen()
+				}
+				require.NotNil(t, link, "the doctor does not find it:\n%s", found.Text())
+				assert.Equal(t, test.verdict, found.Verdict)
+				assert.Equal(t, "prometheus", link.Name)
+				assert.Contains(t, link.Cause, strconv.Itoa(status))
+				assert.Equal(t, test.remedy, link.Remedy, "the remedy, which must name where credentials are written: the cluster does reach this Prometheus")
+			})
+		}
+	}
+	t.Run("a URL that the caller names", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+		t.Cleanup(server.Close)
+		code, stdout, _ := doctor(t, healthy(t, ""), "--prometheus", server.URL)
+		assert.Equal(t, exitCouldNotLook, code, stdout)
+		assert.Contains(t, stdout, "run helm test holograph, whose pod has the credentials", "the release's credentials are not sent to a URL that the caller names")
+	})
 }
 
 // A release that KEDA scales has KEDA's links in place of the adapter's.

@@ -218,8 +218,9 @@ func (s settings) read(ctx context.Context, c *kube.Client, namespace string) (d
 		if p.Prometheus == nil {
 			p.Prometheus = &description.Prometheus{ScrapeInterval: defaultScrapeInterval}
 		}
-		// Whoever opened another way there has let themselves in.
+		// A caller who opened another way there has logged in on it.
 		p.Prometheus.URL, p.Prometheus.Access = s.prometheus, kube.Access{}
+		p.Prometheus.Given, p.Prometheus.Elsewhere = true, false
 	}
 	return p, nil
 }

@@ -87,7 +87,7 @@ func TestMainDrainsOnSIGTERM(t *testing.T) {
 	assert.Equal(t, 0, <-exit)
 }
 
-// Whoever stops a pod repeats SIGTERM; the frames that it has taken are answered all the same.
+// A pod that is stopped may get SIGTERM several times; the frames that it has taken are answered all the same.
 func TestMoreSIGTERMsChangeNothing(t *testing.T) {
 	ctx, stop := untilSignal()
 	defer stop()

@@ -202,6 +202,24 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- include "holograph.refuse" (printf "prometheus.headers.%s: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them." $name) }}
 {{- end }}
 {{- end }}
+{{- $modes := include "holograph.keda.authModes" . }}
+{{- with .Values.keda.authenticationRef.name }}
+{{- if $.Values.prometheus.enabled }}
+{{- include "holograph.refuse" (printf "keda.authenticationRef.name: must be empty where prometheus.enabled is true (got %s), because KEDA must show the embedded Prometheus its login, which the chart hands to KEDA: remove it." .) }}
+{{- else if $modes }}
+{{- include "holograph.refuse" (printf "keda.authenticationRef.name: must be empty with credentials in prometheus.auth, prometheus.tls.clientSecret or prometheus.headersFrom (got %s), because a trigger names only one authentication: remove one of the two." .) }}
+{{- end }}
+{{- end }}
+{{- range $name := keys .Values.keda.metadata | sortAlpha }}
+{{- $key := get (dict "serverAddress" "prometheus.url" "query" "signals" "threshold" "target of the signal" "customHeaders" "prometheus.headers") $name }}
+{{- if $key }}
+{{- include "holograph.refuse" (printf "keda.metadata.%s: must not be set (got a value), because the chart writes it itself: write %s." $name $key) }}
+{{- else if eq $name "ignoreNullValues" }}
+{{- include "holograph.refuse" "keda.metadata.ignoreNullValues: must not be set (got a value), because KEDA must not read a missing value as 0 and remove pods: remove it." }}
+{{- else if and (eq $name "authModes") (not $.Values.keda.authenticationRef.name) }}
+{{- include "holograph.refuse" "keda.metadata.authModes: must not be set without keda.authenticationRef.name (got a value), because the chart writes it for prometheus.auth: remove it, or name the TriggerAuthentication that holds the credentials." }}
+{{- end }}
+{{- end }}
 {{- if gt (len $access.headersFrom) 1 }}
 {{- include "holograph.refuse" (printf "prometheus.headersFrom: must be one header where KEDA queries Prometheus (got %s), because its scaler takes only one header from a Secret: keep one." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}

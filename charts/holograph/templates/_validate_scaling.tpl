@@ -8,10 +8,13 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $keda $autoscaling.metrics }}
 {{- include "holograph.refuse" (printf "autoscaling.metrics: must be empty with autoscaling.provider keda (got %d), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers." (len $autoscaling.metrics)) }}
 {{- end }}
-{{- range $key := list "triggers" "scalingModifiers" }}
+{{- range $key := list "triggers" "scalingModifiers" "metadata" }}
 {{- if and $hpa (get $.Values.keda $key) }}
 {{- include "holograph.refuse" (printf "keda.%s: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it." $key) }}
 {{- end }}
+{{- end }}
+{{- if and $hpa .Values.keda.authenticationRef.name }}
+{{- include "holograph.refuse" (printf "keda.authenticationRef.name: must be empty with autoscaling.provider hpa (got %s), because only KEDA uses it: write autoscaling.provider: keda, or prometheus.auth for the adapter." .Values.keda.authenticationRef.name) }}
 {{- end }}
 {{- $names := include "holograph.signals" . | splitList " " }}
 {{- range $index, $trigger := .Values.keda.triggers }}

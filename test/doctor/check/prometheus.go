@@ -49,14 +49,33 @@ var Prometheus = Link{
 			cause := fmt.Sprintf("%s does not answer queries: %v", kube.Address(at.URL), plain(err))
 			// In the cluster, and with the release's own login, the doctor shows what the adapter does. Elsewhere it
 			// has less to show.
-			if hasNoFile(err) || turnedAway(err) && !s.Inside && at.Login == nil {
+			if hasNoFile(err) || turnedAway(err) && at.Given {
 				return "", &Unseen{Cause: cause,
 					Remedy: "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
+			}
+			if turnedAway(err) {
+				return "", s.notLetIn(cause)
 			}
 			return "", ofProxied(err, &Broken{Cause: cause, Remedy: remedy})
 		}
 		return kube.Address(at.URL) + " answers", nil
 	},
+}
+
+// notLetIn says what to do about a Prometheus that answers 401 or 403 to the credentials that the release has for it.
+func (s subject) notLetIn(cause string) error {
+	at := s.Path.Prometheus
+	switch {
+	case at.Identity != "":
+		return &Unseen{Cause: cause, Remedy: fmt.Sprintf("KEDA logs in with %s of keda.authenticationRef, which the doctor cannot; see what KEDA says: %s",
+			at.Identity, s.kubectl("describe scaledobjects"))}
+	case at.Deployment != "":
+		return &Broken{Cause: cause, Remedy: "wait two minutes if its login was just changed; after that, compare the keys authorization and web.yaml " +
+			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.generation"}
+	case s.Autoscaler != nil && s.Autoscaler.ScaledObject != "":
+		return &Broken{Cause: cause, Remedy: "write credentials that it accepts under prometheus.auth, or name KEDA's own in keda.authenticationRef"}
+	}
+	return &Broken{Cause: cause, Remedy: "write credentials that it accepts under prometheus.auth"}
 }
 
 // workloadRuns says what keeps a Deployment of the chart from serving.

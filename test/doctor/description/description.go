@@ -97,6 +97,10 @@ type Prometheus struct {
 	// Deployment is the embedded one's; empty for another Prometheus.
 	Deployment     string `json:"deployment,omitempty"`
 	ScrapeInterval string `json:"scrapeInterval"`
+	// Identity is what KEDA logs in with instead, by kind and name, and what the doctor cannot show.
+	Identity string `json:"identity,omitempty"`
+	// Given says that the caller named the URL, and that the release's credentials are not meant for it.
+	Given bool `json:"-"`
 	// Elsewhere says that the files of its access are another machine's.
 	Elsewhere bool `json:"-"`
 }
@@ -182,7 +186,7 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 	if err == nil && p.Prometheus != nil && !c.Inside {
 		login := p.Prometheus.Login
 		p.Prometheus.Elsewhere = p.Prometheus.Files() && login == nil
-		// Whoever may write here has others read no Secret of somebody else's.
+		// Anyone who may write here could otherwise have others read a Secret that they may not read themselves.
 		if login != nil && login.Namespace != namespace {
 			return Path{}, fmt.Errorf("ConfigMap %s in %s describes a login in the namespace %s, want it in %[2]s: no Secret of another namespace is read", list.Items[0].Name, namespace, login.Namespace)
 		}

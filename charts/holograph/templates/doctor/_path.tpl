@@ -90,6 +90,13 @@ prometheus:
   deployment: {{ include "holograph.prometheus.name" . | quote }}
   {{- end }}
   scrapeInterval: {{ .Values.prometheus.scrapeInterval | quote }}
+  {{- if include "holograph.autoscaling.keda" . }}
+  {{- with .Values.keda.authenticationRef }}
+  {{- if .name }}
+  identity: {{ printf "%s %s" .kind .name | quote }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
   {{- if ne .Values.prometheus.verb "POST" }}
   verb: {{ .Values.prometheus.verb | quote }}
   {{- end }}

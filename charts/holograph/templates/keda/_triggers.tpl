@@ -49,11 +49,21 @@ One prometheus trigger a signal, and keda.triggers.
     {{- with $headers }}
     customHeaders: {{ join "," . | quote }}
     {{- end }}
+    {{- range $name, $value := $.Values.keda.metadata }}
+    {{ $name }}: {{ $value | quote }}
+    {{- end }}
     {{- with $modes }}
     authModes: {{ . | quote }}
   authenticationRef:
     name: {{ include "holograph.renderer.name" $ | quote }}
     {{- end }}
+  {{- with $.Values.keda.authenticationRef }}
+  {{- if .name }}
+  authenticationRef:
+    name: {{ .name | quote }}
+    kind: {{ .kind | quote }}
+  {{- end }}
+  {{- end }}
 {{- end }}
 {{- with .Values.keda.triggers }}
 {{ toYaml . }}
