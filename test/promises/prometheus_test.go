@@ -11,11 +11,13 @@ import (
 const (
 	// loadPods is the load in units of what one pod renders. It takes enough pods, more than the minimum of two.
 	loadPods, enough = 2.5, 3
+	// most is autoscaling.maxReplicas.
+	most = 10
 	// settleTime is for the fleet to grow to the load: 45 s when measured.
 	settleTime = 3 * time.Minute
-	// blindTime is longer than what could keep the replicas without the promise: the signals' window (30 s) or the
-	// stabilization window (60 s), whichever is longer, and a decision (15 s).
-	blindTime = 80 * time.Second
+	// blindTime is longer than what could keep the replicas without the promise: the signals' window (30 s) and the
+	// stabilization window (30 s), one after the other, and a decision (15 s).
+	blindTime = 75 * time.Second
 )
 
 var prometheusPromises = []promise.Promise{
@@ -27,9 +29,9 @@ var prometheusPromises = []promise.Promise{
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
-			d.Inject(harness.KillProcess(chart.Prometheus))
+			d.Inject(harness.KillProcess(chart.Prometheus, 1))
 			begun := time.Now()
-			d.Hold(blindTime, d.Before, d.Before)
+			d.Hold(blindTime, d.Before, most)
 			d.Recovered(begun)
 		},
 	},
@@ -44,7 +46,7 @@ var prometheusPromises = []promise.Promise{
 			d.Inject(harness.Freeze(chart.Prometheus))
 			begun := time.Now()
 			d.WaitFor(2*time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, d.Before)
+			d.Hold(blindTime, d.Before, most)
 			d.Recovered(begun)
 		},
 	},
@@ -58,7 +60,7 @@ var prometheusPromises = []promise.Promise{
 			d.Settle(settleTime, enough)
 			fix := d.Inject(harness.CutOff(chart.Prometheus))
 			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, d.Before)
+			d.Hold(blindTime, d.Before, most)
 			fix()
 			d.Recovered(time.Now())
 		},

@@ -14,14 +14,17 @@ import (
 var updateGolden = flag.Bool("update", false, "write docs/faults.md and the promises of docs/faults.json")
 
 // table has every promise of this folder. Each subject has a file.
-var table = slices.Concat(prometheusPromises)
+var table = slices.Concat(prometheusPromises, adapterPromises, dataPromises)
 
-// settings make alerts fire while a fault lasts.
+// settings make alerts fire while a fault lasts, and give the adapter a second pod.
 var settings = map[string]string{
-	"alerts.metricAbsent.for":       "30s",
-	"alerts.autoscalerInactive.for": "30s",
-	"alerts.adapterUnavailable.for": "30s",
-	"alerts.podUnseen.for":          "30s",
+	"prometheusAdapter.replicaCount": "2",
+	// Half of that in values-examples/local.yaml, so that a fault need not last longer to show.
+	"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
+	"alerts.metricAbsent.for":                                   "30s",
+	"alerts.autoscalerInactive.for":                             "30s",
+	"alerts.adapterUnavailable.for":                             "30s",
+	"alerts.podUnseen.for":                                      "30s",
 }
 
 // TestPromises breaks one thing after the other while frames arrive.

@@ -9,11 +9,11 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// KillProcess kills the first process of each of a component's pods, at once and without notice. The kubelet starts their
-// containers again.
-func KillProcess(c chart.Component) Fault {
+// KillProcess kills the first process of that many of a component's pods, at once and without notice. The kubelet starts
+// their containers again.
+func KillProcess(c chart.Component, pods int) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		_, err := s.signalAll(ctx, c, "KILL")
+		_, err := s.signalAll(ctx, c, "KILL", pods)
 		return nil, err
 	}
 }
@@ -22,7 +22,7 @@ func KillProcess(c chart.Component) Fault {
 // those that still exist.
 func Freeze(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		frozen, err := s.signalAll(ctx, c, "STOP")
+		frozen, err := s.signalAll(ctx, c, "STOP", len(s.PodsOf(c)))
 		return func(ctx context.Context) error {
 			for _, process := range frozen {
 				// The kubelet may have restarted the container.
@@ -35,11 +35,15 @@ func Freeze(c chart.Component) Fault {
 	}
 }
 
-func (s *Story) signalAll(ctx context.Context, c chart.Component, signal string) ([]string, error) {
+func (s *Story) signalAll(ctx context.Context, c chart.Component, signal string, pods int) ([]string, error) {
 	found, err := s.processes(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	if len(found) < pods {
+		return nil, fmt.Errorf("%s has %d pods, want %d", s.name(c), len(found), pods)
+	}
+	found = found[:pods]
 	return found, s.inNode(ctx, append([]string{"kill", "-" + signal}, found...)...)
 }
 

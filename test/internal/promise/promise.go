@@ -98,7 +98,7 @@ type Day struct {
 // Longest is how long a load goes on where the story does not end it.
 const Longest = 10 * time.Minute
 
-// Load sends as many frames as that many pods can render, until the day ends, and begins to watch replicas and alerts.
+// Load sends as many frames as that many pods can render, until the day ends.
 func (d *Day) Load(pods float64) {
 	d.Helper()
 	d.Pod = d.MeasurePod()
@@ -113,7 +113,6 @@ func (d *Day) Stages(stages ...load.Stage) {
 		d.Pod = d.MeasurePod()
 	}
 	d.drive = d.Drive(d.Pod.Budget, stages...)
-	d.seen = watch(d.Story)
 }
 
 // Settle waits until the autoscaler reads every metric, at least that many replicas are Ready, and it has wanted the same
@@ -123,10 +122,14 @@ func (d *Day) Settle(budget time.Duration, atLeast int32) {
 	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, 30*time.Second))
 }
 
-// Inject applies the fault, as [harness.Story.Break] does, and says so. The returned function fixes it.
+// Inject applies the fault, as [harness.Story.Break] does, and begins to watch replicas and alerts. The returned function
+// fixes the fault.
 func (d *Day) Inject(fault harness.Fault) (fix func()) {
 	d.Helper()
 	d.Before = d.Wanted()
+	if d.seen == nil {
+		d.seen = watch(d.Story)
+	}
 	d.Step("%d replicas; %s", d.Before, d.promise.Fault)
 	return d.Break(fault)
 }
@@ -214,7 +217,7 @@ func (d *Day) Counts() load.Summary {
 // finish ends the load and the watches, and completes the result.
 func (d *Day) finish() {
 	d.Helper()
-	require.NotNil(d, d.seen, "the day had no load: call Load")
+	require.NotNil(d, d.seen, "the day had no fault: call Inject")
 	if d.drive != nil {
 		d.Counts()
 	}
