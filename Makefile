@@ -52,7 +52,7 @@ stories: images ## The stories on clusters, one cluster at a time
 
 .PHONY: faults
 faults: SETS := promises
-faults: images ## What docs/faults.md promises, broken one fault at a time under load, and the page rewritten: an hour
+faults: images ## What docs/faults.md promises, broken one fault at a time under load, and the page rewritten: an hour, estimated
 	go test -count=1 -p 1 -timeout 90m -v -run TestPromises ./test/promises/...
 
 .PHONY: siege
