@@ -25,6 +25,8 @@ const (
 	Sources Set = "sources"
 	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and what makes the chart's README.
 	Lifecycle Set = "lifecycle"
+	// Promises is for test/promises.
+	Promises Set = "promises"
 	// Bench is for `make bench`, with what it compares the chart's policy with.
 	Bench Set = "bench"
 )
@@ -43,6 +45,7 @@ var sets = map[Set]content{
 	Faults:    {images: []func() (image.Image, error){image.KubeNetworkPolicies, image.Alertmanager, image.Pager}, browser: true},
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
+	Promises:  {},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }
 

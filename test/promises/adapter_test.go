@@ -1,0 +1,107 @@
+package promises
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+var adapterPromises = []promise.Promise{
+	{
+		Subject: promise.Adapter, Name: "one adapter killed",
+		Says:   "With two adapters, nobody notices: the autoscaler never lacks a value.",
+		Fault:  "The process of one of two adapters is killed.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			d.Inject(harness.KillProcess(chart.PrometheusAdapter, 1))
+			begun := time.Now()
+			// A decision every 15 s.
+			d.WaitFor(2*time.Minute, wait.Condition{Name: "four decisions to pass", Unmet: func(ctx context.Context) error {
+				require.NoError(d, d.Reads().Unmet(ctx), "the autoscaler lacks a value %s after one of two adapters was killed", time.Since(begun).Round(time.Second))
+				if passed := time.Since(begun); passed < time.Minute {
+					return fmt.Errorf("%s have passed", passed.Round(time.Second))
+				}
+				return nil
+			}})
+		},
+	},
+	{
+		Subject: promise.Adapter, Name: "adapters gone",
+		Says:   "The replicas hold. The deletion of a namespace and other requests that read every API wait for the adapter, and no longer. Scaling goes on within a minute after it is back.",
+		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			fix := d.Inject(harness.Scale(chart.PrometheusAdapter, 0))
+			namespace := deletedNamespace(d)
+			d.WaitFor(time.Minute, d.Blind())
+			d.Hold(blindTime, d.Before, most)
+			d.Alerted(time.Minute, "HolographAdapterUnavailable")
+			if err := gone(d, namespace).Unmet(d.Context()); err == nil {
+				d.Note("The namespace was gone during the outage.")
+			}
+			fix()
+			begun := time.Now()
+			d.Recovered(begun)
+			d.WaitFor(time.Minute, gone(d, namespace))
+			d.Note("The namespace was gone %s after the adapter was back.", time.Since(begun).Round(time.Second))
+		},
+	},
+	{
+		Subject: promise.Adapter, Name: "adapters hang",
+		Says:   "The replicas hold. The kubelet restarts the adapters, and scaling goes on by itself within three minutes.",
+		Fault:  "The processes of all adapters are stopped (SIGSTOP) and not continued.",
+		Within: 3 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			d.Inject(harness.Freeze(chart.PrometheusAdapter))
+			begun := time.Now()
+			d.WaitFor(2*time.Minute, d.Blind())
+			d.Hold(blindTime, d.Before, most)
+			d.Recovered(begun)
+		},
+	},
+}
+
+// deletedNamespace returns the name of a namespace that has been created and deleted.
+func deletedNamespace(d *promise.Day) string {
+	ctx, cancel := d.Within(time.Minute)
+	defer cancel()
+	namespaces := d.Release.CoreV1().Namespaces()
+	made, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "deleted-"}}, metav1.CreateOptions{})
+	require.NoError(d, err)
+	require.NoError(d, namespaces.Delete(ctx, made.Name, metav1.DeleteOptions{}))
+	return made.Name
+}
+
+// gone is met when there is no such namespace.
+func gone(d *promise.Day, namespace string) wait.Condition {
+	return wait.Condition{Name: "namespace " + namespace + " to be gone", Unmet: func(ctx context.Context) error {
+		found, err := d.Release.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(found.Status.Conditions) == 0 {
+			return errors.New("it is still there")
+		}
+		return errors.New(found.Status.Conditions[0].Message)
+	}}
+}

@@ -1,0 +1,150 @@
+package promises
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+// wrongTime is for wrong data that Prometheus has read to reach the replicas: the signals' window (30 s), the stabilization
+// window (30 s) and a decision (15 s).
+const wrongTime = 80 * time.Second
+
+var dataPromises = []promise.Promise{
+	{
+		Subject: promise.Data, Name: "scrapes stop",
+		Says:   "The replicas hold, whatever the last values were. HolographScrapeFailing fires.",
+		Fault:  "Prometheus scrapes every renderer at a closed port.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			fix := d.Inject(unscraped(".*"))
+			d.WaitFor(3*time.Minute, d.Blind())
+			d.Hold(blindTime, d.Before, most)
+			d.Alerted(time.Minute, "HolographScrapeFailing")
+			fix()
+			d.Recovered(time.Now())
+		},
+	},
+	{
+		Subject: promise.Data, Name: "half of the pods unseen",
+		Says:   "No scale-down below what the load needs. HolographScrapeFailing fires.",
+		Fault:  "Prometheus scrapes half of the renderers at a closed port.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			pods := names(d)
+			fix := d.Inject(unscraped(strings.Join(pods[:len(pods)/2], "|")))
+			d.WaitFor(2*time.Minute, answers(d, `up{job="renderer"} == 0`))
+			d.Hold(wrongTime, enough, most)
+			d.Alerted(time.Minute, "HolographScrapeFailing")
+			fix()
+			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
+		},
+	},
+	{
+		Subject: promise.Data, Name: "a pod reports no numbers",
+		Says:   "The pod counts as one without values. The others scale as before, and nothing is scaled down on it.",
+		Fault:  "One renderer's counter of late frames is NaN and its demand infinite.",
+		Within: time.Minute,
+		Keep: lie(1, map[string]string{
+			"holograph_frames_over_budget_total":  "vector(0) / 0",
+			"holograph_frames_total":              "vector(time())",
+			"holograph_offered_cpu_seconds_total": "vector(1) / 0",
+			"holograph_cpu_capacity_cores":        "vector(0.1)",
+		}),
+	},
+	{
+		Subject: promise.Data, Name: "a counter is reset again and again",
+		Says:   "A reset is not a number of frames: the replicas stay what the load needs.",
+		Fault:  "One renderer's counters begin at 0 again every 20 s.",
+		Within: time.Minute,
+		Keep: lie(1, map[string]string{
+			"holograph_frames_over_budget_total":  "vector(0)",
+			"holograph_frames_total":              "vector(time() % 20)",
+			"holograph_offered_cpu_seconds_total": "0.06 * vector(time() % 20)",
+			"holograph_cpu_capacity_cores":        "vector(0.1)",
+		}),
+	},
+	{
+		Subject: promise.Data, Name: "a pod reports enormous values",
+		Says:   "The pod counts as one without values, and moves the fleet by no more than one pod.",
+		Fault:  "One renderer's counters grow by a million late frames and a million CPU seconds a second.",
+		Within: time.Minute,
+		Keep: lie(1, map[string]string{
+			"holograph_frames_over_budget_total":  "1e6 * vector(time())",
+			"holograph_frames_total":              "1e6 * vector(time())",
+			"holograph_offered_cpu_seconds_total": "1e6 * vector(time())",
+			"holograph_cpu_capacity_cores":        "vector(0.1)",
+		}),
+	},
+	{
+		Subject: promise.Data, Name: "scraped twice",
+		Says:   "Two scrapes of a pod are one measurement: the replicas stay what the load needs.",
+		Fault:  "Prometheus has a second scrape job for the renderers.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			fix := d.Inject(harness.ScrapeTwice(chart.Renderer))
+			d.WaitFor(2*time.Minute, answers(d, `count(up{job="renderer-again"}) >= 3`))
+			d.Hold(wrongTime, d.Before-1, d.Before+1)
+			fix()
+			d.Recovered(time.Now())
+		},
+	},
+}
+
+// lie has one renderer's metrics be others, by queries, and allows the replicas to move by so many.
+func lie(by int32, queries map[string]string) func(d *promise.Day) {
+	return func(d *promise.Day) {
+		d.Load(loadPods)
+		d.Settle(settleTime, enough)
+		pod := names(d)[0]
+		fix := d.Inject(harness.Lie(pod, queries))
+		samples := fmt.Sprintf("scrape_samples_scraped{pod=%q, job=\"renderer\"}", pod)
+		d.WaitFor(2*time.Minute, answers(d, fmt.Sprintf("%s == %d", samples, len(queries))))
+		d.Hold(wrongTime, max(enough, d.Before-by), d.Before+by)
+		fix()
+		d.Recovered(time.Now(), answers(d, fmt.Sprintf("%s > %d", samples, len(queries))))
+	}
+}
+
+// names are those of the renderer's pods.
+func names(d *promise.Day) (all []string) {
+	for _, pod := range d.PodsOf(chart.Renderer) {
+		all = append(all, pod.Name)
+	}
+	require.NotEmpty(d, all, "renderer pods")
+	return all
+}
+
+// answers is met when Prometheus answers the query with a series.
+func answers(d *promise.Day, query string) wait.Condition {
+	return wait.Condition{Name: "an answer to " + query, Unmet: func(ctx context.Context) error {
+		found, err := d.Release.Query(ctx, query)
+		if err == nil && len(found) == 0 {
+			err = errors.New("there is none")
+		}
+		return err
+	}}
+}
+
+// unscraped has Prometheus scrape the pods whose names match at a closed port.
+func unscraped(pods string) harness.Fault {
+	return harness.Relabel(chart.Renderer, harness.Relabeling{
+		SourceLabels: []string{"__meta_kubernetes_pod_name", "__meta_kubernetes_pod_ip"},
+		Regex:        "(?:" + pods + ");(.+)", TargetLabel: "__address__", Replacement: "$1:9",
+	})
+}
