@@ -24,6 +24,8 @@ const (
 	Sources Set = "sources"
 	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and what makes the chart's README.
 	Lifecycle Set = "lifecycle"
+	// Nodes is for test/promises/nodes, with two workers beside the control plane.
+	Nodes Set = "nodes"
 	// Bench is for `make bench`, with what it compares the chart's policy with.
 	Bench Set = "bench"
 )
@@ -36,12 +38,15 @@ type content struct {
 	tools []program.Program
 	// browser is Chromium on this machine.
 	browser bool
+	// workers are nodes beside the control plane; without any, that runs everything.
+	workers int
 }
 
 var sets = map[Set]content{
 	Faults:    {browser: true},
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
+	Nodes:     {workers: 2},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }
 
@@ -56,8 +61,15 @@ func contents(names []Set) (content, error) {
 		all.images = append(all.images, set.images...)
 		all.tools = append(all.tools, set.tools...)
 		all.browser = all.browser || set.browser
+		all.workers = max(all.workers, set.workers)
 	}
 	return all, nil
+}
+
+// Workers is how many nodes a cluster for the sets has beside its control plane.
+func Workers(names ...Set) (int, error) {
+	all, err := contents(names)
+	return all.workers, err
 }
 
 // Images returns the images that every cluster holds, those of the chart and of the load, and
