@@ -43,12 +43,17 @@ test: ## Everything, as CI runs it: the fast tests, known vulnerabilities, the s
 test-short: ## All tests that need no cluster, the simulator's too
 	go test -short -timeout $(TEST_TIMEOUT) ./...
 	go -C test/sim test -timeout $(TEST_TIMEOUT) ./...
-	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege), faults planted in the chart (make mutants)."
+	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege), the chart's promises when things break (make faults), faults planted in the chart (make mutants)."
 
 .PHONY: stories
 stories: SETS := $(STORIES)
 stories: images ## The stories on clusters, one cluster at a time
 	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
+
+.PHONY: faults
+faults: SETS := promises
+faults: images ## What docs/faults.md promises, broken one fault at a time under load, and the page rewritten: an hour
+	go test -count=1 -p 1 -timeout 90m -v -run TestPromises ./test/promises/...
 
 .PHONY: siege
 siege: ## The attacks on the renderer, in its own cgroup, as root: six minutes

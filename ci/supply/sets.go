@@ -24,6 +24,8 @@ const (
 	Sources Set = "sources"
 	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and what makes the chart's README.
 	Lifecycle Set = "lifecycle"
+	// Promises is for test/promises, with KEDA, whose parts it stops.
+	Promises Set = "promises"
 	// Nodes is for test/promises/nodes, with two workers beside the control plane.
 	Nodes Set = "nodes"
 	// Bench is for `make bench`, with what it compares the chart's policy with.
@@ -46,6 +48,7 @@ var sets = map[Set]content{
 	Faults:    {browser: true},
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
+	Promises:  {images: []func() (image.Image, error){image.KEDAOperator, image.KEDAMetricsServer}},
 	Nodes:     {workers: 2},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }

@@ -1,0 +1,339 @@
+// Package promise breaks things while load runs, measures what the chart does, and keeps what was measured in a record,
+// docs/faults.json, of which it makes the page docs/faults.md. A folder of stories has a table of promises, which [Run]
+// runs on its cluster and which [Check] compares with the record.
+package promise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"holograph/ci/repo"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
+)
+
+// Subject is what a promise is about. The page has a part for each.
+type Subject int
+
+// The subjects, in the order of the page.
+const (
+	Prometheus Subject = iota + 1
+	Adapter
+	Data
+	Renderer
+	Node
+	ControlPlane
+	Operations
+	Overload
+)
+
+func (s Subject) String() string {
+	return map[Subject]string{
+		Prometheus: "Prometheus is down", Adapter: "The metrics API or KEDA is down", Data: "The data are wrong",
+		Renderer: "Renderers fail", Node: "Nodes fail", ControlPlane: "The control plane fails",
+		Operations: "Operations", Overload: "More load than the maximum can bear",
+	}[s]
+}
+
+// Promise is one row of the page: a fault, and what an operator can rely on when it happens.
+type Promise struct {
+	Subject Subject
+	// Name is the subtest's, and the row's.
+	Name string
+	// Says is what an operator can rely on, and Fault what the story does to break it: a sentence each.
+	Says, Fault string
+	// Within is the time in which everything must work again, counted from the moment that the story passes to
+	// [Day.Recovered].
+	Within time.Duration
+	// Keep breaks something and checks that the promise is kept. It calls [Day.Load] first.
+	Keep func(d *Day)
+}
+
+// Run runs each promise of the table as a subtest of the story, with the load that it wants. A promise that is kept writes
+// its row into the record, and the page.
+func Run(s *harness.Story, table []Promise) {
+	s.Helper()
+	for _, p := range table {
+		s.Run(p.Name, func(s *harness.Story) {
+			d := &Day{Story: s, promise: p}
+			p.Keep(d)
+			d.finish()
+			if s.Failed() {
+				return
+			}
+			s.Logf("    %s", d.result)
+			require.NoError(s, keep(row(folder(s.T), p, &d.result)))
+		})
+	}
+}
+
+// Day is a story of one promise.
+type Day struct {
+	*harness.Story
+	// Pod is what a renderer pod can do, as Load has measured it.
+	Pod load.Pod
+	// Before is how many replicas the autoscaler wanted when [Day.Inject] was called last.
+	Before int32
+
+	promise Promise
+	drive   *load.Drive
+	seen    func() seen
+	result  Result
+}
+
+// Longest is how long a load goes on where the story does not end it.
+const Longest = 10 * time.Minute
+
+// Load sends as many frames as that many pods can render, until the day ends, and begins to watch replicas and alerts.
+func (d *Day) Load(pods float64) {
+	d.Helper()
+	d.Pod = d.MeasurePod()
+	d.Stages(load.Stage{FramesPerSecond: pods * d.Pod.FramesPerSecond()}, load.Stage{FramesPerSecond: pods * d.Pod.FramesPerSecond(), Duration: Longest})
+}
+
+// Stages is Load with any course, for a day that has measured a pod. Its frames are counted until the day ends, so the last
+// stage must last until then.
+func (d *Day) Stages(stages ...load.Stage) {
+	d.Helper()
+	if d.Pod.FrameCost == 0 {
+		d.Pod = d.MeasurePod()
+	}
+	d.drive = d.Drive(d.Pod.Budget, stages...)
+	d.seen = watch(d.Story)
+}
+
+// Settle waits until the autoscaler reads every metric, at least that many replicas are Ready, and it has wanted the same
+// number for half a minute, which is two of its decisions.
+func (d *Day) Settle(budget time.Duration, atLeast int32) {
+	d.Helper()
+	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, 30*time.Second))
+}
+
+// Inject applies the fault, as [harness.Story.Break] does, and says so. The returned function fixes it.
+func (d *Day) Inject(fault harness.Fault) (fix func()) {
+	d.Helper()
+	d.Before = d.Wanted()
+	d.Step("%d replicas; %s", d.Before, d.promise.Fault)
+	return d.Break(fault)
+}
+
+// Wanted is how many replicas the renderer's Deployment is to have now.
+func (d *Day) Wanted() int32 {
+	d.Helper()
+	ctx, cancel := d.Within(time.Minute)
+	defer cancel()
+	deployment, err := d.Release.Deployment(ctx)
+	require.NoError(d, err)
+	return *deployment.Spec.Replicas
+}
+
+// Hold waits so long and fails as soon as the replicas are outside the bounds meanwhile.
+func (d *Day) Hold(length time.Duration, lowest, highest int32) {
+	d.Helper()
+	begun := time.Now()
+	d.WaitFor(length+time.Minute, wait.Condition{Name: fmt.Sprintf("%s to pass", length), Unmet: func(ctx context.Context) error {
+		if deployment, err := d.Release.Deployment(ctx); err == nil {
+			now := *deployment.Spec.Replicas
+			require.GreaterOrEqual(d, now, lowest, "replicas %s after the fault: the load is still there", time.Since(begun).Round(time.Second))
+			require.LessOrEqual(d, now, highest, "replicas %s after the fault: the load asks for no more", time.Since(begun).Round(time.Second))
+		}
+		if passed := time.Since(begun); passed < length {
+			return fmt.Errorf("%s have passed", passed.Round(time.Second))
+		}
+		return nil
+	}})
+}
+
+// Reads is met when the autoscaler's last decision was from values of all its metrics.
+func (d *Day) Reads() wait.Condition {
+	return wait.Condition{Name: "the autoscaler to read its metrics", Unmet: func(ctx context.Context) error { return reads(ctx, d.Story) }}
+}
+
+// Blind is met when the autoscaler's last decision failed for lack of values.
+func (d *Day) Blind() wait.Condition {
+	return wait.Condition{Name: "the autoscaler to be without values", Unmet: func(ctx context.Context) error {
+		hpa, err := d.Release.HPA(ctx)
+		if err != nil {
+			return err
+		}
+		if active := condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionFalse {
+			return errors.New("it still scales")
+		}
+		return nil
+	}}
+}
+
+// Alerted waits until the alert fires.
+func (d *Day) Alerted(budget time.Duration, alert string) {
+	d.Helper()
+	d.WaitFor(budget, wait.Condition{Name: alert + " to fire", Unmet: func(ctx context.Context) error {
+		_, found, err := d.Release.Scalar(ctx, fmt.Sprintf(`count(ALERTS{alertname=%q, alertstate="firing"})`, alert))
+		if err == nil && !found {
+			err = errors.New("it does not")
+		}
+		return err
+	}})
+}
+
+// Recovered waits until the autoscaler reads its metrics and the further conditions are met, and takes the time since then
+// as the recovery. It must be within the promise's.
+func (d *Day) Recovered(since time.Time, further ...wait.Condition) {
+	d.Helper()
+	d.WaitFor(d.promise.Within-time.Since(since), append([]wait.Condition{d.Reads()}, further...)...)
+	d.result.Recovery = Seconds(time.Since(since))
+}
+
+// Note adds to the row what was measured beside the rest: a short sentence.
+func (d *Day) Note(format string, args ...any) {
+	d.result.Notes = append(d.result.Notes, fmt.Sprintf(format, args...))
+}
+
+// Counts ends the load and returns its counts, for a promise about frames. Without it they are only written down.
+func (d *Day) Counts() load.Summary {
+	d.Helper()
+	summary := d.Cut(d.drive)
+	d.drive = nil
+	d.result.Frames = Frames{Offered: summary.Offered(), Late: summary.Late, Refused: summary.Refused, Lost: summary.Failed, Sent: summary.Sent}
+	return summary
+}
+
+// finish ends the load and the watches, and completes the result.
+func (d *Day) finish() {
+	d.Helper()
+	require.NotNil(d, d.seen, "the day had no load: call Load")
+	if d.drive != nil {
+		d.Counts()
+	}
+	assert.Positive(d, d.result.Frames.Sent, "frames sent while the fault lasted")
+	saw := d.seen()
+	d.result.Date = time.Now().UTC().Format(time.DateOnly)
+	d.result.Before, d.result.Lowest, d.result.Highest = d.Before, saw.lowest, saw.highest
+	d.result.Alerts = saw.alerts
+}
+
+func condition(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
+	for i, c := range hpa.Status.Conditions {
+		if c.Type == kind {
+			return &hpa.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+func reads(ctx context.Context, s *harness.Story) error {
+	hpa, err := s.Release.HPA(ctx)
+	if err != nil {
+		return err
+	}
+	if active := condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionTrue {
+		return fmt.Errorf("its condition ScalingActive is %v", active)
+	}
+	// A metric that could not be read has an entry without a type.
+	for i, current := range hpa.Status.CurrentMetrics {
+		if current.Type == "" {
+			return fmt.Errorf("metric %d of %d has no value", i+1, len(hpa.Status.CurrentMetrics))
+		}
+	}
+	if len(hpa.Status.CurrentMetrics) != len(hpa.Spec.Metrics) {
+		return fmt.Errorf("it has values of %d of %d metrics", len(hpa.Status.CurrentMetrics), len(hpa.Spec.Metrics))
+	}
+	return nil
+}
+
+func steady(d *Day, length time.Duration) wait.Condition {
+	var last int32
+	since := time.Now()
+	return wait.Condition{Name: "the replicas to be steady for " + length.String(), Unmet: func(ctx context.Context) error {
+		deployment, err := d.Release.Deployment(ctx)
+		if err != nil {
+			return err
+		}
+		now := *deployment.Spec.Replicas
+		if now != last || deployment.Status.ReadyReplicas != now {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) < length {
+			return fmt.Errorf("they are %d, %d of them Ready", now, deployment.Status.ReadyReplicas)
+		}
+		return nil
+	}}
+}
+
+// seen is what a day saw.
+type seen struct {
+	lowest, highest int32
+	alerts          []string
+}
+
+// alwaysFires is no news.
+const alwaysFires = "HolographWatchdog"
+
+// watch begins to look at replicas and alerts. The returned function ends that. What cannot be read is left out, as while
+// the API server or Prometheus is down.
+func watch(s *harness.Story) func() seen {
+	ctx, stop := context.WithCancel(s.Context())
+	result := make(chan seen, 1)
+	go func() {
+		saw := seen{lowest: math.MaxInt32}
+		for looks := 0; ; looks++ {
+			if deployment, err := s.Release.Deployment(ctx); err == nil {
+				saw.lowest = min(saw.lowest, *deployment.Spec.Replicas)
+				saw.highest = max(saw.highest, *deployment.Spec.Replicas)
+			}
+			// Rules are evaluated every few seconds.
+			if looks%10 == 0 {
+				brief, cancel := context.WithTimeout(ctx, 2*time.Second)
+				firing, _ := s.Release.Query(brief, `ALERTS{alertstate="firing"}`)
+				cancel()
+				for _, alert := range firing {
+					if name := string(alert.Metric["alertname"]); name != alwaysFires && !slices.Contains(saw.alerts, name) {
+						saw.alerts = append(saw.alerts, name)
+					}
+				}
+			}
+			select {
+			case <-ctx.Done():
+				result <- saw
+				return
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	}()
+	return func() seen {
+		stop()
+		saw := <-result
+		require.Positive(s, saw.highest, "the replicas are unknown: the Deployment was never read")
+		slices.Sort(saw.alerts)
+		return saw
+	}
+}
+
+// folder is that of the package whose test runs, from the repository's root.
+func folder(t *testing.T) string {
+	t.Helper()
+	root, err := repo.Root()
+	require.NoError(t, err)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	path, err := filepath.Rel(root, here)
+	require.NoError(t, err)
+	return filepath.ToSlash(path)
+}
+
+func (r Result) String() string {
+	return strings.Join([]string{"replicas " + r.replicas(), "frames " + r.Frames.String(), "alerts " + strings.Join(r.Alerts, ", "), "recovery " + r.Recovery.String()}, "; ")
+}
