@@ -14,7 +14,7 @@ import (
 var updateGolden = flag.Bool("update", false, "write docs/faults.md and the promises of docs/faults.json")
 
 // table has every promise of this folder. Each subject has a file.
-var table = slices.Concat(prometheusPromises)
+var table = slices.Concat(prometheusPromises, rendererPromises, controlPlanePromises, operationsPromises, overloadPromises)
 
 // settings make alerts fire while a fault lasts.
 var settings = map[string]string{

@@ -1,10 +1,12 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/wait"
 )
@@ -27,39 +30,6 @@ const (
 	ControllerManager = "kube-controller-manager"
 	Etcd              = "etcd"
 )
-
-// Replicas is what was seen of the renderer's spec.replicas.
-type Replicas struct{ Lowest, Highest int32 }
-
-// WatchReplicas begins to watch spec.replicas of the renderer's Deployment. The returned function ends that. Readings that
-// fail, as while the API server is down, are left out.
-func (s *Story) WatchReplicas() func() Replicas {
-	ctx, stop := context.WithCancel(s.Context())
-	result := make(chan Replicas, 1)
-	go func() {
-		seen := Replicas{Lowest: math.MaxInt32}
-		ticker := time.NewTicker(500 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			if deployment, err := s.Release.Deployment(ctx); err == nil {
-				seen.Lowest = min(seen.Lowest, *deployment.Spec.Replicas)
-				seen.Highest = max(seen.Highest, *deployment.Spec.Replicas)
-			}
-			select {
-			case <-ctx.Done():
-				result <- seen
-				return
-			case <-ticker.C:
-			}
-		}
-	}()
-	return func() Replicas {
-		stop()
-		seen := <-result
-		require.Positive(s, seen.Highest, "the replicas are unknown: the Deployment was never read")
-		return seen
-	}
-}
 
 // process returns the number that a container's process has in its node.
 func (s *Story) process(ctx context.Context, node, container string) (string, error) {
@@ -238,4 +208,112 @@ func KillNode(node string) Fault {
 		}
 		return func(ctx context.Context) error { return s.cluster.Revive(ctx, node) }, s.cluster.Kill(ctx, node)
 	}
+}
+
+// LowestReady begins to watch how many of the renderer's pods are Ready. The returned function ends that, and returns the
+// lowest number that was seen.
+func (s *Story) LowestReady() func() int32 {
+	ctx, stop := context.WithCancel(s.Context())
+	result := make(chan int32, 1)
+	go func() {
+		lowest := int32(math.MaxInt32)
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			if deployment, err := s.Release.Deployment(ctx); err == nil {
+				lowest = min(lowest, deployment.Status.ReadyReplicas)
+			}
+			select {
+			case <-ctx.Done():
+				result <- lowest
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() int32 { stop(); return <-result }
+}
+
+// PodReady is met when the pod is Ready or not, as wanted, and its first container has been restarted that often.
+func (s *Story) PodReady(name string, ready bool, restarts int32) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("pod %s to be Ready: %t, restarted %d times", name, ready, restarts), Unmet: func(ctx context.Context) error {
+		pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if len(pod.Status.ContainerStatuses) == 0 {
+			return errors.New("it has no container yet")
+		}
+		status := pod.Status.ContainerStatuses[0]
+		if status.Ready != ready || status.RestartCount != restarts {
+			return fmt.Errorf("it is Ready: %t, restarted %d times", status.Ready, status.RestartCount)
+		}
+		return nil
+	}}
+}
+
+// Ended is why the pod's first container ended the last time, as Kubernetes names it.
+func (s *Story) Ended(name string) string {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
+	require.NoError(s, err)
+	if last := pod.Status.ContainerStatuses[0].LastTerminationState.Terminated; last != nil {
+		return last.Reason
+	}
+	return "it has not ended"
+}
+
+// KillUpgrade begins to bring the release to what the upgrade says, and kills helm as soon as it has written that an
+// upgrade is under way and the Deployment has changed.
+func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
+	before, err := s.Release.Deployment(ctx)
+	if err != nil {
+		return err
+	}
+	args := []string{"upgrade", s.Release.Name, s.Chart, "--namespace", s.Release.Namespace, "--kubeconfig", s.cluster.Kubeconfig,
+		"--reset-values", "--wait", "--timeout", helmTimeout.String()}
+	for _, example := range u.Examples {
+		path, err := repo.Path("values-examples", example+".yaml")
+		if err != nil {
+			return err
+		}
+		args = append(args, "--values", path)
+	}
+	for key, value := range u.Set {
+		args = append(args, "--set", key+"="+value)
+	}
+	var said bytes.Buffer
+	helm := exec.CommandContext(ctx, "helm", args...)
+	helm.Stdout, helm.Stderr = &said, &said
+	if err := helm.Start(); err != nil {
+		return err
+	}
+	changed := wait.For(ctx, time.Minute, wait.Condition{Name: "helm to have changed the Deployment", Unmet: func(ctx context.Context) error {
+		now, err := s.Release.Deployment(ctx)
+		if err == nil && now.Generation == before.Generation {
+			err = errors.New("it has not")
+		}
+		return err
+	}})
+	killed := helm.Process.Kill()
+	// The error is that helm was killed.
+	ended := helm.Wait()
+	if changed != nil {
+		return fmt.Errorf("%w; helm said: %s", changed, said.String())
+	}
+	if killed != nil || ended == nil {
+		return fmt.Errorf("helm ended before it was killed, and said: %s", said.String())
+	}
+	return nil
+}
+
+// Rollout replaces a component's pods by new ones, as `kubectl rollout restart` does, and waits until these are Ready.
+func (s *Story) Rollout(c chart.Component) {
+	s.Helper()
+	ctx, cancel := s.Within(fixTimeout + time.Minute)
+	defer cancel()
+	require.NoError(s, s.kubectl(ctx, "--namespace="+s.Release.Namespace, "rollout", "restart", "deployment/"+s.name(c)))
+	require.NoError(s, wait.For(ctx, fixTimeout, s.running(c)))
 }
