@@ -51,7 +51,7 @@ stories: images ## The stories on clusters, one cluster at a time
 	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
 
 .PHONY: faults
-faults: SETS := promises
+faults: SETS := promises nodes
 faults: images ## What docs/faults.md promises, broken one fault at a time under load, and the page rewritten: an hour, estimated
 	go test -count=1 -p 1 -timeout 90m -v -run TestPromises ./test/promises/...
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -52,7 +53,8 @@ const (
 //go:embed kind.yaml.tmpl
 var configuration string
 
-// Cluster is a running one-node kind cluster with the project's images in it.
+// Cluster is a running kind cluster with the project's images in each node: one node, or a control plane and the workers
+// that a set asks for.
 type Cluster struct {
 	// Name is kind's name for it.
 	Name string
@@ -62,6 +64,7 @@ type Cluster struct {
 	owner   owner
 	engine  host.Engine
 	kind    string
+	workers int
 	release func()
 }
 
@@ -97,6 +100,9 @@ func (o owner) start(ctx context.Context, out io.Writer, purpose string, reuse b
 func (c *Cluster) start(ctx context.Context, out io.Writer, reuse bool, sets []supply.Set) error {
 	there, err := c.exists(ctx)
 	if err != nil {
+		return err
+	}
+	if c.workers, err = supply.Workers(sets...); err != nil {
 		return err
 	}
 	archives, err := archivesOf(sets)
@@ -234,8 +240,43 @@ func (c *Cluster) ExportLogs(ctx context.Context, dir string) error {
 	return c.run(ctx, time.Minute, nil, "export", "logs", dir, "--name", c.Name)
 }
 
-// Node is the name of the container that the cluster runs in.
+// Node is the name of the container that the control plane runs in, and everything else where there are no workers.
 func (c *Cluster) Node() string { return c.Name + "-control-plane" }
+
+// Nodes are the names of the containers of all nodes, which are the nodes' names too. The first is the control plane.
+func (c *Cluster) Nodes() []string {
+	nodes := []string{c.Node()}
+	for i := range c.workers {
+		name := c.Name + "-worker"
+		// kind numbers the workers from the second on.
+		if i > 0 {
+			name += strconv.Itoa(i + 1)
+		}
+		nodes = append(nodes, name)
+	}
+	return nodes
+}
+
+// Exec runs a program in a node and returns what it wrote to its standard output.
+func (c *Cluster) Exec(ctx context.Context, node string, args ...string) (string, error) {
+	return c.engine.Command(append([]string{"exec", node}, args...)...).Output(ctx)
+}
+
+// Kill ends a node as a loss of power does: nothing in it is told.
+func (c *Cluster) Kill(ctx context.Context, node string) error {
+	return c.engine.Command("kill", "--signal", "KILL", node).Run(ctx)
+}
+
+// Revive starts a node that was killed, and connects it with the others.
+func (c *Cluster) Revive(ctx context.Context, node string) error {
+	if err := c.engine.Command("start", node).Run(ctx); err != nil {
+		return err
+	}
+	if err := c.ready(ctx, readyTimeout); err != nil {
+		return err
+	}
+	return c.connect(ctx)
+}
 
 // Engine is the name of the container engine's command.
 func (c *Cluster) Engine() string { return c.engine.Name }
@@ -294,14 +335,14 @@ func (c *Cluster) create(ctx context.Context, out io.Writer, img node.Image) err
 	if err := os.MkdirAll(filepath.Dir(c.Kubeconfig), 0o700); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Creating the cluster %s with %s, in one privileged container.\n", c.Name, c.engine.Name)
+	fmt.Fprintf(out, "Creating the cluster %s with %s: privileged containers, %d in all.\n", c.Name, c.engine.Name, len(c.Nodes()))
 	err = c.run(ctx, createTimeout, strings.NewReader(config), "create", "cluster",
 		"--name", c.Name, "--image", img.Ref, "--kubeconfig", c.Kubeconfig, "--config", "-", "--retain")
 	if err == nil {
 		err = c.ready(ctx, readyTimeout)
 	}
 	if err == nil {
-		err = c.containServices(ctx)
+		err = c.connect(ctx)
 	}
 	if err != nil {
 		return c.abandon(ctx, err)
@@ -319,18 +360,46 @@ func (c *Cluster) mark(name string) string {
 // serviceSubnet is where the cluster's Services get their addresses.
 const serviceSubnet = "10.96.0.0/16"
 
-// containServices lets the node refuse what is sent to a Service that kube-proxy
-// has not set up yet. Without it such packets leave the machine by its default
-// route, and on a network that answers for every address a client keeps the wrong
-// connection: prometheus-adapter was seen to get 404 from elsewhere for minutes.
-// Packets that kube-proxy handles have a pod's address when they come by here.
-func (c *Cluster) containServices(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+// connect sets up what a node's network lacks. A node that was stopped has lost it.
+//
+// The node refuses what is sent to a Service that kube-proxy has not set up yet. Without it such packets leave the machine
+// by its default route, and on a network that answers for every address a client keeps the wrong connection:
+// prometheus-adapter was seen to get 404 from elsewhere for minutes. Packets that kube-proxy handles have a pod's address
+// when they come by here.
+//
+// A node that was built here has no kindnetd, so that nothing tells it which node has which pods.
+func (c *Cluster) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for _, chain := range []string{"FORWARD", "OUTPUT"} {
-		if err := c.engine.Command("exec", c.Node(), "iptables", "--wait", "--append", chain,
-			"--destination", serviceSubnet, "--jump", "REJECT").Run(ctx); err != nil {
-			return err
+	nodes := c.Nodes()
+	for _, node := range nodes {
+		for _, chain := range []string{"FORWARD", "OUTPUT"} {
+			rule := chain + " --destination " + serviceSubnet + " --jump REJECT"
+			if _, err := c.Exec(ctx, node, "sh", "-c", "iptables --wait --check "+rule+" 2>/dev/null || iptables --wait --append "+rule); err != nil {
+				return err
+			}
+		}
+	}
+	if len(nodes) == 1 {
+		return nil
+	}
+	listed, err := c.Exec(ctx, c.Node(), "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get", "nodes", "--output",
+		`jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}`)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(listed) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return fmt.Errorf("a node has no pod subnet or no address yet: %q", strings.TrimSpace(line))
+		}
+		for _, node := range nodes {
+			if node == fields[0] {
+				continue
+			}
+			if _, err := c.Exec(ctx, node, "ip", "route", "replace", fields[1], "via", fields[2]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -364,6 +433,7 @@ func (c *Cluster) configure(img node.Image) (string, error) {
 		"ServiceSubnet":       serviceSubnet,
 		"CNITemplate":         node.CNITemplate,
 		"Mark":                c.owner.mark(),
+		"Roles":               append([]string{"control-plane"}, slices.Repeat([]string{"worker"}, c.workers)...),
 	})
 	return out.String(), err
 }

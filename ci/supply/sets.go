@@ -27,6 +27,8 @@ const (
 	Lifecycle Set = "lifecycle"
 	// Promises is for test/promises.
 	Promises Set = "promises"
+	// Nodes is for test/promises/nodes, with two workers beside the control plane.
+	Nodes Set = "nodes"
 	// Bench is for `make bench`, with what it compares the chart's policy with.
 	Bench Set = "bench"
 )
@@ -39,13 +41,16 @@ type content struct {
 	tools []program.Program
 	// browser is Chromium on this machine.
 	browser bool
+	// workers are nodes beside the control plane; without any, that runs everything.
+	workers int
 }
 
 var sets = map[Set]content{
 	Faults:    {images: []func() (image.Image, error){image.KubeNetworkPolicies, image.Alertmanager, image.Pager}, browser: true},
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
-	Promises:  {},
+	Promises:  {images: []func() (image.Image, error){image.KEDAOperator, image.KEDAMetricsServer}},
+	Nodes:     {workers: 2},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }
 
@@ -60,8 +65,15 @@ func contents(names []Set) (content, error) {
 		all.images = append(all.images, set.images...)
 		all.tools = append(all.tools, set.tools...)
 		all.browser = all.browser || set.browser
+		all.workers = max(all.workers, set.workers)
 	}
 	return all, nil
+}
+
+// Workers is how many nodes a cluster for the sets has beside its control plane.
+func Workers(names ...Set) (int, error) {
+	all, err := contents(names)
+	return all.workers, err
 }
 
 // Images returns the images that every cluster holds, those of the chart and of the load, and

@@ -36,5 +36,5 @@ func TestAnImageOfTwoSetsIsListedOnce(t *testing.T) {
 
 func TestAnUnknownSetIsRefusedWithTheKnownOnes(t *testing.T) {
 	_, err := Images("bnech")
-	assert.EqualError(t, err, `there is no set "bnech"; the sets are ["bench" "faults" "lifecycle" "promises" "sources"]`)
+	assert.EqualError(t, err, `there is no set "bnech"; the sets are ["bench" "faults" "lifecycle" "nodes" "promises" "sources"]`)
 }

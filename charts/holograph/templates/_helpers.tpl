@@ -190,7 +190,8 @@ Takes dict "context" $ "component" renderer or doctor.
 {{- end }}
 
 {{/*
-The scheduling fields of a component's pod. Its own nodeSelector and tolerations replace the global ones.
+The scheduling fields of a component's pod. Its own nodeSelector and tolerations replace the global ones, and
+global.tolerationSeconds is added for the taints that neither names.
 Takes dict "context" $ "values" values of the component.
 */}}
 {{- define "holograph.scheduling" -}}
@@ -199,6 +200,21 @@ Takes dict "context" $ "values" values of the component.
 {{- with get $.values $key | default (get $.context.Values.global $key) }}
 {{- $_ := set $pod $key . }}
 {{- end }}
+{{- end }}
+{{- $seconds := .context.Values.global.tolerationSeconds }}
+{{- if not (kindIs "invalid" $seconds) }}
+{{- $tolerations := default list $pod.tolerations }}
+{{- /* Kubernetes takes the shortest of several times for a taint, so one in the values would be overruled. */}}
+{{- range $taint := list "node.kubernetes.io/not-ready" "node.kubernetes.io/unreachable" }}
+{{- $named := false }}
+{{- range $pod.tolerations }}
+{{- $named = or $named (has (default "" .key) (list "" $taint)) }}
+{{- end }}
+{{- if not $named }}
+{{- $tolerations = append $tolerations (dict "key" $taint "operator" "Exists" "effect" "NoExecute" "tolerationSeconds" (int $seconds)) }}
+{{- end }}
+{{- end }}
+{{- $_ := set $pod "tolerations" $tolerations }}
 {{- end }}
 {{- with .context.Values.global.imagePullSecrets }}
 {{- $_ := set $pod "imagePullSecrets" . }}

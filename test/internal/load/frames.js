@@ -103,6 +103,7 @@ const outcomes = {
 };
 const lateAtClient = new Counter('frames_late_at_client');
 const latency = new Trend('frame_latency');
+const refusal = new Trend('frame_refusal');
 const startDelay = new Trend('frame_start_delay');
 const outAfterMark = new Trend('frame_out_of_budget_after_mark');
 const start = new Gauge('frames_start');
@@ -164,6 +165,7 @@ export default function () {
     console.warn(`holograph-load-failure: after ${(sinceStart / 1000).toFixed(1)} s and ${took} ms: ${why}`);
   }
   if (result !== 'in_budget' && sinceStart >= mark) outAfterMark.add(sinceStart);
+  if (result === 'refused') refusal.add(took);
   if (result === 'in_budget' || result === 'late') {
     latency.add(took);
     if (took > budget) lateAtClient.add(1);
@@ -187,6 +189,7 @@ export function handleSummary(data) {
     never_started: count('dropped_iterations'),
     late_at_client: count('frames_late_at_client'),
     latency_ms: spread('frame_latency', 0),
+    refusal_ms: spread('frame_refusal', 0),
     start_delay_ms: spread('frame_start_delay'),
     start_ms: data.metrics.frames_start ? data.metrics.frames_start.values.value : null,
     first_out_of_budget_after_mark_ms: data.metrics.frame_out_of_budget_after_mark

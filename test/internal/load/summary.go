@@ -39,6 +39,8 @@ type Summary struct {
 	// Latency is the time from a rendered frame's scheduled time until the answer has reached k6; nil if
 	// none was rendered.
 	Latency *Spread
+	// Refusal is the time from a refused frame's scheduled time until the refusal has reached k6; nil if none was refused.
+	Refusal *Spread
 	// Start is when the profile began, by k6's clock; zero if no frame was sent.
 	Start time.Time
 	// FirstOutOfBudget is when the first frame was due that was not in budget, from the profile's mark on,
@@ -92,6 +94,7 @@ type line struct {
 	NeverStarted *int    `json:"never_started"`
 	LateAtClient *int    `json:"late_at_client"`
 	Latency      *spread `json:"latency_ms"`
+	Refusal      *spread `json:"refusal_ms"`
 	StartDelay   *spread `json:"start_delay_ms"`
 
 	Start            *float64 `json:"start_ms"`
@@ -170,7 +173,7 @@ func parseLine(encoded string) (Summary, error) {
 	if answered := *l.InBudget + *l.Late + *l.Refused + *l.Failed; answered > *l.Sent {
 		return Summary{}, fmt.Errorf("has more frames with an outcome (%d) than sent (%d)", answered, *l.Sent)
 	}
-	for name, s := range map[string]*spread{"latency_ms": l.Latency, "start_delay_ms": l.StartDelay} {
+	for name, s := range map[string]*spread{"latency_ms": l.Latency, "refusal_ms": l.Refusal, "start_delay_ms": l.StartDelay} {
 		if s != nil && (min(s.P50, s.P95, s.P99, s.Max) < 0 || max(s.P50, s.P95, s.P99, s.Max) > math.MaxInt32) {
 			return Summary{}, fmt.Errorf("has %v as %s", *s, name)
 		}
@@ -178,7 +181,7 @@ func parseLine(encoded string) (Summary, error) {
 	summary := Summary{
 		Sent: *l.Sent, InBudget: *l.InBudget, Late: *l.Late, Refused: *l.Refused, Failed: *l.Failed,
 		NeverStarted: *l.NeverStarted, LateAtClient: *l.LateAtClient,
-		Latency: l.Latency.durations(), StartDelay: l.StartDelay.durations(),
+		Latency: l.Latency.durations(), Refusal: l.Refusal.durations(), StartDelay: l.StartDelay.durations(),
 	}
 	if l.Start != nil {
 		summary.Start = time.UnixMilli(int64(*l.Start))

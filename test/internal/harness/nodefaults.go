@@ -1,0 +1,319 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/ci/repo"
+	"holograph/test/internal/chart"
+	"holograph/test/internal/wait"
+)
+
+// kubeSystem is the namespace of the control plane's pods.
+const kubeSystem = metav1.NamespaceSystem
+
+// The containers of the control plane, by the names that kubeadm gives them.
+const (
+	APIServer         = "kube-apiserver"
+	ControllerManager = "kube-controller-manager"
+	Etcd              = "etcd"
+)
+
+// process returns the number that a container's process has in its node.
+func (s *Story) process(ctx context.Context, node, container string) (string, error) {
+	_, id, _ := strings.Cut(container, "://")
+	number, err := s.cluster.Exec(ctx, node, "crictl", "inspect", "--output", "go-template", "--template", "{{.info.pid}}", id)
+	if err != nil {
+		return "", err
+	}
+	number = strings.TrimSpace(number)
+	if n, err := strconv.Atoi(number); err != nil || n < 2 {
+		return "", fmt.Errorf("container %s in node %s has the process %q", id, node, number)
+	}
+	return number, nil
+}
+
+// signal sends a signal to the first container of a pod.
+func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error {
+	if len(pod.Status.ContainerStatuses) == 0 {
+		return fmt.Errorf("pod %s has no container", pod.Name)
+	}
+	number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
+	if err != nil {
+		return err
+	}
+	_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-"+signal, number)
+	return err
+}
+
+// Hang stops the process of a pod's first container: it accepts connections and answers none. Nothing but a restart of the
+// container ends that.
+func Hang(pod corev1.Pod) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) { return nil, s.signal(ctx, pod, "STOP") }
+}
+
+// Starve lowers the memory limit of a pod's first container, in the node, below what the container is about to use: the
+// kernel ends the process as it ends one that has used up its memory. The container that takes its place has its own
+// limit again.
+func Starve(pod corev1.Pod) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
+		if err != nil {
+			return nil, err
+		}
+		// The limit follows the use until the process is gone, because version 1 of control groups refuses one below the use.
+		_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "sh", "-c", `
+			v1=$(sed -n 's/^[0-9]*:memory://p' /proc/$1/cgroup); v2=$(sed -n 's/^0:://p' /proc/$1/cgroup)
+			if [ -n "$v1" ]; then group=/sys/fs/cgroup/memory$v1 use=memory.usage_in_bytes limit=memory.limit_in_bytes
+			else group=/sys/fs/cgroup$v2 use=memory.current limit=memory.max; fi
+			[ -e "$group/$limit" ] || { echo "there is no $group/$limit" >&2; exit 1; }
+			tries=0
+			while [ -e /proc/$1 ] && [ $tries -lt 600 ]; do
+				cat $group/$use >$group/$limit 2>/dev/null
+				tries=$((tries + 1)); sleep 0.05
+			done
+			[ ! -e /proc/$1 ] || { echo "the process still runs" >&2; exit 1; }`, "starve", number)
+		return nil, err
+	}
+}
+
+// controlPlane returns the pod of a part of the control plane.
+func (s *Story) controlPlane(ctx context.Context, part string) (corev1.Pod, error) {
+	pod, err := s.Release.CoreV1().Pods(kubeSystem).Get(ctx, part+"-"+s.cluster.Node(), metav1.GetOptions{})
+	if err != nil {
+		return corev1.Pod{}, err
+	}
+	return *pod, nil
+}
+
+// KillControlPlane kills a part of the control plane, which the kubelet starts again.
+func KillControlPlane(part string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		pod, err := s.controlPlane(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.signal(ctx, pod, "KILL")
+	}
+}
+
+// PauseControlPlane stops a part of the control plane for so long, and returns when it goes on.
+func PauseControlPlane(part string, length time.Duration) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		pod, err := s.controlPlane(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
+		if err != nil {
+			return nil, err
+		}
+		goOn := func(ctx context.Context) error {
+			_, err := s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-CONT", number)
+			return err
+		}
+		_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "sh", "-c", "kill -STOP $1 && sleep $2; kill -CONT $1", "pause", number,
+			strconv.FormatFloat(length.Seconds(), 'f', -1, 64))
+		if err != nil {
+			return goOn, err
+		}
+		return nil, nil
+	}
+}
+
+// Answers is met when a part of the control plane runs, has been restarted that often in all, and the API server says so.
+func (s *Story) Answers(part string, restarts int32) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("%s to be Ready, restarted %d times", part, restarts), Unmet: func(ctx context.Context) error {
+		pod, err := s.controlPlane(ctx, part)
+		if err != nil {
+			return err
+		}
+		status := pod.Status.ContainerStatuses[0]
+		if !status.Ready || status.RestartCount < restarts {
+			return fmt.Errorf("it is Ready: %t, and was restarted %d times", status.Ready, status.RestartCount)
+		}
+		return nil
+	}}
+}
+
+// Restarts is how often a part of the control plane was restarted.
+func (s *Story) Restarts(part string) int32 {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	pod, err := s.controlPlane(ctx, part)
+	require.NoError(s, err)
+	return pod.Status.ContainerStatuses[0].RestartCount
+}
+
+// Nodes are the names of the cluster's nodes; the first is the control plane.
+func (s *Story) Nodes() []string { return s.cluster.Nodes() }
+
+// Worker returns a node that runs renderers and not the load of [Story.Drive], so that the node can be taken away.
+func (s *Story) Worker() string {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	list, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + loadName})
+	require.NoError(s, err)
+	with, of := map[string]bool{}, map[string]bool{}
+	for _, pod := range list.Items {
+		with[pod.Spec.NodeName] = true
+	}
+	for _, pod := range s.PodsOf(chart.Renderer) {
+		of[pod.Spec.NodeName] = true
+	}
+	for _, node := range s.Nodes()[1:] {
+		if of[node] && !with[node] {
+			return node
+		}
+	}
+	require.FailNow(s, "no worker runs renderers and not the load", "renderers run on %v, the load on %v", of, with)
+	return ""
+}
+
+// kubectl runs kubectl in the control plane's node.
+func (s *Story) kubectl(ctx context.Context, args ...string) error {
+	_, err := s.cluster.Exec(ctx, s.cluster.Node(), append([]string{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"}, args...)...)
+	return err
+}
+
+// Drain takes a node out of service as an administrator does before an upgrade, and waits until the release's pods have
+// left it. The fix puts it back into service.
+func Drain(node string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		back := func(ctx context.Context) error { return s.kubectl(ctx, "uncordon", node) }
+		return back, s.kubectl(ctx, "drain", node, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=80s",
+			"--pod-selector=app.kubernetes.io/instance="+s.Release.Name)
+	}
+}
+
+// KillNode ends a node as a loss of power does. The fix starts it again, and waits until it is Ready.
+func KillNode(node string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		if !slices.Contains(s.Nodes()[1:], node) {
+			return nil, errors.New("only a worker can be killed: the API server is in the other node")
+		}
+		return func(ctx context.Context) error { return s.cluster.Revive(ctx, node) }, s.cluster.Kill(ctx, node)
+	}
+}
+
+// LowestReady begins to watch how many of the renderer's pods are Ready. The returned function ends that, and returns the
+// lowest number that was seen.
+func (s *Story) LowestReady() func() int32 {
+	ctx, stop := context.WithCancel(s.Context())
+	result := make(chan int32, 1)
+	go func() {
+		lowest := int32(math.MaxInt32)
+		ticker := time.NewTicker(200 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			if deployment, err := s.Release.Deployment(ctx); err == nil {
+				lowest = min(lowest, deployment.Status.ReadyReplicas)
+			}
+			select {
+			case <-ctx.Done():
+				result <- lowest
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() int32 { stop(); return <-result }
+}
+
+// PodReady is met when the pod is Ready or not, as wanted, and its first container has been restarted that often.
+func (s *Story) PodReady(name string, ready bool, restarts int32) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("pod %s to be Ready: %t, restarted %d times", name, ready, restarts), Unmet: func(ctx context.Context) error {
+		pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if len(pod.Status.ContainerStatuses) == 0 {
+			return errors.New("it has no container yet")
+		}
+		status := pod.Status.ContainerStatuses[0]
+		if status.Ready != ready || status.RestartCount != restarts {
+			return fmt.Errorf("it is Ready: %t, restarted %d times", status.Ready, status.RestartCount)
+		}
+		return nil
+	}}
+}
+
+// Ended is why the pod's first container ended the last time, as Kubernetes names it.
+func (s *Story) Ended(name string) string {
+	s.Helper()
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
+	require.NoError(s, err)
+	if last := pod.Status.ContainerStatuses[0].LastTerminationState.Terminated; last != nil {
+		return last.Reason
+	}
+	return "it has not ended"
+}
+
+// KillUpgrade begins to bring the release to what the upgrade says, and kills helm as soon as it has written that an
+// upgrade is under way and the Deployment has changed.
+func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
+	before, err := s.Release.Deployment(ctx)
+	if err != nil {
+		return err
+	}
+	args := []string{"upgrade", s.Release.Name, s.Chart, "--namespace", s.Release.Namespace, "--kubeconfig", s.cluster.Kubeconfig,
+		"--reset-values", "--wait", "--timeout", helmTimeout.String()}
+	for _, example := range u.Examples {
+		path, err := repo.Path("values-examples", example+".yaml")
+		if err != nil {
+			return err
+		}
+		args = append(args, "--values", path)
+	}
+	for key, value := range u.Set {
+		args = append(args, "--set", key+"="+value)
+	}
+	var said bytes.Buffer
+	helm := exec.CommandContext(ctx, "helm", args...)
+	helm.Stdout, helm.Stderr = &said, &said
+	if err := helm.Start(); err != nil {
+		return err
+	}
+	changed := wait.For(ctx, time.Minute, wait.Condition{Name: "helm to have changed the Deployment", Unmet: func(ctx context.Context) error {
+		now, err := s.Release.Deployment(ctx)
+		if err == nil && now.Generation == before.Generation {
+			err = errors.New("it has not")
+		}
+		return err
+	}})
+	killed := helm.Process.Kill()
+	// The error is that helm was killed.
+	ended := helm.Wait()
+	if changed != nil {
+		return fmt.Errorf("%w; helm said: %s", changed, said.String())
+	}
+	if killed != nil || ended == nil {
+		return fmt.Errorf("helm ended before it was killed, and said: %s", said.String())
+	}
+	return nil
+}
+
+// Rollout replaces a component's pods by new ones, as `kubectl rollout restart` does, and waits until these are Ready.
+func (s *Story) Rollout(c chart.Component) {
+	s.Helper()
+	ctx, cancel := s.Within(fixTimeout + time.Minute)
+	defer cancel()
+	require.NoError(s, s.kubectl(ctx, "--namespace="+s.Release.Namespace, "rollout", "restart", "deployment/"+s.name(c)))
+	require.NoError(s, wait.For(ctx, fixTimeout, s.running(c)))
+}

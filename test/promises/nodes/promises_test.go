@@ -1,0 +1,119 @@
+package nodes
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+var updateGolden = flag.Bool("update", false, "write docs/faults.md and the promises of docs/faults.json")
+
+const (
+	// minimum leaves each worker two pods.
+	minimum = 4
+	// quietPods is the load in units of what one pod renders: the pods of one worker bear it.
+	quietPods = 1
+)
+
+var table = []promise.Promise{
+	{
+		Subject: promise.Node, Name: "node drained",
+		Says:   "The pods leave one at a time, no frame is lost, and the replicas stay.",
+		Fault:  "One of two workers is drained (`kubectl drain`).",
+		Within: 3 * time.Minute,
+		Keep: func(d *promise.Day) {
+			spread(d)
+			d.Load(quietPods)
+			d.WaitFor(time.Minute, wait.Replicas(d.Release, minimum))
+			node := d.Worker()
+			ready := d.LowestReady()
+			begun := time.Now()
+			d.Inject(harness.Drain(node))
+			d.Recovered(begun, readyElsewhere(d, node))
+			assert.GreaterOrEqual(d, ready(), int32(minimum-1), "lowest Ready pods: the disruption budget lets one pod go at a time")
+			summary := d.Counts()
+			assert.Zero(d, summary.Failed, "frames without an answer")
+			assert.Zero(d, summary.NeverStarted, "frames that the load could not start")
+			assert.EqualValues(d, minimum, d.Wanted(), "replicas after the drain")
+		},
+	},
+	{
+		Subject: promise.Node, Name: "node killed",
+		Says: "Pods take the place of those on the node within three minutes: Kubernetes misses the node after 50 seconds, and evicts its pods after global.tolerationSeconds. " +
+			"Until it misses the node, frames that are sent to its pods are lost.",
+		Fault:  "The container of one of two workers is killed.",
+		Within: 3 * time.Minute,
+		Keep: func(d *promise.Day) {
+			spread(d)
+			d.Load(quietPods)
+			d.WaitFor(time.Minute, wait.Replicas(d.Release, minimum))
+			node := d.Worker()
+			begun := time.Now()
+			d.Inject(harness.KillNode(node))
+			d.Recovered(begun, readyElsewhere(d, node))
+			summary := d.Counts()
+			assert.EqualValues(d, minimum, d.Wanted(), "replicas after the node was killed")
+			assert.Less(d, float64(summary.Failed)/float64(summary.Offered()), 0.6, "share of frames without an answer: the other node's pods serve")
+		},
+	},
+}
+
+// TestPromises takes nodes away while frames arrive.
+func TestPromises(t *testing.T) {
+	s := harness.New(t)
+	s.Step("install the chart")
+	s.UpgradeWith(map[string]string{"autoscaling.minReplicas": fmt.Sprint(minimum)}, "local")
+	s.WaitFor(3*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minimum))...)
+	promise.Run(s, table)
+}
+
+// TestPage: docs/faults.json has every promise, and docs/faults.md is made of it.
+func TestPage(t *testing.T) { promise.Check(t, table, *updateGolden) }
+
+// spread rolls the pods out again, after a day that may have left them on one node, and checks that they are spread.
+func spread(d *promise.Day) {
+	d.Helper()
+	d.Rollout(chart.Renderer)
+	on := map[string]int{}
+	for _, pod := range d.PodsOf(chart.Renderer) {
+		on[pod.Spec.NodeName]++
+	}
+	for node, n := range on {
+		assert.LessOrEqual(d, n, minimum/2, "renderers on node %s of two workers", node)
+	}
+}
+
+// readyElsewhere is met when the renderers are Ready on other nodes.
+func readyElsewhere(d *promise.Day, node string) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("%d renderers to be Ready on other nodes than %s", minimum, node), Unmet: func(ctx context.Context) error {
+		pods, err := d.Release.Pods(ctx)
+		if err != nil {
+			return err
+		}
+		n, states := 0, []string{}
+		for _, pod := range pods {
+			ready := false
+			for _, condition := range pod.Status.Conditions {
+				ready = ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+			}
+			if ready && pod.Spec.NodeName != node {
+				n++
+			}
+			states = append(states, fmt.Sprintf("%s on %s: Ready %t", pod.Name, pod.Spec.NodeName, ready))
+		}
+		if n < minimum {
+			return fmt.Errorf("%d are: %v", n, states)
+		}
+		return nil
+	}}
+}

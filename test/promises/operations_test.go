@@ -1,0 +1,160 @@
+package promises
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+var operationsPromises = []promise.Promise{
+	{
+		Subject: promise.Operations, Name: "settings changed",
+		Says:   "Every frame is answered, and the replicas stay.",
+		Fault:  "An upgrade changes the frame budget and the window of the overruns, which renderers, Prometheus and the adapter take up.",
+		Within: 2 * time.Minute,
+		Keep: func(d *promise.Day) {
+			operate(d, upgrade(map[string]string{"frame.budget": "300ms", "signals.overruns.window": "40s"}))
+		},
+	},
+	{
+		Subject: promise.Operations, Name: "certificate renewed",
+		Says:   "Every frame is answered, and the replicas stay. The autoscaler reads its metrics with the new certificate within two minutes.",
+		Fault:  "An upgrade has the chart issue another certificate for the adapter.",
+		Within: 2 * time.Minute,
+		Keep: func(d *promise.Day) {
+			before := certificate(d)
+			operate(d, upgrade(map[string]string{"prometheusAdapter.certificate.generation": "2"}))
+			assert.NotEqual(d, before, certificate(d), "the adapter's certificate after the upgrade")
+		},
+	},
+	{
+		Subject: promise.Operations, Name: "chart upgraded and rolled back",
+		Says:   "Every frame is answered, and the replicas stay, on the way to another version of the chart and back.",
+		Fault:  "The release is upgraded to this chart from a package of it with the version 0.0.1, and rolled back. No earlier version was published.",
+		Within: 4 * time.Minute,
+		Keep: func(d *promise.Day) {
+			this := d.Chart
+			d.Chart = versioned(d, "0.0.1")
+			d.UpgradeWith(settings, "local")
+			d.Chart = this
+			operate(d, func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+				if err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: settings}); err != nil {
+					return nil, err
+				}
+				s.Rollback()
+				return func(context.Context) error {
+					return s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: settings})
+				}, nil
+			})
+		},
+	},
+	{
+		Subject: promise.Operations, Name: "helm killed",
+		Says:   "Every frame is answered, and the replicas stay. Helm refuses the next upgrade until `helm rollback` has ended the one that was cut off; then the upgrade succeeds.",
+		Fault:  "`helm upgrade --wait` is killed while it waits for the new pods.",
+		Within: 4 * time.Minute,
+		Keep: func(d *promise.Day) {
+			set := map[string]string{"renderer.podAnnotations.story": "killed"}
+			operate(d, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+				fix := func(context.Context) error {
+					return s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: settings})
+				}
+				if err := s.KillUpgrade(ctx, harness.Upgrade{Examples: []string{"local"}, Set: with(set)}); err != nil {
+					return nil, err
+				}
+				err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: with(set)})
+				if err == nil || !strings.Contains(err.Error(), "another operation (install/upgrade/rollback) is in progress") {
+					return fix, fmt.Errorf("the upgrade after the one that was killed ended with %v, want Helm's refusal", err)
+				}
+				s.Rollback()
+				return fix, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: with(set)})
+			})
+		},
+	},
+}
+
+// operate does something to the release under load that must lose no frame and no replica.
+func operate(d *promise.Day, operation harness.Fault) {
+	d.Load(loadPods)
+	d.Settle(settleTime, enough)
+	begun := time.Now()
+	d.Inject(operation)
+	d.Recovered(begun, rolledOut(d))
+	d.Hold(decisions/2, enough, maximum-1)
+	summary := d.Counts()
+	assert.Zero(d, summary.Failed, "frames without an answer")
+	assert.Zero(d, summary.NeverStarted, "frames that the load could not start")
+}
+
+// upgrade is an upgrade with these values. The fix takes them back.
+func upgrade(set map[string]string) harness.Fault {
+	return func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+		return func(context.Context) error {
+				return s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: settings})
+			},
+			s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: with(set)})
+	}
+}
+
+// with returns the folder's settings and these.
+func with(set map[string]string) map[string]string {
+	all := maps.Clone(settings)
+	maps.Copy(all, set)
+	return all
+}
+
+// certificate is what the adapter serves with.
+func certificate(d *promise.Day) string {
+	d.Helper()
+	ctx, cancel := d.Within(time.Minute)
+	defer cancel()
+	secret, err := d.Release.CoreV1().Secrets(d.Release.Namespace).Get(ctx,
+		d.Release.Name+"-"+string(chart.PrometheusAdapter)+"-certificate", metav1.GetOptions{})
+	require.NoError(d, err)
+	return string(secret.Data["tls.crt"])
+}
+
+// versioned is a copy of the story's chart that has another version.
+func versioned(d *promise.Day, version string) string {
+	d.Helper()
+	copied := filepath.Join(d.TempDir(), "holograph")
+	require.NoError(d, os.CopyFS(copied, os.DirFS(d.Chart)))
+	file := filepath.Join(copied, "Chart.yaml")
+	text, err := os.ReadFile(file)
+	require.NoError(d, err)
+	var changed bytes.Buffer
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("version:")) {
+			line = []byte("version: " + version + "\n")
+		}
+		changed.Write(line)
+	}
+	require.NotEqual(d, string(text), changed.String(), "Chart.yaml with another version")
+	require.NoError(d, os.WriteFile(file, changed.Bytes(), 0o600))
+	return copied
+}
+
+// wants is met when the autoscaler wants that many pods.
+func wants(d *promise.Day, atLeast int32) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("the autoscaler to want %d pods", atLeast), Unmet: func(ctx context.Context) error {
+		deployment, err := d.Release.Deployment(ctx)
+		if err == nil && *deployment.Spec.Replicas < atLeast {
+			err = fmt.Errorf("it wants %d", *deployment.Spec.Replicas)
+		}
+		return err
+	}}
+}

@@ -1,0 +1,203 @@
+package promises
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+const (
+	// quietPods is a load that the minimum of two pods bears, in units of what one pod renders.
+	quietPods = 0.8
+	// minimum and maximum are the chart's defaults.
+	minimum, maximum = 2, 10
+	// decisions is the time of three decisions of the autoscaler, and what they read.
+	decisions = 50 * time.Second
+)
+
+var rendererPromises = []promise.Promise{
+	{
+		Subject: promise.Renderer, Name: "new version crashes",
+		Says:   "The rollout stops at its first pod. The old pods render every frame, and the fleet does not grow.",
+		Fault:  "A new version is rolled out whose process ends at once.",
+		Within: 2 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(quietPods)
+			d.Settle(settleTime, minimum)
+			fix := d.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) {
+				pod.Containers[0].Args = []string{"--frame-budget=never"}
+			}))
+			d.WaitFor(time.Minute, crashes(d))
+			d.Hold(decisions, d.Before, d.Before)
+			assert.Zero(d, d.Counts().Failed, "frames without an answer: the old pods serve")
+			fix()
+			d.Recovered(time.Now(), wait.PodsReady(d.Release))
+		},
+	},
+	{
+		Subject: promise.Renderer, Name: "new version starts slowly",
+		Says:   "No old pod is removed before its replacement is Ready. Every frame is rendered.",
+		Fault:  "A new version is rolled out that is Ready only after 20 seconds.",
+		Within: 3 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(quietPods)
+			d.Settle(settleTime, minimum)
+			ready := d.LowestReady()
+			d.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) { pod.Containers[0].StartupProbe.InitialDelaySeconds = 20 }))
+			d.Recovered(time.Now(), rolledOut(d))
+			assert.GreaterOrEqual(d, ready(), d.Before, "lowest Ready pods during the rollout")
+			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+		},
+	},
+	{
+		Subject: promise.Renderer, Name: "renderer hangs",
+		Says:   "The pod gets no frames after its readiness probe has failed, 20 seconds by default. The kubelet restarts it, and it serves again within three minutes.",
+		Fault:  "The process of one renderer is stopped (SIGSTOP).",
+		Within: 3 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(quietPods)
+			d.Settle(settleTime, minimum)
+			pod := d.PodsOf(chart.Renderer)[0]
+			d.Inject(harness.Hang(pod))
+			begun := time.Now()
+			d.WaitFor(time.Minute, d.PodReady(pod.Name, false, 0))
+			unready := time.Since(begun).Round(time.Second)
+			d.Recovered(begun, d.PodReady(pod.Name, true, 1), wait.PodsReady(d.Release))
+			summary := d.Counts()
+			d.Note("no frames went to the pod after %s", unready)
+			// One pod of two or three takes frames for 20 s of at least 100 s.
+			assert.Less(d, float64(summary.Failed)/float64(summary.Offered()), 0.25, "share of frames without an answer: the other pods serve")
+		},
+	},
+	{
+		Subject: promise.Renderer, Name: "renderer out of memory",
+		Says:   "The container restarts and serves again within 30 seconds. Only the frames that it was rendering are lost. The fleet does not grow.",
+		Fault:  "The kernel kills the process of one renderer for want of memory.",
+		Within: 30 * time.Second,
+		Keep: func(d *promise.Day) {
+			d.Load(quietPods)
+			d.Settle(settleTime, minimum)
+			pod := d.PodsOf(chart.Renderer)[0]
+			d.Inject(harness.Starve(pod))
+			d.Recovered(time.Now(), d.PodReady(pod.Name, true, 1), wait.PodsReady(d.Release))
+			assert.Equal(d, "OOMKilled", d.Ended(pod.Name), "why the container ended")
+			d.Hold(decisions, d.Before, d.Before)
+			assert.Less(d, d.Counts().Failed, 20, "frames without an answer")
+		},
+	},
+	{
+		Subject: promise.Renderer, Name: "pods that have ended",
+		Says:   "Pods that have ended, as after an eviction or the shutdown of a node, do not count: the fleet neither grows nor shrinks, and the autoscaler reads its metrics.",
+		Fault:  "One pod with the renderer's labels fails, and one completes.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			d.Inject(ended)
+			begun := time.Now()
+			d.Hold(decisions, d.Before, d.Before)
+			d.Recovered(begun)
+			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+		},
+	},
+}
+
+// crashes is met when a renderer was restarted twice and waits for the next time.
+func crashes(d *promise.Day) wait.Condition {
+	return wait.Condition{Name: "a new renderer to crash again and again", Unmet: func(ctx context.Context) error {
+		pods, err := d.Release.Pods(ctx)
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			for _, status := range pod.Status.ContainerStatuses {
+				if status.RestartCount >= 2 && status.State.Waiting != nil {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("none of %d has been restarted twice", len(pods))
+	}}
+}
+
+// rolledOut is met when every pod is of the present template and Ready.
+func rolledOut(d *promise.Day) wait.Condition {
+	return wait.Condition{Name: "the new version to be rolled out", Unmet: func(ctx context.Context) error {
+		deployment, err := d.Release.Deployment(ctx)
+		if err != nil {
+			return err
+		}
+		want, status := *deployment.Spec.Replicas, deployment.Status
+		if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != want || status.Replicas != want || status.ReadyReplicas != want {
+			return fmt.Errorf("%d of %d pods are new, %d in all, %d Ready", status.UpdatedReplicas, want, status.Replicas, status.ReadyReplicas)
+		}
+		return nil
+	}}
+}
+
+// ended makes two pods that the autoscaler's selector finds and that have ended. The fix deletes them.
+func ended(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+	deployment, err := s.Release.Deployment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pods := s.Release.CoreV1().Pods(s.Release.Namespace)
+	outcomes := map[string]struct {
+		args  []string
+		phase corev1.PodPhase
+	}{
+		"ended-completed": {[]string{"--help"}, corev1.PodSucceeded},
+		"ended-failed":    {[]string{"--frame-budget=never"}, corev1.PodFailed},
+	}
+	fix := func(ctx context.Context) error {
+		for name := range outcomes {
+			if err := pods.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for name, outcome := range outcomes {
+		spec := *deployment.Spec.Template.Spec.DeepCopy()
+		spec.RestartPolicy = corev1.RestartPolicyNever
+		spec.Containers[0].Args = outcome.args
+		spec.Containers[0].Lifecycle = nil
+		_, err := pods.Create(ctx, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: deployment.Spec.Template.Labels},
+			Spec:       spec,
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return fix, err
+		}
+	}
+	for name, outcome := range outcomes {
+		err := wait.For(ctx, time.Minute, wait.Condition{Name: fmt.Sprintf("pod %s to be %s", name, outcome.phase), Unmet: func(ctx context.Context) error {
+			pod, err := pods.Get(ctx, name, metav1.GetOptions{})
+			if err == nil && pod.Status.Phase != outcome.phase {
+				err = fmt.Errorf("it is %s", pod.Status.Phase)
+			}
+			return err
+		}})
+		if err != nil {
+			return fix, err
+		}
+	}
+	return fix, nil
+}
+
+// rate is what so many pods render.
+func rate(d *promise.Day, pods float64) float64 {
+	d.Helper()
+	require.Positive(d, d.Pod.FrameCost, "the pod must have been measured")
+	return pods * d.Pod.FramesPerSecond()
+}
