@@ -262,6 +262,13 @@ func (c *Cluster) Exec(ctx context.Context, node string, args ...string) (string
 	return c.engine.Command(append([]string{"exec", node}, args...)...).Output(ctx)
 }
 
+// Feed is Exec with an input for the program.
+func (c *Cluster) Feed(ctx context.Context, node string, stdin io.Reader, args ...string) (string, error) {
+	call := c.engine.Command(append([]string{"exec", "--interactive", node}, args...)...)
+	call.Stdin = stdin
+	return call.Output(ctx)
+}
+
 // Kill ends a node as a loss of power does: nothing in it is told.
 func (c *Cluster) Kill(ctx context.Context, node string) error {
 	return c.engine.Command("kill", "--signal", "KILL", node).Run(ctx)
@@ -280,13 +287,6 @@ func (c *Cluster) Revive(ctx context.Context, node string) error {
 
 // Engine is the name of the container engine's command.
 func (c *Cluster) Engine() string { return c.engine.Name }
-
-// Exec runs a command in the node, with stdin as its input, and returns what it printed.
-func (c *Cluster) Exec(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
-	call := c.engine.Command(append([]string{"exec", "--interactive", c.Node()}, args...)...)
-	call.Stdin = stdin
-	return call.Output(ctx)
-}
 
 // LoadArchive brings the image of an archive into the node, also one that was there before.
 func (c *Cluster) LoadArchive(ctx context.Context, archive string) error {

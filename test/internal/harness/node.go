@@ -41,10 +41,10 @@ func (s *Story) TakeFromNode(images ...image.Image) {
 		}
 	})
 	for _, img := range images {
-		_, err := s.cluster.Exec(ctx, nil, "crictl", "rmi", img.Ref)
+		_, err := s.cluster.Exec(ctx, s.cluster.Node(), "crictl", "rmi", img.Ref)
 		require.NoError(s, err)
 	}
-	left, err := s.cluster.Exec(ctx, nil, "crictl", "images", "--output", "json")
+	left, err := s.cluster.Exec(ctx, s.cluster.Node(), "crictl", "images", "--output", "json")
 	require.NoError(s, err)
 	require.Contains(s, left, "prometheus", "the node must list what it has, or a missing image proves nothing")
 	for _, img := range images {
@@ -59,7 +59,7 @@ func (s *Story) ServeToNode(registry string) {
 	s.Helper()
 	ctx, cancel := s.Within(nodeTimeout)
 	defer cancel()
-	route, err := s.cluster.Exec(ctx, nil, "ip", "-4", "route", "show", "default")
+	route, err := s.cluster.Exec(ctx, s.cluster.Node(), "ip", "-4", "route", "show", "default")
 	require.NoError(s, err)
 	words := strings.Fields(route)
 	require.Greater(s, len(words), 2, "the node's default route is %q, want one by way of this machine", route)
@@ -74,12 +74,12 @@ func (s *Story) ServeToNode(registry string) {
 
 	folder := "/etc/containerd/certs.d/" + registry
 	hosts := fmt.Sprintf("server = %[1]q\n\n[host.%[1]q]\n  capabilities = [\"pull\", \"resolve\"]\n", "http://"+listener.Addr().String())
-	_, err = s.cluster.Exec(ctx, strings.NewReader(hosts), "sh", "-c", `mkdir -p "$0" && cat >"$0/hosts.toml"`, folder)
+	_, err = s.cluster.Feed(ctx, s.cluster.Node(), strings.NewReader(hosts), "sh", "-c", `mkdir -p "$0" && cat >"$0/hosts.toml"`, folder)
 	require.NoError(s, err)
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
 		defer cancel()
-		_, err := s.cluster.Exec(ctx, nil, "rm", "-r", folder)
+		_, err := s.cluster.Exec(ctx, s.cluster.Node(), "rm", "-r", folder)
 		assert.NoError(s, err)
 	})
 }
