@@ -15,7 +15,7 @@ import (
 
 func TestAnUnknownProgramIsRefusedWithTheKnownOnes(t *testing.T) {
 	err := Bump(t.Context(), nil, "promethius", "v3.14.0")
-	assert.ErrorContains(t, err, `there is no program "promethius"; the programs are cert-manager, cni-plugins, containerd, `)
+	assert.ErrorContains(t, err, `there is no program "promethius"; the programs are alertmanager, cert-manager, cni-plugins, `)
 	assert.ErrorContains(t, err, ", prometheus, ")
 }
 

@@ -297,8 +297,7 @@ func pointAt(folder, registry string, images []reference) error {
 				}
 				text = field.ReplaceAllString(text, "${1}"+i.repository+`${2}"`+i.tag()+`"`)
 			case "README.md":
-				text = strings.ReplaceAll(text, `"repository":"`+i.local+`","tag":""`, `"repository":"`+i.repository+`","tag":"`+i.tag()+`"`)
-				text = strings.ReplaceAll(text, "| "+i.component+".image.tag | string | `\"\"` |", "| "+i.component+".image.tag | string | `\""+i.tag()+"\"` |")
+				text = strings.ReplaceAll(text, "| "+i.component+".image.tag | `\"\"` |", "| "+i.component+".image.tag | `\""+i.tag()+"\"` |")
 			}
 			text = strings.ReplaceAll(text, i.local+":"+i.version, i.repository+":"+i.tag())
 			text = strings.ReplaceAll(text, i.local, i.repository)
@@ -309,7 +308,7 @@ func pointAt(folder, registry string, images []reference) error {
 			text = strings.ReplaceAll(text, "      whitelisted: true\n", "")
 		case "README.md":
 			text = strings.ReplaceAll(text, " charts/holograph ", " oci://"+registry+"/holograph ")
-			text = strings.ReplaceAll(text, " oci://registry.example/charts", " oci://"+registry)
+			text = strings.ReplaceAll(text, "oci://registry.example/charts", "oci://"+registry)
 		}
 		if text == string(before) {
 			return nil

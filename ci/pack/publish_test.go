@@ -145,7 +145,7 @@ func TestPublishedChartNamesWhatWasPushed(t *testing.T) {
 			assert.Contains(t, string(file.Data), "oci://"+p.Registry+"/holograph --")
 			assert.NotContains(t, string(file.Data), " charts/holograph ", "its reader has no checkout")
 			assert.NotContains(t, string(file.Data), "registry.example/charts", "its reader knows the registry")
-			assert.Equal(t, 6, strings.Count(string(file.Data), "0.1.0@sha256:"), "the rows of each image that show its tag")
+			assert.Equal(t, 2, strings.Count(string(file.Data), "0.1.0@sha256:"), "the rows that show an image's tag")
 		}
 	}
 	assert.Contains(t, printed.String(), "helm upgrade --install holograph oci://"+p.Registry+"/holograph --version 0.1.0 --namespace holograph --create-namespace --plain-http\n")
