@@ -170,7 +170,7 @@ func TestPermissionsPageListsEveryRule(t *testing.T) {
 	assert.ElementsMatch(t, granted, listed, "the rules that docs/permissions.md lists, against those of the Roles")
 }
 
-// TestPermissionsPageListsWhatIsRead: whoever installs needs `get` on what the templates look up, as Helm fails without it.
+// TestPermissionsPageListsWhatIsRead: anyone who installs needs `get` on what the templates look up, as Helm fails without it.
 func TestPermissionsPageListsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	_, sentence, found := strings.Cut(page(t, "permissions.md"), "the chart also reads: ")

@@ -97,8 +97,11 @@ func TestDoctorKnowsThePath(t *testing.T) {
 				var asked, described []string
 				for _, metric := range rendered.HorizontalPodAutoscaler(t).Spec.Metrics {
 					// Others are added by autoscaling.metrics, and are not this release's.
-					if metric.Pods != nil {
+					switch {
+					case metric.Pods != nil:
 						asked = append(asked, metric.Pods.Metric.Name)
+					case metric.Object != nil:
+						asked = append(asked, metric.Object.Metric.Name)
 					}
 				}
 				for _, signal := range p.Signals {

@@ -72,7 +72,7 @@ func TestPodMonitors(t *testing.T) {
 		delete(endpoint, "metricRelabelings")
 		assert.Equal(t, chart.Parse(t, want), endpoint)
 		assert.Contains(t, relabelings, fmt.Sprintf("map[action:keep regex:%s sourceLabels:[__meta_kubernetes_pod_container_name]]", component))
-		named := "map[sourceLabels:[__meta_kubernetes_pod_name] targetLabel:kubernetes_pod_name]"
+		named := "map[action:replace sourceLabels:[__meta_kubernetes_pod_name] targetLabel:kubernetes_pod_name]"
 		if component == chart.Renderer {
 			assert.Contains(t, relabelings, named)
 		} else {

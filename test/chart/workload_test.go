@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/utils/ptr"
 
 	"holograph/test/internal/chart"
 )
@@ -308,9 +310,36 @@ func TestGlobalScheduling(t *testing.T) {
 			key = "gpu"
 		}
 		assert.Equal(t, map[string]string{"pool": pool}, pod.NodeSelector, "the nodeSelector of %s", name)
-		require.Len(t, pod.Tolerations, 1, name)
-		assert.Equal(t, key, pod.Tolerations[0].Key, "the toleration of %s", name)
+		require.NotEmpty(t, pod.Tolerations, name)
+		assert.Equal(t, key, pod.Tolerations[0].Key, "the first toleration of %s", name)
 	}
+}
+
+// TestPodsOfALostNodeAreReplaced: while the pods of a node that Kubernetes has lost are not evicted they count as
+// replicas, and no other pods take their place.
+func TestPodsOfALostNodeAreReplaced(t *testing.T) {
+	t.Parallel()
+	lost := []string{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+	seconds := func(t *testing.T, values string, component string) map[string]int64 {
+		of := map[string]int64{}
+		for _, toleration := range podSpecs(t, chart.Render(t, chart.Parse(t, values)))[component].Tolerations {
+			if toleration.TolerationSeconds != nil {
+				of[toleration.Key] = *toleration.TolerationSeconds
+			}
+		}
+		return of
+	}
+	for name, pod := range podSpecs(t, chart.Render(t, nil)) {
+		for _, taint := range lost {
+			assert.Contains(t, pod.Tolerations, corev1.Toleration{Key: taint, Operator: corev1.TolerationOpExists,
+				Effect: corev1.TaintEffectNoExecute, TolerationSeconds: ptr.To[int64](30)}, "tolerations of %s", name)
+		}
+	}
+	assert.Equal(t, map[string]int64{lost[0]: 60, lost[1]: 60}, seconds(t, `{global: {tolerationSeconds: 60}}`, "holograph-renderer"))
+	assert.Empty(t, seconds(t, `{global: {tolerationSeconds: null}}`, "holograph-renderer"), "null leaves it to the cluster")
+	assert.Equal(t, map[string]int64{lost[0]: 5, lost[1]: 30},
+		seconds(t, `{renderer: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 5}]}}`, "holograph-renderer"),
+		"a taint that the values name keeps their time, because Kubernetes takes the shortest")
 }
 
 // TestPlatformsSayWhatTheirPartsBelongTo: part-of of commonLabels is on every object and every pod.
