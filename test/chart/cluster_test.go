@@ -309,6 +309,11 @@ service: {annotations: {owner: graphics}}`))
 			assert.Equal(t, want, service.Annotations["owner"], "the owner of %s", service.Name)
 		}
 	}
+	// Prometheus does not start with an argument that is there twice.
+	arguments := chart.Render(t, chart.Parse(t, `prometheus: {extraArgs: [--query.timeout=20s, --web.enable-lifecycle]}`)).Container(t, chart.Prometheus).Args
+	for argument, times := range map[string]int{"--query.timeout=20s": 1, "--query.timeout=30s": 0, "--web.enable-lifecycle": 1, "--query.max-samples=5000000": 1} {
+		assert.Len(t, slices.DeleteFunc(slices.Clone(arguments), func(a string) bool { return a != argument }), times, "%s in the arguments of Prometheus", argument)
+	}
 	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {owner: graphics}}}`))
 	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, "graphics", service.Annotations["owner"], service.Name)
