@@ -161,6 +161,8 @@ func impersonate(s *harness.Story) *corev1.Pod {
 	s.Helper()
 	own := s.PodsOf(chart.Renderer)[0]
 	copied := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: own.Name, Namespace: strangers, Labels: own.Labels}, Spec: own.Spec}
+	// The API server has written the value of matchLabelKeys into their selectors, and takes no pod that has both.
+	copied.Spec.TopologySpreadConstraints = nil
 	copied.Spec.ServiceAccountName, copied.Spec.DeprecatedServiceAccount, copied.Spec.NodeName = "default", "", ""
 	pods := s.Release.CoreV1().Pods(strangers)
 	_, err := pods.Create(s.Context(), copied, metav1.CreateOptions{})
