@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"k8s.io/utils/ptr"
 
 	"holograph/ci/program"
 	"holograph/test/internal/guest"
@@ -171,8 +172,10 @@ func assignUserIDs(s *harness.Story) {
 		return s.Release.CoreV1().Pods(s.Release.Namespace).Create(ctx, &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: "asked", Labels: map[string]string{"app.kubernetes.io/instance": s.Release.Name}},
 			Spec: corev1.PodSpec{
-				SecurityContext: &corev1.PodSecurityContext{RunAsUser: user},
-				Containers:      []corev1.Container{{Name: "asked", Image: "asked"}},
+				SecurityContext: &corev1.PodSecurityContext{RunAsUser: user, RunAsNonRoot: ptr.To(true),
+					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+				Containers: []corev1.Container{{Name: "asked", Image: "asked", SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: ptr.To(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}}},
 			},
 		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	}
