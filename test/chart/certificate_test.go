@@ -143,3 +143,15 @@ func TestOwnCertificate(t *testing.T) {
 	}
 	assert.Equal(t, []string{"mine"}, mounted)
 }
+
+// TestNothingOfAnAdapterThatDoesNotRun: where KEDA scales, or nothing does, no autoscaler asks the adapter, so the release
+// has none of its objects, whatever else the values say of it.
+func TestNothingOfAnAdapterThatDoesNotRun(t *testing.T) {
+	t.Parallel()
+	adapter := chart.Parse(t, `prometheusAdapter: {replicaCount: 2, certificate: {certManager: {enabled: true}}}`)
+	for name, scaler := range map[string]string{"KEDA": `autoscaling: {provider: keda}`, "no autoscaler": `autoscaling: {enabled: false}`} {
+		for _, object := range chart.Render(t, adapter, chart.Parse(t, scaler)).Objects {
+			assert.NotContains(t, object.Name(), string(chart.PrometheusAdapter), "with %s the release has the %s", name, object)
+		}
+	}
+}
