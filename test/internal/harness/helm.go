@@ -68,26 +68,31 @@ func (s *Story) Upgrade(u Upgrade) error {
 	s.Helper()
 	s.Apply(guest.Namespace(s.Release.Namespace))
 	options := s.helmOptions()
-	options.SetValues = u.Set
-	if s.Chart == s.checkout {
-		// The images were loaded into the node. It lists them half a minute later, for which the chart would look.
-		options.SetValues = maps.Clone(u.Set)
-		if options.SetValues == nil {
-			options.SetValues = map[string]string{}
-		}
-		options.SetValues["renderer.image.pullPolicy"] = "Never"
-	}
-	for _, example := range u.Examples {
-		path, err := repo.Path("values-examples", example+".yaml")
-		require.NoError(s, err)
-		options.ValuesFiles = append(options.ValuesFiles, path)
-	}
-	options.ValuesFiles = append(options.ValuesFiles, u.Values...)
+	options.SetValues, options.ValuesFiles = s.values(u)
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
 	defer cancel()
 	options.ExtraArgs = map[string][]string{"upgrade": append(u.Flags,
 		"--install", "--reset-values", "--wait", "--timeout", helmTimeout.String())}
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
+}
+
+// values returns what an upgrade sets, and its values files.
+func (s *Story) values(u Upgrade) (set map[string]string, files []string) {
+	s.Helper()
+	set = maps.Clone(u.Set)
+	if s.Chart == s.checkout {
+		// The images were loaded into the node. It lists them half a minute later, for which the chart would look.
+		if set == nil {
+			set = map[string]string{}
+		}
+		set["renderer.image.pullPolicy"] = "Never"
+	}
+	for _, example := range u.Examples {
+		path, err := repo.Path("values-examples", example+".yaml")
+		require.NoError(s, err)
+		files = append(files, path)
+	}
+	return set, append(files, u.Values...)
 }
 
 // HelmTest runs the release's tests and returns what helm printed. It returns an error where a test failed.

@@ -5,18 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"holograph/ci/repo"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/wait"
 )
@@ -31,45 +28,12 @@ const (
 	Etcd              = "etcd"
 )
 
-// process returns the number that a container's process has in its node.
-func (s *Story) process(ctx context.Context, node, container string) (string, error) {
-	_, id, _ := strings.Cut(container, "://")
-	number, err := s.cluster.Exec(ctx, node, "crictl", "inspect", "--output", "go-template", "--template", "{{.info.pid}}", id)
-	if err != nil {
-		return "", err
-	}
-	number = strings.TrimSpace(number)
-	if n, err := strconv.Atoi(number); err != nil || n < 2 {
-		return "", fmt.Errorf("container %s in node %s has the process %q", id, node, number)
-	}
-	return number, nil
-}
-
-// signal sends a signal to the first container of a pod.
-func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error {
-	if len(pod.Status.ContainerStatuses) == 0 {
-		return fmt.Errorf("pod %s has no container", pod.Name)
-	}
-	number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
-	if err != nil {
-		return err
-	}
-	_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-"+signal, number)
-	return err
-}
-
-// Hang stops the process of a pod's first container: it accepts connections and answers none. Nothing but a restart of the
-// container ends that.
-func Hang(pod corev1.Pod) Fault {
-	return func(ctx context.Context, s *Story) (Fix, error) { return nil, s.signal(ctx, pod, "STOP") }
-}
-
 // Starve lowers the memory limit of a pod's first container, in the node, below what the container is about to use: the
 // kernel ends the process as it ends one that has used up its memory. The container that takes its place has its own
 // limit again.
 func Starve(pod corev1.Pod) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
+		number, err := s.process(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +80,7 @@ func PauseControlPlane(part string, length time.Duration) Fault {
 		if err != nil {
 			return nil, err
 		}
-		number, err := s.process(ctx, pod.Spec.NodeName, pod.Status.ContainerStatuses[0].ContainerID)
+		number, err := s.process(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
@@ -210,30 +174,6 @@ func KillNode(node string) Fault {
 	}
 }
 
-// LowestReady begins to watch how many of the renderer's pods are Ready. The returned function ends that, and returns the
-// lowest number that was seen.
-func (s *Story) LowestReady() func() int32 {
-	ctx, stop := context.WithCancel(s.Context())
-	result := make(chan int32, 1)
-	go func() {
-		lowest := int32(math.MaxInt32)
-		ticker := time.NewTicker(200 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			if deployment, err := s.Release.Deployment(ctx); err == nil {
-				lowest = min(lowest, deployment.Status.ReadyReplicas)
-			}
-			select {
-			case <-ctx.Done():
-				result <- lowest
-				return
-			case <-ticker.C:
-			}
-		}
-	}()
-	return func() int32 { stop(); return <-result }
-}
-
 // PodReady is met when the pod is Ready or not, as wanted, and its first container has been restarted that often.
 func (s *Story) PodReady(name string, ready bool, restarts int32) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("pod %s to be Ready: %t, restarted %d times", name, ready, restarts), Unmet: func(ctx context.Context) error {
@@ -272,16 +212,13 @@ func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
 	if err != nil {
 		return err
 	}
+	set, files := s.values(u)
 	args := []string{"upgrade", s.Release.Name, s.Chart, "--namespace", s.Release.Namespace, "--kubeconfig", s.cluster.Kubeconfig,
 		"--reset-values", "--wait", "--timeout", helmTimeout.String()}
-	for _, example := range u.Examples {
-		path, err := repo.Path("values-examples", example+".yaml")
-		if err != nil {
-			return err
-		}
-		args = append(args, "--values", path)
+	for _, file := range files {
+		args = append(args, "--values", file)
 	}
-	for key, value := range u.Set {
+	for key, value := range set {
 		args = append(args, "--set", key+"="+value)
 	}
 	var said bytes.Buffer

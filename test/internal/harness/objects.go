@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -19,6 +20,15 @@ import (
 // LowestReplicas begins to watch spec.replicas of the renderer's Deployment. The returned function ends that, and returns
 // the lowest number that was seen.
 func (s *Story) LowestReplicas() func() int32 {
+	return s.lowest("replicas", func(deployment *appsv1.Deployment) int32 { return *deployment.Spec.Replicas })
+}
+
+// LowestReady is LowestReplicas for the pods that are Ready.
+func (s *Story) LowestReady() func() int32 {
+	return s.lowest("Ready pods", func(deployment *appsv1.Deployment) int32 { return deployment.Status.ReadyReplicas })
+}
+
+func (s *Story) lowest(what string, of func(*appsv1.Deployment) int32) func() int32 {
 	ctx, stop := context.WithCancel(s.Context())
 	result := make(chan int32, 1)
 	go func() {
@@ -27,7 +37,7 @@ func (s *Story) LowestReplicas() func() int32 {
 		defer ticker.Stop()
 		for {
 			if deployment, err := s.Release.Deployment(ctx); err == nil {
-				lowest = min(lowest, *deployment.Spec.Replicas)
+				lowest = min(lowest, of(deployment))
 			}
 			select {
 			case <-ctx.Done():
@@ -40,7 +50,7 @@ func (s *Story) LowestReplicas() func() int32 {
 	return func() int32 {
 		stop()
 		lowest := <-result
-		require.Less(s, lowest, int32(math.MaxInt32), "the lowest replicas are unknown: the Deployment was never read")
+		require.Less(s, lowest, int32(math.MaxInt32), "the lowest %s are unknown: the Deployment was never read", what)
 		return lowest
 	}
 }

@@ -3,69 +3,90 @@ package harness
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
-	"holograph/ci/command"
+	corev1 "k8s.io/api/core/v1"
+
 	"holograph/test/internal/chart"
 )
+
+// process returns the number that the process of a pod's first container has in the pod's node.
+func (s *Story) process(ctx context.Context, pod corev1.Pod) (string, error) {
+	if len(pod.Status.ContainerStatuses) == 0 {
+		return "", fmt.Errorf("pod %s has no container", pod.Name)
+	}
+	_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+	number, err := s.cluster.Exec(ctx, pod.Spec.NodeName, "crictl", "inspect", "--output", "go-template", "--template", "{{.info.pid}}", id)
+	if err != nil {
+		return "", err
+	}
+	number = strings.TrimSpace(number)
+	if n, err := strconv.Atoi(number); err != nil || n < 2 {
+		return "", fmt.Errorf("container %s in node %s has the process %q", id, pod.Spec.NodeName, number)
+	}
+	return number, nil
+}
+
+// signal sends a signal to the process of a pod's first container.
+func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error {
+	number, err := s.process(ctx, pod)
+	if err != nil {
+		return err
+	}
+	_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-"+signal, number)
+	return err
+}
 
 // KillProcess kills the first process of that many of a component's pods, at once and without notice. The kubelet starts
 // their containers again.
 func KillProcess(c chart.Component, pods int) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		_, err := s.signalAll(ctx, c, "KILL", pods)
-		return nil, err
+		found := s.PodsOf(c)
+		if len(found) < pods {
+			return nil, fmt.Errorf("%s has %d pods, want %d", s.name(c), len(found), pods)
+		}
+		for _, pod := range found[:pods] {
+			if err := s.signal(ctx, pod, "KILL"); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
 	}
 }
 
-// Freeze stops the first process of each of a component's pods: it accepts connections and answers none. The fix continues
-// those that still exist.
+// Hang stops the process of a pod's first container: it accepts connections and answers none. Nothing but a restart of the
+// container ends that.
+func Hang(pod corev1.Pod) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) { return nil, s.signal(ctx, pod, "STOP") }
+}
+
+// Freeze hangs each of a component's pods. The fix continues those whose containers were not restarted.
 func Freeze(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		frozen, err := s.signalAll(ctx, c, "STOP", len(s.PodsOf(c)))
-		return func(ctx context.Context) error {
-			for _, process := range frozen {
-				// The kubelet may have restarted the container.
-				if err := s.inNode(ctx, "sh", "-c", "! test -e /proc/$0 || kill -CONT $0", process); err != nil {
+		frozen := map[string]string{}
+		goOn := func(ctx context.Context) error {
+			for process, node := range frozen {
+				if _, err := s.cluster.Exec(ctx, node, "sh", "-c", "! test -e /proc/$0 || kill -CONT $0", process); err != nil {
 					return err
 				}
 			}
 			return nil
-		}, err
-	}
-}
-
-func (s *Story) signalAll(ctx context.Context, c chart.Component, signal string, pods int) ([]string, error) {
-	found, err := s.processes(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) < pods {
-		return nil, fmt.Errorf("%s has %d pods, want %d", s.name(c), len(found), pods)
-	}
-	found = found[:pods]
-	return found, s.inNode(ctx, append([]string{"kill", "-" + signal}, found...)...)
-}
-
-// processes returns the numbers that the first processes of a component's pods have in the node.
-func (s *Story) processes(ctx context.Context, c chart.Component) ([]string, error) {
-	var found []string
-	for _, pod := range s.PodsOf(c) {
-		_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
-		number, err := command.Command{Args: []string{s.cluster.Engine(), "exec", s.cluster.Node(),
-			"crictl", "inspect", "--output", "go-template", "--template", "{{.info.pid}}", container}}.Output(ctx)
-		if err != nil {
-			return nil, err
 		}
-		found = append(found, strings.TrimSpace(number))
+		pods := s.PodsOf(c)
+		if len(pods) == 0 {
+			return nil, fmt.Errorf("%s has no pods", s.name(c))
+		}
+		for _, pod := range pods {
+			process, err := s.process(ctx, pod)
+			if err != nil {
+				return goOn, err
+			}
+			frozen[process] = pod.Spec.NodeName
+			if _, err := s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-STOP", process); err != nil {
+				return goOn, err
+			}
+		}
+		return goOn, nil
 	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s has no pods", s.name(c))
-	}
-	return found, nil
-}
-
-// inNode runs a program in the node.
-func (s *Story) inNode(ctx context.Context, args ...string) error {
-	return command.Command{Args: append([]string{s.cluster.Engine(), "exec", s.cluster.Node()}, args...)}.Run(ctx)
 }
