@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 
-	"holograph/ci/command"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/kube"
@@ -206,7 +205,8 @@ func CutOff(c chart.Component) Fault {
 // iptables adds rules to the node, each before those that are there. The fix removes them.
 func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
 	run := func(ctx context.Context, action string, rule []string) error {
-		return s.onNode(ctx, append([]string{"iptables", "--wait", action}, rule...)...).Run(ctx)
+		_, err := s.cluster.Exec(ctx, s.cluster.Node(), append([]string{"iptables", "--wait", action}, rule...)...)
+		return err
 	}
 	var applied [][]string
 	fix := func(ctx context.Context) error {
@@ -223,11 +223,6 @@ func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
 		applied = append(applied, rule)
 	}
 	return fix, nil
-}
-
-// onNode is a command in the node's container.
-func (s *Story) onNode(ctx context.Context, args ...string) command.Command {
-	return command.Command{Args: append([]string{s.cluster.Engine(), "exec", s.cluster.Node()}, args...)}
 }
 
 // EnforcePolicies has the node enforce NetworkPolicies, as the networks of many clusters do and kind's does not: it runs
@@ -255,7 +250,7 @@ func EnforcePolicies() Fault {
 		}
 		// Until it reads the queue, the kernel drops what is handed to it.
 		err = wait.For(ctx, breakTimeout, wait.Condition{Name: name + " to read packets", Unmet: func(ctx context.Context) error {
-			queues, err := s.onNode(ctx, "cat", "/proc/net/netfilter/nfnetlink_queue").Output(ctx)
+			queues, err := s.cluster.Exec(ctx, s.cluster.Node(), "cat", "/proc/net/netfilter/nfnetlink_queue")
 			for line := range strings.Lines(queues) {
 				if number, _, _ := strings.Cut(strings.TrimSpace(line), " "); number == guest.PolicyQueue {
 					return nil
