@@ -1,5 +1,6 @@
 // Package timing runs targets of the Makefile one after the other and says in the end where
-// their time went. It reads that from what they print, which it passes on as it comes.
+// their time went. It reads that from what they print, which it passes on as it comes. It also
+// runs folders of stories side by side, whose lines it tells apart.
 package timing
 
 import (
@@ -8,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,6 +64,13 @@ func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd)
 	var log log
 	stdout, stderr := &lines{to: out, line: log.read}, &lines{to: errOut, line: log.read}
 	cmd.Stdout, cmd.Stderr, cmd.Stdin = stdout, stderr, os.Stdin
+	err := wait(ctx, cmd)
+	log.flush()
+	return row{name: name, took: time.Since(begun), parts: log.rows}, err
+}
+
+// wait runs a command to its end. When ctx ends, the command is told to end.
+func wait(ctx context.Context, cmd *exec.Cmd) error {
 	// What was started ends by itself: a killed make would leave it behind.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = drain
@@ -68,8 +78,7 @@ func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd)
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		err = nil // it succeeded, and something that it left behind holds its output open
 	}
-	log.flush()
-	return row{name: name, took: time.Since(begun), parts: log.rows}, err
+	return err
 }
 
 // lines passes on what is written and gives its whole lines to a function.
@@ -107,27 +116,35 @@ var (
 type log struct {
 	mu   sync.Mutex
 	rows []row
-	// tests are those since the last package's end.
-	tests []row
+	// tests are those since the last package's end, by the label of their lines.
+	tests map[string][]row
 }
 
 func (l *log) read(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	label := ""
+	if match := labelled.FindStringSubmatch(line); match != nil {
+		label, line = match[1], match[2]
+	}
 	if match := partLine.FindStringSubmatch(line); match != nil {
 		if took, err := time.ParseDuration(match[3]); err == nil {
 			l.rows = append(l.rows, row{name: match[1], took: took, outcome: failed(match[2] == "failed")})
 		}
 	}
 	if match := testLine.FindStringSubmatch(line); match != nil {
-		l.tests = append(l.tests, row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL")})
+		if l.tests == nil {
+			l.tests = map[string][]row{}
+		}
+		l.tests[label] = append(l.tests[label], row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL")})
 	}
 	if match := packageLine.FindStringSubmatch(line); match != nil {
-		r := row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL"), parts: l.tests}
+		r := row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL"), parts: l.tests[label]}
 		if match[4] != "" {
 			r.outcome = match[4]
 		}
-		l.rows, l.tests = append(l.rows, r), nil
+		l.rows = append(l.rows, r)
+		delete(l.tests, label)
 	}
 }
 
@@ -135,7 +152,10 @@ func (l *log) read(line string) {
 func (l *log) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rows, l.tests = append(l.rows, l.tests...), nil
+	for _, label := range slices.Sorted(maps.Keys(l.tests)) {
+		l.rows = append(l.rows, l.tests[label]...)
+	}
+	clear(l.tests)
 }
 
 func failed(yes bool) string {
