@@ -23,14 +23,15 @@ import (
 // no renderer of its own, and the doctor finds every link of theirs.
 func TestOwnWorkload(t *testing.T) {
 	s := harness.New(t)
-	s.Uninstall()
-
 	s.Step("the cluster has a StatefulSet and a Deployment, of a pod each")
 	s.Apply(guest.Namespace(s.Release.Namespace))
 	apply(s, "workloads")
 	s.Cleanup(func() { removeWorkloads(s) })
 
 	for _, workload := range []struct{ kind, name string }{{"StatefulSet", "stream"}, {"Deployment", "viewer"}} {
+		// An HPA that is given another target counts the pods that it added to the one before as added to this one, for as
+		// long as a step lasts (150 s). A new HPA has no past.
+		s.Uninstall()
 		s.Step("the release scales the %s to its minimum", workload.kind)
 		require.NoError(t, s.Upgrade(harness.Upgrade{
 			Examples: []string{"local"},
