@@ -69,11 +69,11 @@ var adapterPromises = []promise.Promise{
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
+			again := restarted(d, chart.PrometheusAdapter)
 			d.Inject(harness.Freeze(chart.PrometheusAdapter))
 			begun := time.Now()
-			d.WaitFor(2*time.Minute, d.Blind())
 			d.Hold(blindTime, d.Before, most)
-			d.Recovered(begun)
+			d.Recovered(begun, again)
 		},
 	},
 }

@@ -1,11 +1,14 @@
 package promises
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
 )
 
 const (
@@ -13,8 +16,8 @@ const (
 	loadPods, enough = 2.5, 3
 	// most is autoscaling.maxReplicas.
 	most = 10
-	// settleTime is for the fleet to grow to the load: 45 s when measured.
-	settleTime = 3 * time.Minute
+	// settleTime is for the fleet to grow to the load and to be left alone: 45 s and 75 s.
+	settleTime = 5 * time.Minute
 	// blindTime is longer than what could keep the replicas without the promise: the signals' window (30 s) and the
 	// stabilization window (30 s), one after the other, and a decision (15 s).
 	blindTime = 75 * time.Second
@@ -43,11 +46,12 @@ var prometheusPromises = []promise.Promise{
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
+			again := restarted(d, chart.Prometheus)
 			d.Inject(harness.Freeze(chart.Prometheus))
 			begun := time.Now()
-			d.WaitFor(2*time.Minute, d.Blind())
+			// The autoscaler says nothing meanwhile: it waits for an answer, up to a minute for each metric.
 			d.Hold(blindTime, d.Before, most)
-			d.Recovered(begun)
+			d.Recovered(begun, again)
 		},
 	},
 	{
@@ -65,4 +69,20 @@ var prometheusPromises = []promise.Promise{
 			d.Recovered(time.Now())
 		},
 	},
+}
+
+// restarted is met when the kubelet has restarted a container of each pod of the component since it was called.
+func restarted(d *promise.Day, c chart.Component) wait.Condition {
+	before := map[string]int32{}
+	for _, pod := range d.PodsOf(c) {
+		before[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
+	}
+	return wait.Condition{Name: string(c) + " to be restarted", Unmet: func(context.Context) error {
+		for _, pod := range d.PodsOf(c) {
+			if was, known := before[pod.Name]; known && pod.Status.ContainerStatuses[0].RestartCount == was {
+				return errors.New(pod.Name + " has not been")
+			}
+		}
+		return nil
+	}}
 }

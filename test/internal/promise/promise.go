@@ -115,11 +115,15 @@ func (d *Day) Stages(stages ...load.Stage) {
 	d.drive = d.Drive(d.Pod.Budget, stages...)
 }
 
-// Settle waits until the autoscaler reads every metric, at least that many replicas are Ready, and it has wanted the same
-// number for half a minute, which is two of its decisions.
+// settled is for how long the autoscaler must have wanted the same number. What it has not undone by then it keeps: a signal's
+// window (30 s), the stabilization window (30 s) and a decision (15 s) have passed since the last step.
+const settled = 75 * time.Second
+
+// Settle waits until the autoscaler reads every metric, at least that many replicas are Ready, and their number is the one
+// that the load needs.
 func (d *Day) Settle(budget time.Duration, atLeast int32) {
 	d.Helper()
-	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, 30*time.Second))
+	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, settled))
 }
 
 // Inject applies the fault, as [harness.Story.Break] does, and begins to watch replicas and alerts. The returned function
