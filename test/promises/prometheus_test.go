@@ -3,6 +3,7 @@ package promises
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"holograph/test/internal/chart"
@@ -67,6 +68,22 @@ var prometheusPromises = []promise.Promise{
 			d.Hold(blindTime, d.Before, most)
 			fix()
 			d.Recovered(time.Now())
+		},
+	},
+	{
+		Subject: promise.Prometheus, Name: "prometheus replaced",
+		Says:   "With prometheus.persistence the data survive. No scale-down. Scaling goes on by itself within two minutes.",
+		Fault:  "Prometheus' pod is deleted.",
+		Within: 2 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Break(harness.Volume(d.Release.Name + "-" + string(chart.Prometheus)))
+			d.Break(upgrade(map[string]string{"prometheus.persistence.enabled": "true", "prometheus.persistence.storageClass": "-"}))
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			begun := time.Now()
+			d.Inject(harness.Replace(chart.Prometheus))
+			d.Hold(blindTime, d.Before, most)
+			d.Recovered(begun, answers(d, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
 		},
 	},
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/ci/image"
 )
@@ -82,4 +87,37 @@ func (s *Story) ServeToNode(registry string) {
 		_, err := s.cluster.Exec(ctx, s.cluster.Node(), "rm", "-r", folder)
 		assert.NoError(s, err)
 	})
+}
+
+// Volume breaks nothing: it makes an empty volume in the node, without a class, for the claim of that name in the release's
+// namespace. The fix removes claim and volume.
+func Volume(claim string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		node := s.cluster.Node()
+		folder, err := s.cluster.Exec(ctx, node, "mktemp", "--directory", "--tmpdir=/var")
+		if err != nil {
+			return nil, err
+		}
+		volumes, claims := s.Release.CoreV1().PersistentVolumes(), s.Release.CoreV1().PersistentVolumeClaims(s.Release.Namespace)
+		fix := func(ctx context.Context) error {
+			err := claims.Delete(ctx, claim, metav1.DeleteOptions{})
+			if apierrors.IsNotFound(err) {
+				err = nil
+			}
+			return errors.Join(err, volumes.Delete(ctx, claim, metav1.DeleteOptions{}))
+		}
+		_, err = volumes.Create(ctx, &corev1.PersistentVolume{
+			ObjectMeta: metav1.ObjectMeta{Name: claim},
+			Spec: corev1.PersistentVolumeSpec{
+				Capacity:               corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("100Gi")},
+				AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+				PersistentVolumeSource: corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: strings.TrimSpace(folder)}},
+				ClaimRef:               &corev1.ObjectReference{Namespace: s.Release.Namespace, Name: claim},
+				NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+					MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+				}}}},
+			},
+		}, metav1.CreateOptions{})
+		return fix, err
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/test/internal/chart"
 )
@@ -48,6 +49,18 @@ func KillProcess(c chart.Component, pods int) Fault {
 		}
 		for _, pod := range found[:pods] {
 			if err := s.signal(ctx, pod, "KILL"); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}
+}
+
+// Replace deletes a component's pods. Its Deployment makes others.
+func Replace(c chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		for _, pod := range s.PodsOf(c) {
+			if err := s.Release.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{}); err != nil {
 				return nil, err
 			}
 		}
