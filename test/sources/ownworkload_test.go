@@ -19,13 +19,13 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// TestOwnWorkload: a StatefulSet and a Deployment that are in the cluster already are scaled in turn by a release that has
-// no renderer of its own, and the doctor finds every link of theirs.
+// TestOwnWorkload: a release without a renderer of its own scales a StatefulSet, and then a Deployment, that exist in the
+// cluster already. The doctor finds that every link holds.
 func TestOwnWorkload(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
 
-	s.Step("the cluster has a StatefulSet and a Deployment, of a pod each")
+	s.Step("the cluster has a StatefulSet and a Deployment with one pod each")
 	s.Apply(guest.Namespace(s.Release.Namespace))
 	apply(s, "workloads")
 	s.Cleanup(func() { removeWorkloads(s) })
@@ -46,7 +46,7 @@ func TestOwnWorkload(t *testing.T) {
 		require.NoError(t, err, printed)
 		assert.Contains(t, printed, "Every link holds.")
 
-		s.Step("frames for three pods: late frames and demand bring pods")
+		s.Step("ask for the frames of three pods: late frames and demand add pods")
 		const rate = 3 * otherFramesPerSecond
 		d := s.Offer(load.Profile{
 			URL: fmt.Sprintf("http://%s.%s.svc:9000", workload.name, s.Release.Namespace), Path: "/view", Budget: otherBudget,
@@ -57,7 +57,7 @@ func TestOwnWorkload(t *testing.T) {
 	}
 }
 
-// readyPods is met when at least that many Ready pods have the label app with that value.
+// readyPods is met when at least that many pods with the label app are Ready.
 func readyPods(r kube.Release, app string, want int) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("at least %d Ready pods of %s", want, app), Unmet: func(ctx context.Context) error {
 		pods, err := r.LivePods(ctx, r.Namespace, "app="+app)
@@ -73,13 +73,13 @@ func readyPods(r kube.Release, app string, want int) wait.Condition {
 			}
 		}
 		if ready < want {
-			return fmt.Errorf("there are %d", ready)
+			return fmt.Errorf("%d are Ready", ready)
 		}
 		return nil
 	}}
 }
 
-// removeWorkloads deletes what testdata/workloads.yaml has.
+// removeWorkloads deletes the objects of testdata/workloads.yaml.
 func removeWorkloads(s *harness.Story) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
