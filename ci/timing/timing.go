@@ -1,5 +1,5 @@
-// Package timing runs targets of the Makefile one after the other and says in the end where
-// their time went. It reads that from what they print, which it passes on as it comes.
+// Package timing runs targets of the Makefile one after the other, and then prints how long each part took. It reads that
+// from the output of the targets, which it also passes on.
 package timing
 
 import (
@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// shown is how long a part of a target must take to have a line of its own.
+// shown is the shortest time of a part that has a line of its own.
 const shown = time.Second
 
-// drain bounds the wait for output of a target that has ended, or was told to.
+// drain bounds the wait for more output of a target that has ended or was interrupted.
 const drain = 30 * time.Second
 
 // row is a part of a target: an image, a package, a test.
@@ -32,8 +32,8 @@ type row struct {
 	parts []row
 }
 
-// Run makes the targets in order until one fails, and then writes the table to out, after a
-// failure too. The error is that of the target that failed.
+// Run makes the targets in order until one fails. It then writes the table to out, also after a failure, and returns the
+// error of the failed target.
 func Run(ctx context.Context, out, errOut io.Writer, targets []string) error {
 	begun := time.Now()
 	var rows []row
@@ -55,24 +55,24 @@ func Run(ctx context.Context, out, errOut io.Writer, targets []string) error {
 	return failure
 }
 
-// run runs a command and returns where its time went.
+// run runs a command and returns the time of its parts.
 func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd) (row, error) {
 	begun := time.Now()
 	var log log
 	stdout, stderr := &lines{to: out, line: log.read}, &lines{to: errOut, line: log.read}
 	cmd.Stdout, cmd.Stderr, cmd.Stdin = stdout, stderr, os.Stdin
-	// What was started ends by itself: a killed make would leave it behind.
+	// An interrupted make ends its programs. A killed one would leave them running.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = drain
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
-		err = nil // it succeeded, and something that it left behind holds its output open
+		err = nil // the command succeeded, and a program that it left running keeps its output open
 	}
 	log.flush()
 	return row{name: name, took: time.Since(begun), parts: log.rows}, err
 }
 
-// lines passes on what is written and gives its whole lines to a function.
+// lines passes on what is written, and calls a function with each complete line.
 type lines struct {
 	to   io.Writer
 	line func(string)
@@ -94,20 +94,20 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 var (
-	// partLine is what command.Board prints when a part is there, or has failed.
+	// partLine matches what command.Board prints when a part is complete or has failed.
 	partLine = regexp.MustCompile(`^\[ *\d+/\d+\] (\S.*?): (\S.*) in (\d[0-9.hms]*)$`)
-	// packageLine is what go test prints when a package has been tested.
+	// packageLine matches what go test prints at the end of a package.
 	packageLine = regexp.MustCompile(`^(ok|FAIL)\s+(\S+)\s+(?:([0-9.]+)s|\((cached)\))`)
-	// testLine is what go test prints, with -v or of a failure, when a test has ended; a
-	// subtest's is indented.
+	// testLine matches what go test prints at the end of a test, with -v or after a failure. The line of a subtest is
+	// indented, so it does not match.
 	testLine = regexp.MustCompile(`^--- (PASS|FAIL): (\S+) \(([0-9.]+)s\)`)
 )
 
-// log collects the parts of one target. Its two outputs are read side by side.
+// log collects the parts of a target. Two goroutines call read, for standard output and standard error.
 type log struct {
 	mu   sync.Mutex
 	rows []row
-	// tests are those since the last package's end.
+	// tests are the tests since the end of the last package.
 	tests []row
 }
 
@@ -131,7 +131,7 @@ func (l *log) read(line string) {
 	}
 }
 
-// flush keeps the tests of a package that did not come to its end.
+// flush adds the tests of a package that did not end.
 func (l *log) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,7 +155,7 @@ func seconds(text string) time.Duration {
 
 // write prints the table. Its last line is the total.
 func write(out io.Writer, rows []row, total time.Duration) {
-	fmt.Fprint(out, "\nWhere the time went, in minutes and seconds. Parts that ran side by side add up to more than the line above them.\n\n")
+	fmt.Fprint(out, "\nTime of each part, in minutes and seconds. Parts that ran at the same time add up to more than the line above them.\n\n")
 	line(out, 0, row{name: "target", outcome: "outcome"}, "time")
 	fmt.Fprintln(out, strings.Repeat("-", width+20))
 	for _, r := range rows {
@@ -168,7 +168,7 @@ func write(out io.Writer, rows []row, total time.Duration) {
 	line(out, 0, row{name: "total"}, clock(total))
 }
 
-// writeRow prints a row, and below it the parts that took a while or failed; the rest is one line.
+// writeRow prints a row, and below it the parts that were slow or failed. The other parts have one line together.
 func writeRow(out io.Writer, depth int, r row) {
 	line(out, depth, r, clock(r.took))
 	others, took := 0, time.Duration(0)
@@ -180,11 +180,11 @@ func writeRow(out io.Writer, depth int, r row) {
 		writeRow(out, depth+1, part)
 	}
 	if others > 0 {
-		line(out, depth+1, row{name: fmt.Sprintf("%d of under %s, or cached", others, shown)}, clock(took))
+		line(out, depth+1, row{name: fmt.Sprintf("%d below %s or cached", others, shown)}, clock(took))
 	}
 }
 
-// width is that of the column of names: the longest name of a test with its indentation.
+// width is the width of the column of names. The longest name of a test fits with its indentation.
 const width = 80
 
 func line(out io.Writer, depth int, r row, time string) {
