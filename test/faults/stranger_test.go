@@ -171,12 +171,10 @@ func impersonate(s *harness.Story) *corev1.Pod {
 		if copied, err = pods.Get(ctx, own.Name, metav1.GetOptions{}); err != nil {
 			return err
 		}
-		for _, condition := range copied.Status.Conditions {
-			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-				return nil
-			}
+		if !wait.Ready(*copied) {
+			return fmt.Errorf("it is %s", copied.Status.Phase)
 		}
-		return fmt.Errorf("it is %s", copied.Status.Phase)
+		return nil
 	}})
 	s.Cleanup(func() {
 		assert.NoError(s, s.Release.CoreV1().Namespaces().Delete(context.Background(), strangers, metav1.DeleteOptions{}))

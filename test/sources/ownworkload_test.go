@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/test/internal/guest"
@@ -66,10 +65,8 @@ func readyPods(r kube.Release, app string, want int) wait.Condition {
 		}
 		ready := 0
 		for _, pod := range pods {
-			for _, condition := range pod.Status.Conditions {
-				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-					ready++
-				}
+			if wait.Ready(pod) {
+				ready++
 			}
 		}
 		if ready < want {

@@ -22,6 +22,7 @@ import (
 	"holograph/ci/program"
 	"holograph/ci/supply"
 	"holograph/test/doctor/check"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
@@ -59,13 +60,13 @@ func TestExistingAdapter(t *testing.T) {
 	require.NoError(t, s.Release.ShareLogin(t.Context(), "monitoring"))
 	settings["login"] = "holograph-prometheus-login"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
-	s.WaitFor(time.Minute, otherTeamServed(s.Release))
+	s.WaitFor(time.Minute, otherTeamServed(s))
 
 	s.Step("the adapter is given the rules, which include the other team's")
 	settings["rules.existing"] = "holograph-adapter-rules"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
-	s.WaitFor(time.Minute, otherTeamServed(s.Release))
+	s.WaitFor(time.Minute, otherTeamServed(s))
 
 	s.Step("late frames add pods")
 	pod := s.MeasurePod()
@@ -76,9 +77,9 @@ func TestExistingAdapter(t *testing.T) {
 
 // otherTeamServed is met when the adapter serves the metric of another team. It has one value, for the Prometheus pod of the
 // release.
-func otherTeamServed(r kube.Release) wait.Condition {
+func otherTeamServed(s *harness.Story) wait.Condition {
 	return wait.Condition{Name: "another team's metric to be served", Unmet: func(ctx context.Context) error {
-		values, err := r.MetricOfPods(ctx, r.Namespace, selector(r, "prometheus"), "queries_of_another_team")
+		values, err := s.Release.MetricOfPods(ctx, s.Release.Namespace, s.Selector(chart.Prometheus), "queries_of_another_team")
 		if err == nil && len(values) != 1 {
 			err = fmt.Errorf("%d pods have a value, want 1", len(values))
 		}
@@ -143,7 +144,7 @@ func TestPlatformPrometheus(t *testing.T) {
 	for _, way := range []string{"token", "login"} {
 		s.Step("the release queries it with a %s", way)
 		require.NoError(t, s.Upgrade(withLocal(way)))
-		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
+		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s, chart.PrometheusAdapter))
 		// Only the doctor's pod has the credential, so only that can check the links before this one.
 		s.WaitFor(2*time.Minute, wait.From(s.Release, check.AdapterRule)...)
 		s.Step("the doctor queries it too")
@@ -234,9 +235,9 @@ func recorded(prometheus, r kube.Release) wait.Condition {
 }
 
 // onePod is met when a component of the release has one pod: the old pods of a rollout are gone.
-func onePod(r kube.Release, component string) wait.Condition {
-	return wait.Condition{Name: "one pod of " + component, Unmet: func(ctx context.Context) error {
-		pods, err := r.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector(r, component)})
+func onePod(s *harness.Story, component chart.Component) wait.Condition {
+	return wait.Condition{Name: "one pod of " + string(component), Unmet: func(ctx context.Context) error {
+		pods, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.Selector(component)})
 		if err == nil && len(pods.Items) != 1 {
 			err = fmt.Errorf("there are %d", len(pods.Items))
 		}
@@ -244,17 +245,12 @@ func onePod(r kube.Release, component string) wait.Condition {
 	}}
 }
 
-func selector(r kube.Release, component string) string {
-	return "app.kubernetes.io/instance=" + r.Name + ",app.kubernetes.io/component=" + component
-}
-
 // adapterLog returns the log of the release's adapter.
 func adapterLog(s *harness.Story) string {
 	s.Helper()
-	pods, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: selector(s.Release, "prometheus-adapter")})
-	require.NoError(s, err)
-	require.Len(s, pods.Items, 1)
-	log, err := s.Release.CoreV1().Pods(s.Release.Namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(s.Context())
+	pods := s.PodsOf(chart.PrometheusAdapter)
+	require.Len(s, pods, 1, "pods of the adapter")
+	log, err := s.Release.CoreV1().Pods(s.Release.Namespace).GetLogs(pods[0].Name, &corev1.PodLogOptions{}).DoRaw(s.Context())
 	require.NoError(s, err)
 	require.NotEmpty(s, log, "log of the adapter")
 	return string(log)

@@ -93,8 +93,8 @@ func (s *Story) Healthy() wait.Condition {
 // name returns the name of the component's objects.
 func (s *Story) name(c chart.Component) string { return s.Release.Name + "-" + string(c) }
 
-// selector returns the label selector of the component's pods.
-func (s *Story) selector(c chart.Component) string {
+// Selector returns the label selector of the component's pods.
+func (s *Story) Selector(c chart.Component) string {
 	return "app.kubernetes.io/instance=" + s.Release.Name + ",app.kubernetes.io/component=" + string(c)
 }
 
@@ -103,7 +103,7 @@ func (s *Story) PodsOf(c chart.Component) []corev1.Pod {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
-	pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.selector(c))
+	pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.Selector(c))
 	require.NoError(s, err)
 	return pods
 }
@@ -111,7 +111,7 @@ func (s *Story) PodsOf(c chart.Component) []corev1.Pod {
 // Restart deletes the component's pods, and waits until those that take their place are Ready.
 func (s *Story) Restart(ctx context.Context, c chart.Component) error {
 	err := s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
-		metav1.ListOptions{LabelSelector: s.selector(c)})
+		metav1.ListOptions{LabelSelector: s.Selector(c)})
 	if err != nil {
 		return err
 	}
@@ -130,16 +130,14 @@ func (s *Story) RolledOut(c chart.Component) wait.Condition {
 			return fmt.Errorf("%d of %d pods have the current template, and there are %d pods in all", status.UpdatedReplicas, want, status.Replicas)
 		}
 		// The status of the Deployment may not count the deletion of a pod yet.
-		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.selector(c))
+		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.Selector(c))
 		if err != nil {
 			return err
 		}
 		ready := int32(0)
 		for _, pod := range pods {
-			for _, condition := range pod.Status.Conditions {
-				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-					ready++
-				}
+			if wait.Ready(pod) {
+				ready++
 			}
 		}
 		if ready != want {

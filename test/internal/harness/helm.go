@@ -15,6 +15,7 @@ import (
 
 	"holograph/ci/program"
 	"holograph/ci/repo"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 )
 
@@ -129,7 +130,7 @@ func (s *Story) uninstall(ctx context.Context) {
 	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found", "--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
 	require.NoError(s, helm.DeleteContextE(s, ctx, options, s.Release.Name, true))
 	require.NoError(s, s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
-		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + s.Release.Name}))
+		metav1.ListOptions{LabelSelector: s.Selector(chart.Doctor)}))
 }
 
 // Helm runs a command of the story's helm and returns its output.
