@@ -13,9 +13,14 @@ import (
 	"syscall"
 )
 
-// OwnFolder makes the folder at path where it is missing, and returns where it truly is:
-// it may be a link to a larger disk. It refuses a folder that another user owns or that everyone
-// may write to.
+// euid is the user that this process runs as, and mountTable the kernel's list of mounts. Tests replace both.
+var (
+	euid       = os.Geteuid
+	mountTable = "/proc/self/mountinfo"
+)
+
+// OwnFolder creates the folder at path if it is missing, and returns its path with all links resolved: path may be a link
+// to a larger disk. It refuses a folder that another user owns or that everyone may write to.
 func OwnFolder(path string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
@@ -35,9 +40,9 @@ func OwnFolder(path string) (string, error) {
 	if !info.IsDir() {
 		return "", fmt.Errorf("%s is not a folder", path)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != euid() {
 		return "", fmt.Errorf("%s belongs to %s, and this command runs as %s, whose files it would then contain: run it as the owner, or with your own environment (sudo --set-home)",
-			path, name(int(stat.Uid)), name(os.Geteuid()))
+			path, name(int(stat.Uid)), name(euid()))
 	}
 	if info.Mode().Perm()&0o002 != 0 {
 		return "", fmt.Errorf("%s must not be writable by everyone, because programs are run from it; run: chmod o-w %s", path, path)
@@ -52,8 +57,8 @@ func name(uid int) string {
 	return fmt.Sprintf("user %d", uid)
 }
 
-// RemoveFolder removes path and all that is below it, unless something is mounted there:
-// what is below a mount is another file system's.
+// RemoveFolder removes path and everything below it. It refuses if a file system is mounted there, because the files of
+// that file system would be deleted too.
 func RemoveFolder(path string) error {
 	mounted, err := Mounts(path)
 	if err != nil {
@@ -76,9 +81,9 @@ func Mounts(path string) ([]string, error) {
 		return nil, err
 	}
 	path = filepath.Join(parent, filepath.Base(path))
-	table, err := os.Open("/proc/self/mountinfo")
+	table, err := os.Open(mountTable)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // no Linux
+		return nil, nil // not Linux
 	}
 	if err != nil {
 		return nil, err

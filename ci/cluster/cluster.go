@@ -1,5 +1,5 @@
-// Package cluster starts and removes kind clusters that hold the project's
-// images. Every call of kind is bounded: kind's own waits are not.
+// Package cluster starts and removes kind clusters with the project's images. Every call of kind has a time limit, because
+// some of kind's own waits have none.
 package cluster
 
 import (
@@ -27,13 +27,11 @@ import (
 	"holograph/ci/supply"
 )
 
-// What clusters are for. A cluster's name is that and some digits of its owner's, so
-// that two checkouts have each their own.
+// The purposes of clusters. A cluster's name is its purpose and some digits of its owner's ID, so each checkout has its own.
 const (
 	// Shown is the cluster of `make up`.
 	Shown = "holograph"
-	// Tests begins the tests' clusters, one a package, apart so that they leave a
-	// person's alone.
+	// Tests begins the names of the tests' clusters, one for each package. Tests do not use the cluster of `make up`.
 	Tests = "holograph-test"
 	// Bench is the cluster of `make bench`.
 	Bench = "holograph-bench"
@@ -44,7 +42,7 @@ const (
 	createTimeout = 4 * time.Minute
 	// readyTimeout bounds the wait for the node to be Ready.
 	readyTimeout = 90 * time.Second
-	// loadTimeout bounds one image's way into the node: 3 s for 130 MB.
+	// loadTimeout bounds the loading of an image into the node: 3 s for 130 MB.
 	loadTimeout = 2 * time.Minute
 	// deleteTimeout bounds the removal.
 	deleteTimeout = time.Minute
@@ -56,9 +54,9 @@ var configuration string
 // Cluster is a running kind cluster with the project's images in each node: one node, or a control plane and the workers
 // that a set asks for.
 type Cluster struct {
-	// Name is kind's name for it.
+	// Name is the cluster's name in kind.
 	Name string
-	// Kubeconfig is a file of its own: a person's kubeconfig is left alone.
+	// Kubeconfig is the path of the cluster's kubeconfig. The user's own is not changed.
 	Kubeconfig string
 
 	owner   owner
@@ -68,11 +66,10 @@ type Cluster struct {
 	release func()
 }
 
-// Start returns this checkout's cluster for that purpose, which is in use until this
-// process ends or calls Release or Delete. One that an earlier run left behind is used
-// again where reuse says so and it answers, else removed, once it is sure that a new
-// one can be made. One that is not this checkout's is refused. It holds the images that
-// every cluster runs and those of the sets. What is done goes to out.
+// Start returns this checkout's cluster for that purpose, with the images that every cluster has and those of the sets. The
+// cluster is in use until this process ends or calls Release or Delete. If an earlier run left a cluster behind, Start uses it
+// again if reuse is true and the cluster answers. Otherwise it removes that cluster, once everything for a new one is there. It
+// refuses a cluster of another owner. It writes its progress to out.
 func Start(ctx context.Context, out io.Writer, purpose string, reuse bool, sets ...supply.Set) (*Cluster, error) {
 	o, err := thisOwner()
 	if err != nil {
@@ -129,9 +126,8 @@ func (c *Cluster) start(ctx context.Context, out io.Writer, reuse bool, sets []s
 	return c.load(ctx, out, archives)
 }
 
-// Down removes this checkout's clusters, those of `make up`, of the tests and of `make
-// bench`, and takes back what was done to the machine for them. What another run uses
-// and what is not this checkout's it leaves, and says so on out.
+// Down removes the clusters of this checkout, and undoes the changes to the machine. It leaves the clusters that another run
+// uses and those of other owners, and lists them on out.
 func Down(ctx context.Context, out io.Writer) error {
 	o, err := thisOwner()
 	if err != nil {
@@ -179,7 +175,7 @@ func (o owner) down(ctx context.Context, out io.Writer) error {
 	return errors.Join(left...)
 }
 
-// drop removes one of the owner's clusters.
+// drop removes a cluster of the owner.
 func (o owner) drop(ctx context.Context, out io.Writer, e host.Engine, name string) error {
 	// After `make clean-cache`, kind must be built again.
 	if built, err := program.Kind.Built(); err == nil && !built {
@@ -192,8 +188,7 @@ func (o owner) drop(ctx context.Context, out io.Writer, e host.Engine, name stri
 	return c.Delete(ctx)
 }
 
-// use describes the owner's cluster of that name, which need not exist, and takes it
-// for this process.
+// use marks the owner's cluster of that name as in use by this process, and returns it. The cluster need not exist.
 func (o owner) use(ctx context.Context, e host.Engine, name string) (*Cluster, error) {
 	release, err := state.TryLock("cluster-" + name)
 	if busy := (*state.Busy)(nil); errors.As(err, &busy) {
@@ -213,8 +208,7 @@ func (o owner) use(ctx context.Context, e host.Engine, name string) (*Cluster, e
 	return nil, err
 }
 
-// Release ends this process' use of the cluster, which goes on: `make down` may remove
-// it from now on.
+// Release ends the use of the cluster by this process. The cluster keeps running, and `make down` may remove it.
 func (c *Cluster) Release() { c.release() }
 
 // Delete removes the cluster's container and kubeconfig.
@@ -227,7 +221,7 @@ func (c *Cluster) Delete(ctx context.Context) error {
 	return c.remove(ctx)
 }
 
-// remove removes the cluster, which must be known to be the owner's.
+// remove removes the cluster. The caller must have checked its owner.
 func (c *Cluster) remove(ctx context.Context) error {
 	if err := c.run(ctx, deleteTimeout, nil, "delete", "cluster", "--name", c.Name, "--kubeconfig", c.Kubeconfig); err != nil {
 		return err
@@ -235,20 +229,20 @@ func (c *Cluster) remove(ctx context.Context) error {
 	return os.RemoveAll(filepath.Dir(c.Kubeconfig))
 }
 
-// ExportLogs writes the node's own logs below dir.
+// ExportLogs writes the logs of the nodes to dir.
 func (c *Cluster) ExportLogs(ctx context.Context, dir string) error {
 	return c.run(ctx, time.Minute, nil, "export", "logs", dir, "--name", c.Name)
 }
 
-// Node is the name of the container that the control plane runs in, and everything else where there are no workers.
+// Node returns the name of the control plane's container. Without workers, everything runs in it.
 func (c *Cluster) Node() string { return c.Name + "-control-plane" }
 
-// Nodes are the names of the containers of all nodes, which are the nodes' names too. The first is the control plane.
+// Nodes returns the names of all nodes, which are also those of their containers. The first is the control plane.
 func (c *Cluster) Nodes() []string {
 	nodes := []string{c.Node()}
 	for i := range c.workers {
 		name := c.Name + "-worker"
-		// kind numbers the workers from the second on.
+		// kind numbers the workers beginning with the second.
 		if i > 0 {
 			name += strconv.Itoa(i + 1)
 		}
@@ -257,24 +251,24 @@ func (c *Cluster) Nodes() []string {
 	return nodes
 }
 
-// Exec runs a program in a node and returns what it wrote to its standard output.
+// Exec runs a program in a node and returns its standard output.
 func (c *Cluster) Exec(ctx context.Context, node string, args ...string) (string, error) {
 	return c.engine.Command(append([]string{"exec", node}, args...)...).Output(ctx)
 }
 
-// Feed is Exec with an input for the program.
+// Feed is Exec with standard input for the program.
 func (c *Cluster) Feed(ctx context.Context, node string, stdin io.Reader, args ...string) (string, error) {
 	call := c.engine.Command(append([]string{"exec", "--interactive", node}, args...)...)
 	call.Stdin = stdin
 	return call.Output(ctx)
 }
 
-// Kill ends a node as a loss of power does: nothing in it is told.
+// Kill kills a node without notice, as a loss of power does.
 func (c *Cluster) Kill(ctx context.Context, node string) error {
 	return c.engine.Command("kill", "--signal", "KILL", node).Run(ctx)
 }
 
-// Revive starts a node that was killed, and connects it with the others.
+// Revive starts a killed node, and connects it with the others.
 func (c *Cluster) Revive(ctx context.Context, node string) error {
 	if err := c.engine.Command("start", node).Run(ctx); err != nil {
 		return err
@@ -288,13 +282,13 @@ func (c *Cluster) Revive(ctx context.Context, node string) error {
 // Engine is the name of the container engine's command.
 func (c *Cluster) Engine() string { return c.engine.Name }
 
-// LoadArchive brings the image of an archive into the node, also one that was there before.
+// LoadArchive loads the image of an archive into the nodes, even if they had it before.
 func (c *Cluster) LoadArchive(ctx context.Context, archive string) error {
 	return c.run(ctx, loadTimeout, nil, "load", "image-archive", archive, "--name", c.Name)
 }
 
-// exists reports whether there is such a cluster. One that is not the owner's is an
-// error: nothing may be done to it, and no other of that name can be made.
+// exists reports whether the cluster exists. A cluster of that name with another owner is an error: it must not be changed,
+// and no other cluster can have the name.
 func (c *Cluster) exists(ctx context.Context) (bool, error) {
 	clusters, err := kindClusters(ctx, c.engine)
 	if err != nil {
@@ -328,7 +322,7 @@ func (c *Cluster) create(ctx context.Context, out io.Writer, img node.Image) err
 	if err != nil {
 		return err
 	}
-	// A cluster that was removed by hand leaves its marks, and the new one has no image yet.
+	// The marks of a cluster that was removed by hand still exist, and the new one has no images yet.
 	if err := os.RemoveAll(filepath.Dir(c.Kubeconfig)); err != nil {
 		return err
 	}
@@ -351,8 +345,8 @@ func (c *Cluster) create(ctx context.Context, out io.Writer, img node.Image) err
 	return os.WriteFile(c.mark("complete"), nil, 0o644)
 }
 
-// mark is a file beside the kubeconfig that says what was done to the cluster. A
-// run that is killed half-way leaves none.
+// mark returns the path of a file beside the kubeconfig that marks a completed step, such as a loaded image. A killed run
+// leaves no mark.
 func (c *Cluster) mark(name string) string {
 	return filepath.Join(filepath.Dir(c.Kubeconfig), name)
 }
@@ -360,14 +354,13 @@ func (c *Cluster) mark(name string) string {
 // serviceSubnet is where the cluster's Services get their addresses.
 const serviceSubnet = "10.96.0.0/16"
 
-// connect sets up what a node's network lacks. A node that was stopped has lost it.
+// connect adds rules and routes to the network of the nodes. A node that was stopped has lost them.
 //
-// The node refuses what is sent to a Service that kube-proxy has not set up yet. Without it such packets leave the machine
-// by its default route, and on a network that answers for every address a client keeps the wrong connection:
-// prometheus-adapter was seen to get 404 from elsewhere for minutes. Packets that kube-proxy handles have a pod's address
-// when they come by here.
+// The rule rejects packets to a Service that kube-proxy has not set up yet. Without it, such packets leave the machine by the
+// default route. On a network that answers for every address, a client then keeps a wrong connection: prometheus-adapter got
+// 404 from another server for minutes. Packets that kube-proxy handles already have the address of a pod here.
 //
-// A node that was built here has no kindnetd, so that nothing tells it which node has which pods.
+// The routes lead to the pods of other nodes. kindnetd would add them, but a node that was built here does not have it.
 func (c *Cluster) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -405,9 +398,9 @@ func (c *Cluster) connect(ctx context.Context) error {
 	return nil
 }
 
-// abandon removes a cluster that did not come up, after keeping its logs.
+// abandon exports the logs of a cluster that did not start, and removes it.
 func (c *Cluster) abandon(ctx context.Context, failure error) error {
-	// The caller's context may be what ended.
+	// The reason may be that the caller's context has ended.
 	ctx = context.WithoutCancel(ctx)
 	dir, err := cache.Path("logs", c.Name+"-failed")
 	if err != nil {
@@ -446,7 +439,7 @@ func (c *Cluster) ready(ctx context.Context, timeout time.Duration) error {
 		"wait", "--for=condition=Ready", "node", "--all", "--timeout="+timeout.String()).Run(ctx)
 }
 
-// archivesOf returns the paths of the archives of the images that a cluster is to hold.
+// archivesOf returns the paths of the archives of a cluster's images.
 func archivesOf(sets []supply.Set) ([]string, error) {
 	images, err := supply.Images(sets...)
 	if err != nil {
@@ -466,15 +459,14 @@ func archivesOf(sets []supply.Set) ([]string, error) {
 	return archives, nil
 }
 
-// load brings the archives' images into the node that are not in it yet.
+// load loads the images of the archives that are not in the node yet.
 func (c *Cluster) load(ctx context.Context, out io.Writer, archives []string) error {
 	var group errgroup.Group
-	// Two at a time keep both the disk and the node's gzip busy.
+	// With two at a time, one uses the disk while the other is decompressed in the node.
 	group.SetLimit(2)
 	begun, loaded := time.Now(), 0
 	for _, archive := range archives {
-		// The archive's name carries its key, so a mark of that name means that this
-		// very content is in the node.
+		// The archive's name has a key of its content, so a mark of that name means that the node has this content.
 		mark := c.mark(filepath.Base(archive) + ".loaded")
 		if cache.Has(mark) {
 			continue

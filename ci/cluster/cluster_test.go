@@ -40,10 +40,10 @@ func TestConfigurationFitsTheMachine(t *testing.T) {
 			require.NoError(t, yaml.UnmarshalStrict([]byte(text), &config), text)
 			require.Len(t, config.Nodes, 1)
 			assert.Equal(t, []v1alpha4.Mount{{HostPath: "/dev/null", ContainerPath: "/kind/holograph/id/%2Fhome%2Fa+b%3A+c", Readonly: true}},
-				config.Nodes[0].ExtraMounts, "whose cluster it is")
+				config.Nodes[0].ExtraMounts, "mark of the owner")
 			require.Len(t, config.KubeadmConfigPatches, 1)
 			assert.Contains(t, config.KubeadmConfigPatches[0], test.kubelet)
-			assert.NotContains(t, config.KubeadmConfigPatches[0], "apiVersion", "a versioned patch silently does not match")
+			assert.NotContains(t, config.KubeadmConfigPatches[0], "apiVersion", "patch of kubeadm's configuration: kind ignores a patch for another version without an error")
 			assert.Len(t, config.ContainerdConfigPatches, test.containerdPatches)
 			assert.Equal(t, test.ownCNI, config.Networking.DisableDefaultCNI)
 		})

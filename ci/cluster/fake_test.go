@@ -13,11 +13,11 @@ import (
 	"holograph/ci/supply"
 )
 
-// worldVariable names the folder in which the fake engine and the fake kind keep their
-// containers, each as what `container inspect` answers, and their record of calls.
+// worldVariable is set to the folder in which the fake engine and the fake kind keep their containers, each as the answer of
+// `container inspect`, and their record of calls.
 const worldVariable = "HOLOGRAPH_FAKE_WORLD"
 
-// The fakes are scripts, as a test of ownership runs dozens of them.
+// The fakes are shell scripts, because a test of ownership runs dozens of them.
 const (
 	fakeEngine = `#!/bin/sh
 cd "$HOLOGRAPH_FAKE_WORLD" || exit 1
@@ -61,7 +61,7 @@ esac
 `
 )
 
-// container is what the engine answers of one, as far as it is read.
+// container is the part of the engine's answer about a container that is read.
 type container struct {
 	ID     string `json:"-"`
 	Name   string
@@ -95,14 +95,14 @@ func put(world string, c container) error {
 	return os.WriteFile(filepath.Join(world, c.ID+".json"), data, 0o600)
 }
 
-// nodeOf is a container of a kind cluster.
+// nodeOf returns a container of a kind cluster.
 func nodeOf(cluster string, mounts ...mount) container {
 	c := container{ID: cluster, Name: cluster + "-control-plane", Mounts: mounts}
 	c.Config.Labels = map[string]string{kindLabel: cluster}
 	return c
 }
 
-// machine is a machine with that engine and kind, and all images at hand.
+// machine is a machine with that engine and kind, and all images in the cache.
 type machine struct {
 	*testing.T
 	world string
@@ -122,7 +122,7 @@ func newMachine(t *testing.T) machine {
 	return m
 }
 
-// fillCache puts kind and the archives where a run of `make images` would.
+// fillCache writes kind and the archives to the cache, as `make images` does.
 func (m machine) fillCache() {
 	dir, err := program.Kind.Dir()
 	require.NoError(m, err)
@@ -142,12 +142,12 @@ func (m machine) touch(name string) {
 	require.NoError(m, os.WriteFile(filepath.Join(m.world, name), nil, 0o600))
 }
 
-// add puts a cluster there that this package did not make.
+// add adds a cluster that this package did not create.
 func (m machine) add(name string, mounts ...mount) {
 	require.NoError(m, put(m.world, nodeOf(name, mounts...)))
 }
 
-// clusters are the names of those that there are.
+// clusters returns the names of the existing clusters.
 func (m machine) clusters() []string {
 	all, err := containers(m.world)
 	require.NoError(m, err)
@@ -158,7 +158,7 @@ func (m machine) clusters() []string {
 	return names
 }
 
-// calls are the calls of kind and the engine that begin like that.
+// calls returns the calls of kind and the engine that begin with that text.
 func (m machine) calls(prefix string) (found []string) {
 	record, err := os.ReadFile(filepath.Join(m.world, "calls"))
 	require.NoError(m, err)
@@ -170,7 +170,7 @@ func (m machine) calls(prefix string) (found []string) {
 	return found
 }
 
-// checkout is a checkout of this repository as far as ownership is concerned.
+// checkout returns the owner of a new checkout of this repository.
 func (m machine) checkout() owner {
 	o, err := ownerOf(m.TempDir())
 	require.NoError(m, err)

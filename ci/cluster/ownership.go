@@ -20,24 +20,23 @@ import (
 const (
 	// kindLabel is on every container of every kind cluster, with the cluster's name.
 	kindLabel = "io.x-k8s.kind.cluster"
-	// markFolder begins the mark of this project's clusters. kind puts no labels of its
-	// caller's on a container, but it mounts what it is told to, so the mark is where
-	// /dev/null is mounted: <markFolder>/<owner>/<checkout>. It is there from the
-	// container's first moment, can be read of one that is stopped, and ends with it.
+	// markFolder begins the mark of this project's clusters. kind cannot set labels on a container, but it can mount files,
+	// so the mark is the path at which /dev/null is mounted: <markFolder>/<owner>/<checkout>. A container has it from its
+	// creation until its removal, also while it is stopped.
 	markFolder = "/kind/holograph"
-	// nameDigits of the owner stand in the names of clusters.
+	// nameDigits is the number of digits of the owner's ID in the name of a cluster.
 	nameDigits = 6
 )
 
-// owner is one user's one checkout, which clusters belong to.
+// owner is a checkout of a user. Clusters belong to it.
 type owner struct {
-	// checkout is its folder.
+	// checkout is the path of its folder.
 	checkout string
-	// id tells it from every other checkout and user.
+	// id differs for every other checkout and user.
 	id string
 }
 
-// thisOwner is the owner of what this process makes.
+// thisOwner returns the owner of the clusters that this process creates.
 func thisOwner() (owner, error) {
 	checkout, err := repo.Root()
 	if err != nil {
@@ -51,8 +50,8 @@ func ownerOf(checkout string) (owner, error) {
 	if err != nil {
 		return owner{}, err
 	}
-	// The user's key: two users, or two containers that share one engine, may have
-	// their checkouts at the same path.
+	// The ID depends on a key of the user, because two users, or two containers that share an engine, may have checkouts at
+	// the same path.
 	key, err := state.Key()
 	return owner{checkout: checkout, id: cache.Key(key, checkout)}, err
 }
@@ -60,9 +59,9 @@ func ownerOf(checkout string) (owner, error) {
 // name returns the name of the owner's cluster for that purpose.
 func (o owner) name(purpose string) string { return purpose + "-" + o.id[:nameDigits] }
 
-// mark is the path in a node that says whose it is.
+// mark returns the path in a node that names the owner.
 func (o owner) mark() string {
-	// A folder's name has 255 bytes at most; of a longer path the end says most.
+	// A folder's name has 255 bytes at most. The end of a longer path tells checkouts apart best.
 	checkout := []rune(o.checkout)
 	for len(url.QueryEscape(string(checkout))) > 250 {
 		checkout = checkout[1:]
@@ -74,7 +73,7 @@ func (o owner) mark() string {
 type existing struct {
 	name       string
 	containers []string
-	// id and checkout are its owner's; empty where a container has no mark.
+	// id and checkout are those of its owner; empty if a container has no mark.
 	id, checkout string
 }
 
@@ -90,7 +89,7 @@ func kindClusters(ctx context.Context, e host.Engine) ([]existing, error) {
 	for _, id := range ids {
 		node, err := inspect(ctx, e, id)
 		if err != nil {
-			// Another checkout may have removed it since.
+			// Another checkout may have removed it meanwhile.
 			if ids, again := nodes(ctx, e); again == nil && !slices.Contains(ids, id) {
 				continue
 			}
@@ -102,7 +101,7 @@ func kindClusters(ctx context.Context, e host.Engine) ([]existing, error) {
 			continue
 		}
 		clusters[at].containers = append(clusters[at].containers, node.containers...)
-		// A cluster is its owner's if every node is.
+		// A cluster belongs to an owner if all of its nodes do.
 		if clusters[at].id != node.id {
 			clusters[at].id, clusters[at].checkout = "", ""
 		}
@@ -116,7 +115,7 @@ func nodes(ctx context.Context, e host.Engine) ([]string, error) {
 	return strings.Fields(out), err
 }
 
-// inspect returns the cluster of one container.
+// inspect returns the cluster of a container.
 func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 	out, err := e.Command("container", "inspect", id).Output(ctx)
 	if err != nil {
@@ -143,7 +142,7 @@ func inspect(ctx context.Context, e host.Engine, id string) (existing, error) {
 	return node, nil
 }
 
-// describeForeign says who owns another owner's cluster and how that owner removes it.
+// describeForeign describes the cluster of another owner, with the command by which that owner removes it.
 func (o owner) describeForeign(c existing, e host.Engine) string {
 	whose := "has no mark of this project"
 	switch {

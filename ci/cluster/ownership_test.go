@@ -43,17 +43,17 @@ func TestDownRemovesWhatThisCheckoutMade(t *testing.T) {
 
 	said := m.down(mine)
 
-	assert.ElementsMatch(t, append(foreign, theirs.Name), m.clusters(), "what make down leaves")
+	assert.ElementsMatch(t, append(foreign, theirs.Name), m.clusters(), "clusters after make down: it must remove only those of this checkout")
 	assert.Contains(t, said, "Removed: "+up.Name+"\nRemoved: "+kept.Name)
 	assert.Contains(t, said, "Not removed: "+theirs.Name+", which was made from the checkout "+other.checkout+
 		"; its owner removes it with: podman rm --force --volumes "+theirs.Name+"-control-plane")
 	assert.Contains(t, said, "Not removed: holograph-tests-of-another-team, which has no mark of this project;")
-	assert.NotContains(t, said, "Not removed: kind", "a cluster that does not belong to this project")
+	assert.NotContains(t, said, "Not removed: kind", "output of make down: a cluster that is not of this project")
 	assert.NoFileExists(t, up.Kubeconfig)
 	assert.FileExists(t, theirs.Kubeconfig)
 }
 
-// Two checkouts can have a cluster each at the same time.
+// Two checkouts can have a cluster at the same time.
 func TestCheckoutsAreApart(t *testing.T) {
 	m := newMachine(t)
 	one, two := m.checkout(), m.checkout()
@@ -64,7 +64,7 @@ func TestCheckoutsAreApart(t *testing.T) {
 	_, said := m.start(one, Shown, true)
 	assert.Equal(t, "Using the cluster "+first.Name+" again.\n", said)
 	assert.ElementsMatch(t, []string{first.Name, second.Name}, m.clusters())
-	// The name with -control-plane is a host name, of at most 64 characters.
+	// The name with -control-plane is a host name, which has at most 64 characters.
 	assert.Less(t, len(one.name(Tests+"-lifecycle")), 50)
 }
 
@@ -81,7 +81,7 @@ func TestUsersAreApart(t *testing.T) {
 	assert.Contains(t, said, "Not removed: "+c.Name+", which was made from this folder by another user, or with a state folder that was deleted;")
 }
 
-// A cluster with the name that this checkout needs, and of another owner, is refused and stays.
+// A cluster of another owner with the name that this checkout needs is refused and not changed.
 func TestAForeignClusterOfTheSameNameIsRefused(t *testing.T) {
 	m := newMachine(t)
 	mine, other := m.checkout(), m.checkout()
@@ -92,7 +92,7 @@ func TestAForeignClusterOfTheSameNameIsRefused(t *testing.T) {
 	}{
 		"no mark":               {nil, "which has no mark of this project;"},
 		"another's mark":        {[]mount{{Destination: other.mark()}}, "which was made from the checkout " + other.checkout + ";"},
-		"a mark that is no one": {[]mount{{Destination: markFolder + "/" + mine.id}}, "which has no mark of this project;"},
+		"an incomplete mark":    {[]mount{{Destination: markFolder + "/" + mine.id}}, "which has no mark of this project;"},
 		"a mark of a longer id": {[]mount{{Destination: markFolder + "/" + mine.id + "0/x"}}, "which was made from the checkout x;"},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestAForeignClusterOfTheSameNameIsRefused(t *testing.T) {
 			}
 			m.down(mine)
 			assert.Equal(t, []string{name}, m.clusters())
-			assert.Empty(t, m.calls("kind"), "what kind was asked to do")
+			assert.Empty(t, m.calls("kind"), "calls of kind")
 		})
 	}
 }
@@ -121,7 +121,7 @@ func TestAClusterIsItsOwnersIfEveryNodeIs(t *testing.T) {
 	assert.Len(t, m.clusters(), 2)
 }
 
-// The mark can be read of a stopped node too.
+// The mark of a stopped node can be read.
 func TestAStoppedClusterIsStillOwned(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -141,7 +141,7 @@ func TestAClusterOutlastsTheCache(t *testing.T) {
 	m.fillCache()
 	_, said := m.start(mine, Shown, true)
 	assert.Equal(t, "Using the cluster "+c.Name+" again.\n", said)
-	assert.Len(t, m.calls("kind create"), 1, "how often the cluster was made")
+	assert.Len(t, m.calls("kind create"), 1, "creations of the cluster")
 	require.NoError(t, cache.Clean(os.Stderr))
 	m.fillCache()
 	m.down(mine)
@@ -180,7 +180,7 @@ func TestAClusterInUseIsLeft(t *testing.T) {
 	c, err := mine.start(t.Context(), os.Stderr, Tests, false, nil)
 	require.NoError(t, err)
 	idle, _ := m.start(mine, Shown, true)
-	// The test binary's own process is another run than `make down`.
+	// For `make down`, the process of this test is another run.
 	busy := "the cluster " + c.Name + " is in use by process "
 
 	var out strings.Builder
@@ -195,7 +195,7 @@ func TestAClusterInUseIsLeft(t *testing.T) {
 	m.start(mine, Tests, false)
 }
 
-// A run that fails releases the name.
+// A failed run no longer uses the name.
 func TestAFailedStartReleasesTheCluster(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -207,13 +207,13 @@ func TestAFailedStartReleasesTheCluster(t *testing.T) {
 	release()
 }
 
-// The mark is a path that a mount can be told: the engine splits it at colons.
+// The mark has no colons, because the engine splits the arguments of a mount at them.
 func TestMarkIsAPathOfAMount(t *testing.T) {
 	o := owner{checkout: `/home/Zoë B/a:b,c/"x"`, id: "0123456789abcdef"}
 	assert.Regexp(t, `^/kind/holograph/0123456789abcdef/[A-Za-z0-9%+._-]+$`, o.mark())
 }
 
-// A container that another run removes between two requests is no failure.
+// It is no error if another run removes a container between two requests.
 func TestAContainerThatIsRemovedMeanwhile(t *testing.T) {
 	m := newMachine(t)
 	mine := m.checkout()
@@ -224,7 +224,7 @@ func TestAContainerThatIsRemovedMeanwhile(t *testing.T) {
 	assert.Empty(t, m.clusters())
 }
 
-// A folder's name has 255 bytes at most, and a checkout's path any length.
+// The path of a checkout can be longer than the name of a folder, which has 255 bytes at most.
 func TestMarkOfALongPath(t *testing.T) {
 	o := owner{checkout: "/" + strings.Repeat("ö/", 300) + "end", id: "0123456789abcdef"}
 	assert.Less(t, len(filepath.Base(o.mark())), 256)

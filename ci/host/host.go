@@ -28,8 +28,11 @@ const minimumFree = 10e9
 // Keyring holds the keys that Debian signs its archive with.
 const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// keyring is Keyring, but for tests.
-var keyring = Keyring
+// keyring is the path of Keyring, and euid the user that this process runs as. Tests replace both.
+var (
+	keyring = Keyring
+	euid    = os.Geteuid
+)
 
 // Needs says what the work ahead asks of the machine.
 type Needs struct {
@@ -107,7 +110,7 @@ func check(ctx context.Context, needs Needs) ([]missing, error) {
 		if _, err := exec.LookPath("debootstrap"); err != nil {
 			lacks = append(lacks, missing{what: "debootstrap (the node image is built on Debian)", packages: []string{"debootstrap"}})
 		}
-		if os.Geteuid() != 0 {
+		if euid() != 0 {
 			lacks = append(lacks, missing{
 				what:   "root, which debootstrap needs",
 				remedy: "sudo make images   # or reach a registry, where the node image is pulled",
@@ -195,7 +198,7 @@ func plan(lacks []missing) (packages []string, byHand []missing) {
 
 func canInstall() bool {
 	_, err := exec.LookPath("apt-get")
-	return err == nil && os.Geteuid() == 0
+	return err == nil && euid() == 0
 }
 
 // aptInstalled is the state's file of the Debian packages that Prepare installed.
@@ -228,7 +231,7 @@ func install(ctx context.Context, packages []string) error {
 // and is not found without sudo.
 func Sudo() string {
 	who := os.Getenv("SUDO_USER")
-	if os.Geteuid() != 0 || who == "" || who == "root" {
+	if euid() != 0 || who == "" || who == "root" {
 		return ""
 	}
 	return fmt.Sprintf("This runs as root (sudo of %s): the cache, the clusters and the engine's images are root's own. Without sudo %[1]s does not find them, so go on with sudo.", who)
@@ -247,7 +250,7 @@ func ProvideModules(out io.Writer) error {
 	if runtime.GOOS != "linux" || cache.Has(modules) {
 		return nil
 	}
-	if os.Geteuid() != 0 {
+	if euid() != 0 {
 		return fmt.Errorf("kind mounts %s, which is missing; run: sudo mkdir %[1]s", modules)
 	}
 	fmt.Fprintf(out, "As root, making the empty folder %s, which kind mounts into its nodes; `make down` removes it.\n", modules)

@@ -63,9 +63,7 @@ func TestMissingKeyringSaysHowToInstallIt(t *testing.T) {
 
 // What is done as root is said before it is done, word for word.
 func TestPrepareSaysWhatItRunsAsRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root installs packages")
-	}
+	runAs(t, 0)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	bin := t.TempDir()
@@ -98,9 +96,7 @@ Running as root: apt-get install --yes --no-install-recommends chromium
 
 // make down removes the folder that make made: only that, and only while it is empty.
 func TestModulesAreProvidedAndTakenBack(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root makes the folder")
-	}
+	runAs(t, 0)
 	had := modules
 	defer func() { modules = had }()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
@@ -134,14 +130,21 @@ func TestModulesAreProvidedAndTakenBack(t *testing.T) {
 	assert.DirExists(t, modules)
 }
 
+// runAs has the package take the test's process for one of that user, until the test ends.
+func runAs(t *testing.T, user int) {
+	t.Helper()
+	before := euid
+	t.Cleanup(func() { euid = before })
+	euid = func() int { return user }
+}
+
 func TestSudoIsSaid(t *testing.T) {
 	t.Setenv("SUDO_USER", "")
 	assert.Empty(t, Sudo())
 	t.Setenv("SUDO_USER", "alice")
-	if os.Geteuid() != 0 {
-		assert.Empty(t, Sudo())
-		return
-	}
+	runAs(t, 1000)
+	assert.Empty(t, Sudo(), "a user without root's rights")
+	runAs(t, 0)
 	assert.Equal(t, "This runs as root (sudo of alice): the cache, the clusters and the engine's images are root's own. Without sudo alice does not find them, so go on with sudo.", Sudo())
 }
 

@@ -21,9 +21,8 @@ func K6() (Image, error) {
 	}, err
 }
 
-// Chart returns the images that the chart's default values name. The names and
-// tags are read there; that the tags agree with what the go.mod files pin is a
-// test's concern.
+// Chart returns the images that the chart's default values name, with the names and tags from there. A test compares the
+// tags with the versions that the go.mod files pin.
 func Chart() ([]Image, error) {
 	images := []struct {
 		component string
@@ -63,9 +62,8 @@ func Chart() ([]Image, error) {
 	return all, nil
 }
 
-// digests are those of upstream's images, for all platforms together, as far as two
-// sources that know nothing of each other name the same. An image without one is taken
-// as its tag is on the day; the digest that it had is kept beside its archive.
+// digests are the digests of upstream's images for all platforms together. Two independent sources agree on each. An image
+// without one is pulled by its tag, and the digest that it had is kept beside its archive.
 var digests = map[string]string{
 	"quay.io/prometheus/prometheus:v3.14.0":                         "sha256:5ce7540c3c00ef4ab0c9d2c995c6a5b9c421f44b4a115d97a2c7af3b1c21cbb0",
 	"registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.18.0": "sha256:1545919b72e3ae035454fc054131e8d0f14b42ef6fc5b2ad5c751cafa6b2130e",
@@ -76,7 +74,7 @@ func PrometheusOperator() (Image, error) {
 	return ofPrometheusOperator("prometheus-operator", "operator")
 }
 
-// ConfigReloader returns the image that the operator runs beside each Prometheus.
+// ConfigReloader returns the image of the sidecar that the operator adds to each Prometheus.
 func ConfigReloader() (Image, error) {
 	return ofPrometheusOperator("prometheus-config-reloader", "prometheus-config-reloader")
 }
@@ -89,7 +87,7 @@ func ofPrometheusOperator(repository, binary string) (Image, error) {
 	}, err
 }
 
-// Alertmanager returns the image of what tells people of alerts.
+// Alertmanager returns the image of Alertmanager.
 func Alertmanager() (Image, error) {
 	version, err := program.Alertmanager.Version()
 	return Image{
@@ -98,10 +96,10 @@ func Alertmanager() (Image, error) {
 	}, err
 }
 
-// KEDAOperator returns the image of what makes autoscalers of ScaledObjects.
+// KEDAOperator returns the image of the operator, which creates an autoscaler for each ScaledObject.
 func KEDAOperator() (Image, error) { return ofKEDA("keda", "operator", "/keda") }
 
-// KEDAMetricsServer returns the image of what serves the values of their triggers.
+// KEDAMetricsServer returns the image of the server of external.metrics.k8s.io.
 func KEDAMetricsServer() (Image, error) {
 	return ofKEDA("keda-metrics-apiserver", "adapter", "/keda-adapter")
 }
@@ -114,13 +112,13 @@ func ofKEDA(repository, binary, path string) (Image, error) {
 	}, err
 }
 
-// CertManagerController returns the image of what issues and renews certificates.
+// CertManagerController returns the image of the controller, which issues and renews certificates.
 func CertManagerController() (Image, error) { return ofCertManager("controller") }
 
-// CertManagerWebhook returns the image of what the API server asks about cert-manager's resources.
+// CertManagerWebhook returns the image of the admission webhook for cert-manager's resources.
 func CertManagerWebhook() (Image, error) { return ofCertManager("webhook") }
 
-// CertManagerInjector returns the image of what writes CAs into APIServices.
+// CertManagerInjector returns the image of cainjector, which writes CAs into APIServices.
 func CertManagerInjector() (Image, error) { return ofCertManager("cainjector") }
 
 func ofCertManager(binary string) (Image, error) {
@@ -131,7 +129,7 @@ func ofCertManager(binary string) (Image, error) {
 	}, err
 }
 
-// KubeNetworkPolicies returns the image of what enforces NetworkPolicies on a node.
+// KubeNetworkPolicies returns the image that enforces NetworkPolicies on a node.
 func KubeNetworkPolicies() (Image, error) {
 	version, err := program.KubeNetworkPolicies.Version()
 	return Image{
@@ -140,7 +138,7 @@ func KubeNetworkPolicies() (Image, error) {
 	}, err
 }
 
-// Front returns the image of what stands before a platform team's Prometheus.
+// Front returns the image of the proxy that requires credentials for a platform team's Prometheus.
 func Front() (Image, error) {
 	version, err := repo.AppVersion()
 	return Image{Ref: "localhost/holograph-front:" + version, Program: program.Front, Binary: "front", Path: "/front", Local: true}, err
@@ -152,7 +150,7 @@ func OtherRenderer() (Image, error) {
 	return Image{Ref: "localhost/other-renderer:" + version, Program: program.OtherRenderer, Binary: "other-renderer", Path: "/other-renderer", Local: true}, err
 }
 
-// Pager returns the image of what stands for the service that calls people.
+// Pager returns the image that takes the place of a paging service.
 func Pager() (Image, error) {
 	version, err := repo.AppVersion()
 	return Image{Ref: "localhost/holograph-pager:" + version, Program: program.Pager, Binary: "pager", Path: "/pager", Local: true}, err
@@ -167,8 +165,8 @@ func MetricsServer() (Image, error) {
 	}, err
 }
 
-// readValues decodes the groups of the chart's default values. What is not a
-// group, such as a name at the top, holds no image and is passed over.
+// readValues decodes the chart's default values, without the keys at the top that have no keys below them: they have no
+// image.
 func readValues(into any) error {
 	path, err := repo.Path("charts", "holograph", "values.yaml")
 	if err != nil {

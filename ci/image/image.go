@@ -1,7 +1,6 @@
-// Package image obtains the container images that the chart and the tests run,
-// each in the same way: from the cache, else from its registry where that is
-// reachable, else built from the Go module that pins it. In all three cases the
-// result is an archive that carries the upstream image's own name and tag.
+// Package image obtains the container images that the chart and the tests run. Each comes from the cache, otherwise from its
+// registry if that is reachable, and otherwise is built from the Go module that pins it. In all three cases the result is an
+// archive with the name and tag of upstream's image.
 package image
 
 import (
@@ -38,9 +37,9 @@ import (
 )
 
 const (
-	// recipe changes when the layout of built images does.
+	// recipe is part of the cache key. Change it when the layout of built images changes.
 	recipe = "2"
-	// probeTimeout decides whether a registry is reachable.
+	// probeTimeout is the time within which a reachable registry answers.
 	probeTimeout = 3 * time.Second
 	// pullTimeout bounds one image's download.
 	pullTimeout = 5 * time.Minute
@@ -52,25 +51,24 @@ const (
 type Image struct {
 	// Ref is the image's full name with its tag.
 	Ref string
-	// Program brings the binary; Binary names it.
+	// Program is the program in the image, and Binary the name of its binary.
 	Program program.Program
 	Binary  string
 	// Path is the binary's path in the image, as in upstream's image.
 	Path string
-	// Beside names binaries of the same program that upstream has beside it, as far as they are run.
+	// Beside are the names of other binaries of the program that upstream's image has too and that are used here.
 	Beside []string
-	// Local says that no registry has this image.
+	// Local says that the image is in no registry.
 	Local bool
-	// Digest is what the registry's image must have, such as "sha256:..."; empty takes
-	// what the tag names on the day.
+	// Digest is the digest that the registry's image must have, such as "sha256:..."; empty accepts what the tag names.
 	Digest string
 }
 
-// Name names the image in progress lines and the cache.
+// Name returns the name of the image in progress lines and in the cache.
 func (i Image) Name() string { return i.Binary }
 
-// Archive returns the path of the image's archive in the cache, and whether it
-// is there. A pulled and a built archive have different paths; either serves.
+// Archive returns the path of the image's archive in the cache, and whether it exists. A pulled and a built archive have
+// different paths, and either will do.
 func (i Image) Archive() (path string, cached bool, err error) {
 	built, err := i.builtPath()
 	if err != nil {
@@ -88,9 +86,8 @@ func (i Image) Archive() (path string, cached bool, err error) {
 	return built, false, nil
 }
 
-// Obtain makes sure that the archive is in the cache, and says how it got there:
-// "cached", "pulled" or "built". Where pulling fails half-way it builds, and the
-// outcome says why.
+// Obtain makes sure that the archive is in the cache, and returns how: "cached", "pulled" or "built". If a pull fails, it
+// builds the image, and the outcome says why.
 func (i Image) Obtain(ctx context.Context) (outcome string, err error) {
 	if _, cached, err := i.Archive(); err != nil || cached {
 		return "cached", err
@@ -108,8 +105,7 @@ func (i Image) Obtain(ctx context.Context) (outcome string, err error) {
 	return outcome, i.build(ctx)
 }
 
-// Reachable reports whether the image's registry answers within seconds. Each
-// registry is asked once a run.
+// Reachable reports whether the image's registry answers within a few seconds. Each registry is probed once a run.
 func (i Image) Reachable(ctx context.Context) bool {
 	ref, err := name.ParseReference(i.Ref)
 	return err == nil && !i.Local && Reachable(ctx, ref.Context().Registry)
@@ -120,8 +116,8 @@ var (
 	probes   = map[string]func() bool{}
 )
 
-// Reachable reports whether a registry answers within seconds, as a registry
-// does: 200, or 401 where it asks for a login. Each is asked once a run.
+// Reachable reports whether a registry answers within a few seconds with the status of a registry: 200, or 401 if it requires
+// a login. Each registry is probed once a run.
 func Reachable(ctx context.Context, registry name.Registry) bool {
 	probesMu.Lock()
 	probe, asked := probes[registry.Name()]
@@ -138,8 +134,7 @@ func Reachable(ctx context.Context, registry name.Registry) bool {
 	return probe()
 }
 
-// pull downloads the image of the digest that is wanted, and keeps beside the archive
-// which one it got.
+// pull downloads the image, by its digest if it has one, and writes the digest of what it got beside the archive.
 func (i Image) pull(ctx context.Context) error {
 	tag, err := name.NewTag(i.Ref)
 	if err != nil {
@@ -195,7 +190,7 @@ func (i Image) build(ctx context.Context) error {
 	for _, name := range i.Beside {
 		content.Beside = append(content.Beside, filepath.Join(dir, name))
 	}
-	// The archive comes last: it is what says that all of this is done.
+	// The archive is written last, because it marks the image as complete.
 	programs := append([]string{content.Binary}, content.Beside...)
 	if err := bom.Write(bom.PathOf(path), bom.Image{Ref: i.Ref, Version: version, Programs: programs}); err != nil {
 		return err
@@ -203,9 +198,8 @@ func (i Image) build(ctx context.Context) error {
 	return Pack(path, i.Ref, content)
 }
 
-// Labels are what an image that is built here says of itself: it may carry the name of
-// an upstream image, and is not that. There is no time in them and nothing of this
-// machine, so that they are the same wherever it is built.
+// Labels returns the labels of an image that is built here. They say that it is not upstream's image, whose name it may have.
+// They contain no time and nothing of this machine, so they are the same on every machine.
 func Labels(title string, p program.Program) (map[string]string, error) {
 	pinned, err := p.Module()
 	if err != nil {
@@ -238,16 +232,16 @@ func Labels(title string, p program.Program) (map[string]string, error) {
 	return labels, nil
 }
 
-// KeyLabel is the label of the cache's key of what an image was built from.
+// KeyLabel is the label with the cache key of the program that an image was built from.
 const KeyLabel = "holograph.cache-key"
 
-// Content is what an image consists of.
+// Content is the content of an image.
 type Content struct {
 	// Binary is the program's path on this machine, Inside its path in the image.
 	Binary, Inside string
-	// Beside are other programs on this machine, which the image has in the same folder.
+	// Beside are paths of other programs on this machine, which the image has in the same folder as the binary.
 	Beside []string
-	// Base is a tar archive of files that lie below the binary; empty is none.
+	// Base is the path of a tar archive with the layer below the binary; empty is none.
 	Base string
 	// User is the user and group that the program runs as, "user:group"; empty is root.
 	User string
@@ -309,12 +303,11 @@ func Pack(path, ref string, c Content) error {
 	return write(path, tag, img)
 }
 
-// layerOf returns a tar archive of executable files and their folders. Times
-// are zero, so that equal contents make equal layers.
+// layerOf returns a tar archive of executable files and their folders. All times are zero, so equal contents give equal layers.
 func layerOf(files map[string][]byte) ([]byte, error) {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
-	// With a read-only root, /tmp can only be mounted on a folder that exists.
+	// /tmp must exist: on a read-only root file system nothing can create the folder for a mount.
 	folders := map[string]int64{"tmp/": 0o1777}
 	var names []string
 	for file := range files {

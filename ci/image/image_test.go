@@ -46,7 +46,7 @@ func TestPackCarriesTheUpstreamName(t *testing.T) {
 	tag, err := name.NewTag(ref)
 	require.NoError(t, err)
 	packed, err := tarball.ImageFromPath(archive, &tag)
-	require.NoError(t, err, "the archive must hold an image of that very name")
+	require.NoError(t, err, "the archive must have an image of that name")
 	config, err := packed.ConfigFile()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"/adapter"}, config.Config.Entrypoint)
@@ -61,7 +61,7 @@ func TestPackCarriesTheUpstreamName(t *testing.T) {
 	require.NoError(t, err)
 	after, err := packed.Digest()
 	require.NoError(t, err)
-	assert.Equal(t, before, after, "equal contents make equal images")
+	assert.Equal(t, before, after, "digest of a second image with the same content")
 }
 
 func TestPackPutsProgramsBesideEachOther(t *testing.T) {
@@ -100,10 +100,10 @@ func TestReachable(t *testing.T) {
 		status int
 		want   bool
 	}{
-		"a registry that is open":             {http.StatusOK, true},
-		"a registry that asks for a login":    {http.StatusUnauthorized, true},
-		"a proxy that refuses":                {http.StatusForbidden, false},
-		"a server that is no registry at all": {http.StatusNotFound, false},
+		"a registry without a login":       {http.StatusOK, true},
+		"a registry that requires a login": {http.StatusUnauthorized, true},
+		"a proxy that refuses":             {http.StatusForbidden, false},
+		"a server that is not a registry":  {http.StatusNotFound, false},
 	} {
 		t.Run(title, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +123,7 @@ func TestReachable(t *testing.T) {
 	})
 }
 
-// An image that was built here says so, and from what.
+// The labels of an image that was built here say so, and from which module.
 func TestLabelsSayWhatAnImageIs(t *testing.T) {
 	toolchain, err := repo.Toolchain()
 	require.NoError(t, err)
@@ -151,12 +151,12 @@ func TestLabelsSayWhatAnImageIs(t *testing.T) {
 	assert.Equal(t, "holograph@"+appVersion, own["holograph.built-from"])
 }
 
-// The images and their bills are the same wherever they are built, whatever a person's
-// own settings of Go and of the machine are.
+// Images and their bills of materials are the same in every folder and with all settings of Go and of the machine.
 func TestImagesAreReproducible(t *testing.T) {
 	root, err := repo.Root()
 	require.NoError(t, err)
-	// What is compiled without a folder's name in it may be compiled once; with one, each folder's is another entry.
+	// Both builds share the cache of compiled packages, which saves time. A package with the path of its folder in it would
+	// have an entry for each folder, so the test would still notice the path.
 	compiled, err := exec.Command("go", "env", "GOCACHE").Output()
 	require.NoError(t, err)
 	sources, err := program.Renderer.Sources()
@@ -186,13 +186,13 @@ func TestImagesAreReproducible(t *testing.T) {
 	here, bill := build(filepath.Join(t.TempDir(), "a"))
 	there, otherBill := build(filepath.Join(t.TempDir(), "b", "a longer path"),
 		"GOFLAGS=-gcflags=-N -tags=other", "GOAMD64=v3", "GOARM64=v8.1", "GOEXPERIMENT=nogreenteagc", "TZ=Asia/Tokyo", "LC_ALL=C", "SOURCE_DATE_EPOCH=1")
-	assert.Equal(t, sha256.Sum256(here), sha256.Sum256(there), "the archives of two checkouts")
-	assert.Equal(t, string(bill), string(otherBill), "the bills of two checkouts")
+	assert.Equal(t, sha256.Sum256(here), sha256.Sum256(there), "archives of two checkouts: they must be equal")
+	assert.Equal(t, string(bill), string(otherBill), "bills of materials of two checkouts: they must be equal")
 	assert.NotContains(t, string(bill), root)
 	assert.Contains(t, string(bill), `"name": "localhost/holograph-renderer"`)
 }
 
-// buildVariable names the image that this test binary then builds in place of running tests.
+// buildVariable is set to the image that this test binary builds in place of running tests.
 const buildVariable = "HOLOGRAPH_TEST_BUILD"
 
 func TestMain(m *testing.M) {
@@ -215,7 +215,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// The digest that is pinned is pulled, and the digest that was pulled is kept.
+// A pull is by the pinned digest, and the digest of what was pulled is kept.
 func TestPull(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -242,9 +242,9 @@ func TestPull(t *testing.T) {
 	require.NotEqual(t, pinned, moved)
 
 	for title, test := range map[string]struct{ digest, got string }{
-		"no pin takes what the tag names":    {"", moved},
-		"a pin takes what it says":           {pinned, pinned},
-		"a pin that is where the tag is now": {moved, moved},
+		"without a digest, what the tag names": {"", moved},
+		"with a digest, that image":            {pinned, pinned},
+		"with the digest that the tag names":   {moved, moved},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -256,20 +256,20 @@ func TestPull(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, cached)
 			_, err = tarball.ImageFromPath(archive, &tag)
-			require.NoError(t, err, "the archive must hold an image of that very name")
+			require.NoError(t, err, "the archive must have an image of that name")
 			kept, err := os.ReadFile(strings.TrimSuffix(archive, ".tar") + ".digest")
 			require.NoError(t, err)
 			assert.Equal(t, tag.Name()+"@"+test.got+"\n", string(kept))
 		})
 	}
-	t.Run("a pin that the registry does not have", func(t *testing.T) {
+	t.Run("a digest that the registry does not have", func(t *testing.T) {
 		img := Image{Ref: tag.Name(), Binary: "prometheus", Program: program.Prometheus, Digest: "sha256:" + strings.Repeat("0", 64)}
 		assert.ErrorContains(t, img.pull(t.Context()), "@sha256:000")
 		_, cached, err := img.Archive()
 		require.NoError(t, err)
 		assert.False(t, cached)
 	})
-	t.Run("another pin is another entry", func(t *testing.T) {
+	t.Run("another digest is another entry of the cache", func(t *testing.T) {
 		one, err := Image{Ref: tag.Name(), Digest: pinned}.pulledPath()
 		require.NoError(t, err)
 		other, err := Image{Ref: tag.Name(), Digest: moved}.pulledPath()
@@ -278,7 +278,7 @@ func TestPull(t *testing.T) {
 	})
 }
 
-// A digest of a version that is not used any more would be kept for nothing.
+// A digest of an old version would stay in the list unnoticed.
 func TestDigestsAreOfImagesInUse(t *testing.T) {
 	images, err := Chart()
 	require.NoError(t, err)
@@ -288,7 +288,7 @@ func TestDigestsAreOfImagesInUse(t *testing.T) {
 		assert.Equal(t, digests[img.Ref], img.Digest, img.Ref)
 	}
 	for ref, digest := range digests {
-		assert.Contains(t, refs, ref, "digests has one of a version that values.yaml does not name: put that of the new version in its place, or remove it")
+		assert.Contains(t, refs, ref, "digests has an image that values.yaml does not name: replace it by the digest of the new version, or remove it")
 		_, err := v1.NewHash(digest)
 		assert.NoError(t, err, ref)
 	}

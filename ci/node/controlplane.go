@@ -9,11 +9,10 @@ import (
 	"holograph/ci/program"
 )
 
-// registry is where kubeadm looks for the cluster's images unless told otherwise.
+// registry is the registry of kubeadm's images by default.
 const registry = "registry.k8s.io/"
 
-// names are the images that kubeadm runs, and the pause image that kind's
-// containerd configuration names.
+// names are the names of the images that kubeadm runs, and of the pause image in kind's configuration of containerd.
 type names struct {
 	version              string
 	etcd, coreDNS, pause string
@@ -23,8 +22,8 @@ func (n names) kubernetes(component string) string {
 	return registry + component + ":" + n.version
 }
 
-// controlPlane reads the names out of kubeadm's own constants, so that they
-// follow the pinned Kubernetes. A test compares the versions of the programs with them.
+// controlPlane reads the names from kubeadm's constants, so they follow the pinned Kubernetes. A test compares them with the
+// versions of the programs.
 func controlPlane(kubernetesModule string) (names, error) {
 	version, err := program.Kubernetes.Version()
 	if err != nil {

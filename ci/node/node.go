@@ -1,6 +1,5 @@
-// Package node obtains the image of a cluster's nodes: the kindest/node that the
-// pinned kind names, pulled where its registry is reachable, else built from
-// Debian packages and Go modules.
+// Package node obtains the image of a cluster's nodes. It pulls the kindest/node image of the pinned kind if the registry is
+// reachable, and otherwise builds an image from Debian packages and Go modules.
 package node
 
 import (
@@ -32,21 +31,20 @@ import (
 	"holograph/ci/program"
 )
 
-// recipe changes when the layout of a built node image does in a way that none of
-// its other parts shows.
+// recipe is part of the key of a built node image. Change it when the layout of the image changes and nothing else of the
+// key does.
 const recipe = "3"
 
 // pullTimeout bounds the download of kind's node image, about 400 MB.
 const pullTimeout = 10 * time.Minute
 
-// packages is what the node's root file system holds beside Debian's minimum.
+// packages are the Debian packages of the node's root file system, in addition to Debian's minimum.
 var packages = []string{
 	"ca-certificates", "conntrack", "curl", "e2fsprogs", "ethtool", "iproute2", "iptables", "jq", "kmod",
 	"libseccomp2", "mount", "nftables", "pigz", "procps", "systemd", "systemd-sysv", "util-linux",
 }
 
-// Programs are what a node runs, in the order in which they are best built: the
-// longest first.
+// Programs returns the programs of a node. The ones that take longest to build are first.
 func Programs() []program.Program {
 	return []program.Program{
 		program.Kubernetes, program.CoreDNS, program.Containerd, program.Etcd,
@@ -60,21 +58,19 @@ var dockerfile string
 //go:embed cni.template
 var cniTemplate string
 
-// CNITemplate is the path in a built node of the template from which containerd
-// writes the node's CNI configuration. kind's own CNI is an image that is not a
-// Go module.
+// CNITemplate is the path in a built node of the template for the CNI configuration that containerd writes. It replaces kind's
+// own CNI, which is an image that no Go module has.
 const CNITemplate = "/kind/cni.template"
 
-// Image is a node image that the engine has or can get.
+// Image is a node image that the engine has or can pull.
 type Image struct {
-	// Ref is what kind is told to start.
+	// Ref is the image that kind starts.
 	Ref string
-	// Built says that the image was built here, so that it lacks kind's own CNI.
+	// Built says that the image was built here, and so lacks kind's own CNI.
 	Built bool
 }
 
-// Find returns the node image that the engine has, and false where it has none
-// that is current.
+// Find returns the current node image of the engine, and false if the engine has none.
 func Find(ctx context.Context, e host.Engine) (Image, bool, error) {
 	if e.HasImage(ctx, defaults.Image) {
 		return Image{Ref: defaults.Image}, true, nil
@@ -96,22 +92,21 @@ func Reachable(ctx context.Context) bool {
 	return err == nil && image.Reachable(ctx, ref.Context().Registry)
 }
 
-// Pull lets the engine download kind's node image.
+// Pull downloads kind's node image into the engine.
 func Pull(ctx context.Context, e host.Engine) error {
 	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
 	defer cancel()
 	return e.Command("pull", defaults.Image).Run(ctx)
 }
 
-// Version is the Kubernetes version of kind's node image, such as "v1.37.0". A
-// built image has the same.
+// Version returns the Kubernetes version of kind's node image, such as "v1.37.0". A built image has the same version.
 func Version() (string, error) {
 	tag, err := builtRef()
 	return tag[strings.LastIndex(tag, ":")+1:], err
 }
 
-// builtRef names a node image that is built here: not as kind's own, which it is not,
-// but with the same tag, the version of Kubernetes.
+// builtRef returns the name of a node image that is built here. It differs from the name of kind's own image. The tag is the
+// same: the version of Kubernetes.
 func builtRef() (string, error) {
 	tag, _, found := strings.Cut(defaults.Image, "@")
 	if !found {
@@ -120,7 +115,7 @@ func builtRef() (string, error) {
 	return "localhost/holograph-node" + tag[strings.LastIndex(tag, ":"):], nil
 }
 
-// BillPath returns where the bill of materials of a node image that is built here is.
+// BillPath returns the path of the bill of materials of a node image that is built here.
 func BillPath() (string, error) {
 	current, err := key()
 	if err != nil {
@@ -129,7 +124,7 @@ func BillPath() (string, error) {
 	return cache.Path("images", "node-"+current+".cdx.json")
 }
 
-// RootFS returns the cache's path of the root file system.
+// RootFS returns the path of the root file system in the cache, and whether it exists.
 func RootFS() (path string, cached bool, err error) {
 	release, err := debianRelease()
 	if err != nil {
@@ -139,8 +134,7 @@ func RootFS() (path string, cached bool, err error) {
 	return path, cache.Has(path), err
 }
 
-// BuildRootFS makes the root file system with debootstrap, from the mirror that
-// this machine's apt uses. It needs root.
+// BuildRootFS makes the root file system with debootstrap, from the mirror of this machine's apt. It needs root.
 func BuildRootFS(ctx context.Context) error {
 	path, cached, err := RootFS()
 	if err != nil || cached {
@@ -158,7 +152,7 @@ func BuildRootFS(ctx context.Context) error {
 		tree := temporary + ".tree"
 		defer discard(ctx, tree)
 		if err := (command.Command{Log: "debootstrap", Args: []string{
-			// Without the first flag debootstrap only warns where it has no keyring, and goes on unverified.
+			// Without the first flag, debootstrap only warns if the keyring is missing, and installs unverified packages.
 			"debootstrap", "--force-check-gpg", "--keyring=" + host.Keyring,
 			"--variant=minbase", "--include=" + strings.Join(packages, ","), release, tree, mirror,
 		}}).Run(ctx); err != nil {
@@ -166,15 +160,15 @@ func BuildRootFS(ctx context.Context) error {
 		}
 		return command.Command{Log: "debootstrap", Args: []string{
 			"tar", "--create", "--file", temporary, "--directory", tree, "--sort=name", "--numeric-owner",
-			// An engine makes its own devices; the rest is of no use to a node.
+			// An engine creates its own devices, and a node does not use the other files.
 			"--exclude=./dev/*", "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*",
 			"--exclude=./usr/share/doc/*", "--exclude=./usr/share/man/*", "--exclude=./usr/share/locale/*", ".",
 		}}.Run(ctx)
 	})
 }
 
-// discard removes a tree in which debootstrap worked. One that was killed leaves the
-// host's /dev/shm and /proc mounted there, which must not be emptied with it.
+// discard removes the folder that debootstrap filled. A killed debootstrap leaves the host's /dev/shm and /proc mounted in
+// it, whose files must not be deleted.
 func discard(ctx context.Context, tree string) {
 	mounted, err := cache.Mounts(tree)
 	if err != nil {
@@ -182,14 +176,14 @@ func discard(ctx context.Context, tree string) {
 	}
 	for _, point := range mounted {
 		if err := (command.Command{Log: "debootstrap", Args: []string{"umount", point}}).Run(context.WithoutCancel(ctx)); err != nil {
-			return // the removal of the folder about it names what is mounted
+			return // the removal of the outer folder reports what is still mounted
 		}
 	}
 	cache.RemoveFolder(tree)
 }
 
-// debianRelease is the code name of the host's Debian release, so that one mirror serves both;
-// bookworm on another system.
+// debianRelease returns the code name of the host's Debian release, because the host's mirror has that one. On other systems it
+// is bookworm.
 func debianRelease() (string, error) {
 	text, err := os.ReadFile("/etc/os-release")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -209,7 +203,7 @@ func debianRelease() (string, error) {
 	return "bookworm", nil
 }
 
-// mirrorOf is where this machine's apt gets a release of Debian from.
+// mirrorOf returns the mirror from which this machine's apt gets a Debian release.
 func mirrorOf(ctx context.Context, release string) (string, error) {
 	out, err := command.Command{Log: "apt", Args: []string{
 		"apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages",
@@ -225,8 +219,7 @@ func mirrorOf(ctx context.Context, release string) (string, error) {
 	return "", fmt.Errorf("apt has no source for Debian %s: add one to /etc/apt/sources.list and run apt-get update", release)
 }
 
-// Build assembles the node image from the root file system and the programs,
-// all of which must be in the cache already.
+// Build builds the node image from the root file system and the programs, which must be in the cache.
 func Build(ctx context.Context, e host.Engine) error {
 	ref, err := builtRef()
 	if err != nil {
@@ -264,7 +257,7 @@ func Build(ctx context.Context, e host.Engine) error {
 		args = append(args, "--label", label+"="+labels[label])
 	}
 	if e.Name == "podman" {
-		// podman's own format drops STOPSIGNAL's name.
+		// podman's own format loses the name of STOPSIGNAL.
 		args = append(args, "--format", "docker", "--squash-all")
 	}
 	build := e.Command(append(args, folder)...)
@@ -272,8 +265,8 @@ func Build(ctx context.Context, e host.Engine) error {
 	return build.Run(ctx)
 }
 
-// bill writes the bill of materials: of the node's programs, of the control plane's in
-// the images that it holds, and of Debian's packages.
+// bill writes the bill of materials: the programs of the node, those of the control plane's images in it, and Debian's
+// packages.
 func bill(ctx context.Context, ref string) error {
 	path, err := BillPath()
 	if err != nil {
@@ -304,8 +297,8 @@ func bill(ctx context.Context, ref string) error {
 	return bom.Write(path, img)
 }
 
-// assemble lays out the build's context: rootfs.tar, files/ as they stand in the
-// node, and images/ with the archives of the cluster's own images.
+// assemble writes the context of the build: rootfs.tar, files/ with the files of the node, and images/ with the archives of
+// the control plane's images.
 func assemble(ctx context.Context, folder string) error {
 	rootfs, cached, err := RootFS()
 	if err != nil {
@@ -339,8 +332,7 @@ func assemble(ctx context.Context, folder string) error {
 	return packImages(ctx, folder, rootfs)
 }
 
-// copyKindFiles copies the node's static files out of the kind module, with the
-// modes that kind's Dockerfile gives them.
+// copyKindFiles copies the node's static files from the kind module, with the modes of kind's Dockerfile.
 func copyKindFiles(ctx context.Context, to string) error {
 	folder, err := program.Kind.ModuleDir(ctx)
 	if err != nil {
@@ -418,7 +410,7 @@ func packImages(ctx context.Context, folder, rootfs string) error {
 	if err := compilePause(ctx, module, pause); err != nil {
 		return err
 	}
-	// kube-proxy calls iptables, so it stands on the files that iptables needs.
+	// kube-proxy calls iptables, so its image has the files that iptables needs.
 	netfilter := filepath.Join(folder, "netfilter.tar")
 	if err := extractNetfilter(rootfs, netfilter); err != nil {
 		return err
@@ -456,8 +448,7 @@ func packImages(ctx context.Context, folder, rootfs string) error {
 	return nil
 }
 
-// linkOrCopy makes a hard link to a cached file, or a copy if the file system
-// has no hard links.
+// linkOrCopy makes a hard link to a cached file, or a copy if a link is not possible.
 func linkOrCopy(from, to string) error {
 	if err := os.Link(from, to); err == nil {
 		return nil
@@ -491,7 +482,7 @@ func compilePause(ctx context.Context, module, to string) error {
 	}}.Run(ctx)
 }
 
-// key condenses everything that a built node image depends on.
+// key returns a key of everything that a built node image depends on.
 func key() (string, error) {
 	release, err := debianRelease()
 	if err != nil {
@@ -512,8 +503,7 @@ func key() (string, error) {
 	return cache.Key(parts...), nil
 }
 
-// netfilterFiles are the parts of the root file system that iptables, nft and
-// conntrack consist of: 10 MB in place of 160.
+// netfilterFiles match the files of iptables, nft and conntrack in the root file system: 10 MB in place of 160 MB.
 var netfilterFiles = []string{
 	"etc/alternatives/*tables*", "usr/sbin/*tables*", "usr/sbin/xtables-*", "usr/sbin/nft", "usr/sbin/conntrack", "usr/sbin/ipset",
 	"usr/bin/kmod", "usr/sbin/modprobe", "bin", "sbin", "lib", "lib64", "usr/lib64/*", "usr/lib/*/ld-*.so*", "usr/lib/*/xtables/*",

@@ -11,17 +11,16 @@ import (
 	"holograph/ci/program"
 )
 
-// A node that is built must be what kind's own node image is.
+// A node image that is built has the Kubernetes of kind's own node image.
 func TestBuiltNodeIsOfTheVersionThatKindNames(t *testing.T) {
 	kinds, err := Version()
 	require.NoError(t, err)
 	pinned, err := program.Kubernetes.Version()
 	require.NoError(t, err)
-	assert.Equal(t, kinds, pinned, "ci/modules/kubernetes/go.mod against the default node image of kind in go.mod")
+	assert.Equal(t, kinds, pinned, "version in ci/modules/kubernetes/go.mod, want that of the default node image of kind in go.mod")
 }
 
-// The images in a node carry the tags that kubeadm looks for; their contents must
-// be of these versions.
+// The images in a node have the tags that kubeadm looks for, and programs of these versions.
 func TestControlPlaneIsWhatKubeadmAsksFor(t *testing.T) {
 	module, err := program.Kubernetes.ModuleDir(t.Context())
 	require.NoError(t, err)
@@ -32,19 +31,18 @@ func TestControlPlaneIsWhatKubeadmAsksFor(t *testing.T) {
 	coreDNS, err := program.CoreDNS.Version()
 	require.NoError(t, err)
 
-	// A later patch release has the same interface, and repairs that kubeadm's may lack.
+	// A later patch release has the same interface, and may have more fixes than the one that kubeadm names.
 	holds := func(program, ref, pinned string) {
 		_, wanted, _ := strings.Cut(ref, ":")
 		wanted, _, _ = strings.Cut("v"+strings.TrimPrefix(wanted, "v"), "-")
-		assert.Equal(t, semver.MajorMinor(wanted), semver.MajorMinor(pinned), "ci/modules/%s/go.mod against kubeadm's constants", program)
-		assert.GreaterOrEqual(t, semver.Compare(pinned, wanted), 0, "ci/modules/%s/go.mod has %s, and kubeadm's constants %s", program, pinned, wanted)
+		assert.Equal(t, semver.MajorMinor(wanted), semver.MajorMinor(pinned), "minor version in ci/modules/%s/go.mod, want that of kubeadm's constants", program)
+		assert.GreaterOrEqual(t, semver.Compare(pinned, wanted), 0, "the version in ci/modules/%s/go.mod is %s, want kubeadm's %s or later", program, pinned, wanted)
 	}
 	holds("etcd", names.etcd, etcd)
 	holds("coredns", names.coreDNS, coreDNS)
 }
 
-// A node image that is built here is not under kind's own name, whose place another
-// program on the machine may look at.
+// A node image that is built here does not have the name of kind's own, because other programs on the machine may use that.
 func TestABuiltNodeHasANameOfItsOwn(t *testing.T) {
 	built, err := builtRef()
 	require.NoError(t, err)

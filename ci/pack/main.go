@@ -1,6 +1,6 @@
 // Command pack makes the chart's package, signs it, verifies it, and publishes it with its images.
-// `make package`, `make sign`, `make verify` and `make publish` run it. It is not part of ci, as
-// Helm's library takes a fresh machine minutes to compile: 700 packages beside the 300 of ci.
+// `make package`, `make sign`, `make verify` and `make publish` run it. It is a program of its own, because
+// Helm's library takes minutes to compile on a fresh machine: it has 700 packages, and ci has 300.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 
 const usage = "usage: go run ./ci/pack [sign --key NAME --keyring FILE [--passphrase-file FILE] | verify --keyring FILE | publish --registry HOST/PATH [--key NAME --keyring FILE [--passphrase-file FILE]] [--force]]"
 
-// run makes the package, and signs it, publishes it, or verifies the one that is there.
+// run makes the package and signs or publishes it, or verifies the existing one.
 func run(ctx context.Context, out io.Writer, args []string) error {
 	command := ""
 	if len(args) > 0 {
@@ -100,7 +100,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	return fmt.Errorf("%s", usage)
 }
 
-// archive is where the chart's package belongs below folder.
+// archive returns the path of the chart's package below folder.
 func archive(chart, folder string) (string, error) {
 	metadata, err := chartutil.LoadChartfile(filepath.Join(chart, chartutil.ChartfileName))
 	if err != nil {
@@ -109,13 +109,12 @@ func archive(chart, folder string) (string, error) {
 	return filepath.Join(folder, fmt.Sprintf("%s-%s.tgz", metadata.Name, metadata.Version)), nil
 }
 
-// epoch is the time that every file of the package is given. Helm 3 gives each the time at
-// which it is packed, Helm 4 that of the checkout: neither says anything about the chart, and
-// with either two people get two packages from one commit. It is the first that a zip can hold.
+// epoch is the time of every file in the package. Helm 3 writes the time of packing, and Helm 4 that of the checkout. With
+// either, two packages of one commit differ. epoch is the first time that a zip archive can have.
 var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Package packs the chart as `helm package` does, into folder, and returns the package's path.
-// The same files give the same bytes, with the same version of Go: its gzip is the rest.
+// The same files give the same bytes with the same version of Go, whose gzip compresses them.
 func Package(chart, folder string) (string, error) {
 	loaded, err := loader.LoadDir(chart)
 	if err != nil {
@@ -137,7 +136,7 @@ func Package(chart, folder string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, filepath.Base(packed))
-	// A signature of what the package was before would be refused.
+	// The signature of an older package would not verify.
 	if err := os.RemoveAll(path + ".prov"); err != nil {
 		return "", err
 	}
@@ -161,7 +160,7 @@ func timeless(from, to string) error {
 	}
 	defer target.Close()
 	zipped := gzip.NewWriter(target)
-	// Helm's own mark of a chart.
+	// Helm marks a package of a chart with these fields.
 	zipped.Comment, zipped.Extra = unzipped.Comment, unzipped.Extra
 	reader, writer := tar.NewReader(unzipped), tar.NewWriter(zipped)
 	for {
@@ -189,8 +188,8 @@ func timeless(from, to string) error {
 	return target.Close()
 }
 
-// Sign writes a package's provenance file beside it, as `helm package --sign` does. Without a
-// passphrase file an encrypted key's passphrase is asked for.
+// Sign writes a package's provenance file beside it, as `helm package --sign` does. Without a passphrase file it asks for the
+// passphrase of an encrypted key.
 func Sign(path, key, keyring, passphraseFile string) error {
 	signer := action.NewPackage()
 	signer.Key, signer.Keyring, signer.PassphraseFile = key, keyring, passphraseFile

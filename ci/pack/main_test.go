@@ -18,7 +18,7 @@ import (
 	"holograph/ci/repo"
 )
 
-// chartCopy is a checkout of the chart in another folder at another time.
+// chartCopy returns a copy of the chart in another folder, with files of that time.
 func chartCopy(t *testing.T, at time.Time) string {
 	t.Helper()
 	chart, err := repo.Path("charts", "holograph")
@@ -43,7 +43,7 @@ func TestTheSameFilesGiveTheSamePackage(t *testing.T) {
 	}
 	assert.True(t, bytes.Equal(packages[0], packages[1]), "two packages of one chart differ")
 
-	// Both were made within one second, so that only the times themselves show that they are not today's.
+	// Both packages may be made within one second, so equal bytes do not prove that the times are fixed.
 	unzipped, err := gzip.NewReader(bytes.NewReader(packages[0]))
 	require.NoError(t, err)
 	files := 0
@@ -53,15 +53,15 @@ func TestTheSameFilesGiveTheSamePackage(t *testing.T) {
 			break
 		}
 		require.NoError(t, err)
-		assert.True(t, header.ModTime.Equal(epoch), "%s is of %s", header.Name, header.ModTime)
+		assert.True(t, header.ModTime.Equal(epoch), "the time of %s in the package is %s, want %s", header.Name, header.ModTime, epoch)
 	}
 	require.Positive(t, files)
 
 	loaded, err := loader.LoadArchive(bytes.NewReader(packages[0]))
-	require.NoError(t, err, "Helm must be able to read it")
+	require.NoError(t, err, "Helm must be able to read the package")
 	assert.Equal(t, "holograph", loaded.Name())
 	for _, file := range loaded.Raw {
-		assert.NotEqual(t, "README.md.gotmpl", file.Name, "what only makes the chart is not part of it")
+		assert.NotEqual(t, "README.md.gotmpl", file.Name, "files of the package: the template of the README is not part of it")
 	}
 }
 
@@ -75,7 +75,7 @@ func TestProvenance(t *testing.T) {
 	_, stranger := keyring.New(t, "Somebody else")
 
 	_, err = Verify(path, public)
-	assert.ErrorContains(t, err, "holograph", "an unsigned package has no provenance file")
+	assert.ErrorContains(t, err, "holograph", "error of verifying an unsigned package")
 
 	require.NoError(t, Sign(path, "Holograph release", secret, ""))
 	report, err := Verify(path, public)
@@ -95,7 +95,7 @@ func TestProvenance(t *testing.T) {
 	again, err := Package(chart, filepath.Dir(path))
 	require.NoError(t, err)
 	assert.Equal(t, path, again)
-	assert.NoFileExists(t, path+".prov", "a signature does not outlive the package that it was made for")
+	assert.NoFileExists(t, path+".prov", "provenance of the old package, which must not stay beside a new one")
 }
 
 func TestUsage(t *testing.T) {

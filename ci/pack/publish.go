@@ -37,13 +37,13 @@ import (
 type Publication struct {
 	// Chart is the folder of the chart, Folder where its package is written.
 	Chart, Folder string
-	// Registry is a host with what stands before the names in it, such as "ghcr.io/acme".
+	// Registry is a host and the path of the repositories in it, such as "ghcr.io/acme".
 	Registry string
-	// Images are those that no registry has yet.
+	// Images are the images that are in no registry yet.
 	Images []Archived
 	// Key, Keyring and PassphraseFile sign the chart, as in [Sign]; without Key it is not signed.
 	Key, Keyring, PassphraseFile string
-	// Force replaces what a tag names already.
+	// Force lets a tag be replaced that names other content.
 	Force bool
 }
 
@@ -53,22 +53,22 @@ type Archived struct {
 	Component string
 	// Ref is its name in values.yaml and its tag, such as "localhost/holograph-renderer:0.1.0".
 	Ref string
-	// Path is the archive's.
+	// Path is the path of the archive.
 	Path string
 }
 
-// artifact is one tag in the registry and what it is to name.
+// artifact is a tag in the registry and the content that it is to name.
 type artifact struct {
 	tag   name.Tag
 	image v1.Image
-	// same reports whether what the tag names already is the same but for its digest, and whether it is as good: a package
-	// without its signature is not. Nil is never.
+	// same reports whether the tag names the same package, although with another digest, and whether it can stay: a package
+	// without the signature cannot. Nil is never.
 	same func(there v1.Image) (same, asGood bool, err error)
 }
 
-// Publish pushes the images, and last the chart, whose defaults name them by their digests. It pushes nothing before it
-// knows that the registry takes all of it, and that no tag names other content. The same images and the same chart give
-// the same digests; only a signature has a time in it.
+// Publish pushes the images, and then the chart, whose defaults name them by their digests. It pushes nothing before it knows
+// that the registry allows all of it and that no tag names other content. The same images and the same chart give the same
+// digests; only a signature contains the time.
 func Publish(ctx context.Context, out io.Writer, p Publication) error {
 	if err := checkRegistry(p.Registry); err != nil {
 		return err
@@ -81,7 +81,7 @@ func Publish(ctx context.Context, out io.Writer, p Publication) error {
 	for _, img := range p.Images {
 		content, err := tarball.ImageFromPath(img.Path, nil)
 		if err != nil {
-			return fmt.Errorf("the archive of %s cannot be read, so remove it, and `make images` makes it again: %w", img.Ref, err)
+			return fmt.Errorf("the archive of %s cannot be read: %w; remove it and run make images, which builds it again", img.Ref, err)
 		}
 		local, err := name.NewTag(img.Ref)
 		if err != nil {
@@ -130,7 +130,7 @@ func Publish(ctx context.Context, out io.Writer, p Publication) error {
 		}
 	}
 	for _, a := range missing {
-		// Before the first push, so that a registry that takes the images and not the chart gets neither.
+		// This comes before the first push: a registry that allows the images and not the chart must get neither.
 		if err := remote.CheckPushPermission(a.tag, authn.DefaultKeychain, registry); err != nil {
 			return explain(p.Registry, err)
 		}
@@ -154,7 +154,7 @@ func Publish(ctx context.Context, out io.Writer, p Publication) error {
 	return nil
 }
 
-// checkRegistry refuses what is no registry's name: without a host, an image's name is one of Docker Hub.
+// checkRegistry refuses a registry without a host, because an image name without a host is on Docker Hub.
 func checkRegistry(registry string) error {
 	const example = "such as REGISTRY=ghcr.io/acme or REGISTRY=127.0.0.1:5000"
 	if registry == "" {
@@ -165,20 +165,20 @@ func checkRegistry(registry string) error {
 	}
 	host, _, _ := strings.Cut(registry, "/")
 	if !strings.ContainsAny(host, ".:") {
-		return fmt.Errorf("REGISTRY is %q, and %q is no host with a dot or a port: write the registry's host too, %s", registry, host, example)
+		return fmt.Errorf("REGISTRY is %q, and %q is not a host with a dot or a port: write the host of the registry, %s", registry, host, example)
 	}
 	_, err := name.NewRepository(registry+"/holograph", name.StrictValidation)
-	// The library takes an empty part of a path.
+	// The library accepts an empty part of a path.
 	if err == nil && strings.Contains(registry+"/", "//") {
 		err = errors.New("a part of the path is empty")
 	}
 	if err != nil {
-		return fmt.Errorf("REGISTRY is %q, which is no registry with a path in it, %s: %w", registry, example, err)
+		return fmt.Errorf("REGISTRY is %q, want a registry with a path, %s: %w", registry, example, err)
 	}
 	return nil
 }
 
-// there reports whether the tag names the content already. Other content is an error, unless it may be replaced.
+// there reports whether the tag names the content already. Other content is an error, unless replace is true.
 func (a artifact) there(options []remote.Option, replace bool) (bool, error) {
 	found, err := remote.Get(a.tag, options...)
 	if status := (*transport.Error)(nil); errors.As(err, &status) && status.StatusCode == http.StatusNotFound {
@@ -207,7 +207,7 @@ func (a artifact) there(options []remote.Option, replace bool) (bool, error) {
 }
 
 func describe(a artifact) string {
-	// The digest was computed before, so it has no error any more.
+	// The digest was computed before, so this cannot fail.
 	digest, _ := a.image.Digest()
 	return a.tag.Name() + "@" + digest.String()
 }
@@ -227,7 +227,7 @@ func explain(registry string, err error) error {
 	return err
 }
 
-// guard refuses plain HTTP to another machine, which the library falls back to for private addresses.
+// guard refuses plain HTTP to another machine, because the library falls back to it for private addresses.
 type guard struct {
 	next http.RoundTripper
 	// plain says that a request went over plain HTTP.
@@ -245,7 +245,7 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 	return g.next.RoundTrip(request)
 }
 
-// reference is an image that was local, and where it is published.
+// reference says where an image is published that had a local name.
 type reference struct {
 	// component is the image's key in values.yaml.
 	component string
@@ -254,7 +254,8 @@ type reference struct {
 	version, digest   string
 }
 
-// tag holds the digest too. As a value of its own the digest would win over the tag of another image that a user writes.
+// tag returns the tag with the digest. A separate digest in the values would take precedence over the tag when a user
+// writes another image.
 func (r reference) tag() string { return r.version + "@" + r.digest }
 
 // packageFor makes the package of a chart whose defaults name the published images, and signs it if there is a key.
@@ -293,7 +294,7 @@ func pointAt(folder, registry string, images []reference) error {
 			case chartutil.ValuesfileName:
 				field := regexp.MustCompile(`(?m)(^\s+repository: )` + regexp.QuoteMeta(i.local) + `(\n(?:\s+#.*\n)*\s+tag: )""$`)
 				if len(field.FindAllString(text, -1)) != 1 {
-					return fmt.Errorf("%s: image %s must be there once, with `tag: \"\"` after its repository", path, i.local)
+					return fmt.Errorf("%s: must have the image %s once, with `tag: \"\"` after its repository", path, i.local)
 				}
 				text = field.ReplaceAllString(text, "${1}"+i.repository+`${2}"`+i.tag()+`"`)
 			case "README.md":
@@ -304,7 +305,7 @@ func pointAt(folder, registry string, images []reference) error {
 		}
 		switch filepath.Base(path) {
 		case chartutil.ChartfileName:
-			// Artifact Hub's word for an image that it cannot scan, because no registry has it.
+			// The mark tells Artifact Hub not to scan an image that is in no registry.
 			text = strings.ReplaceAll(text, "      whitelisted: true\n", "")
 		case "README.md":
 			text = strings.ReplaceAll(text, " charts/holograph ", " oci://"+registry+"/holograph ")
@@ -317,8 +318,8 @@ func pointAt(folder, registry string, images []reference) error {
 	})
 }
 
-// ofChart returns the chart's package as the artifact that Helm makes of it. What it returns is read from a registry in
-// this process until done is called: Helm's library makes an artifact only while it pushes it.
+// ofChart returns the chart's package as the artifact that Helm makes of it. Helm's library makes an artifact only to push it,
+// so a registry in this process receives it. That registry has the content of the artifact until done is called.
 func ofChart(registry, path string) (chart artifact, done func(), err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -348,7 +349,7 @@ func ofChart(registry, path string) (chart artifact, done func(), err error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return chart, done, err
 	}
-	// holograph-0.1.0.tgz is holograph:0.1.0.
+	// The package holograph-0.1.0.tgz becomes holograph:0.1.0.
 	base, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".tgz"), "-")
 	result, err := client.Push(content, listener.Addr().String()+"/"+base+":"+version, options...)
 	if err != nil {
@@ -370,15 +371,14 @@ func ofChart(registry, path string) (chart artifact, done func(), err error) {
 		}
 		has := func(what func(v1.Descriptor) bool) bool { return slices.ContainsFunc(manifest.Layers, what) }
 		same = has(func(layer v1.Descriptor) bool { return layer.Digest.String() == result.Chart.Digest })
-		// Each signature is another, so that of the same package may stay.
+		// Two signatures of the same package differ, so the existing one may stay.
 		asGood = same && (!signed || has(func(layer v1.Descriptor) bool { return layer.MediaType == helmregistry.ProvLayerMediaType }))
 		return same, asGood, nil
 	}
 	return chart, done, err
 }
 
-// ownImages obtains the images that no registry has until they are published. Nobody else fills or empties the cache until
-// release is called.
+// ownImages obtains the images that are in no registry until they are published. It locks the cache until release is called.
 func ownImages(ctx context.Context) (own []Archived, release func(), err error) {
 	release, err = state.Lock(ctx, supply.Lock, func() {
 		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")

@@ -12,24 +12,22 @@ import (
 // tools are the programs that run on this machine, not in the cluster.
 var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
 
-// Set names what the stories of one folder need beside what every cluster takes. It has the
-// folder's name.
+// Set is the name of what the stories of a folder need in addition to what every cluster has. It is the name of the folder.
 type Set string
 
 // The sets. The stories of ./test need none.
 const (
-	// Faults is for test/faults, which looks at a page in a browser, has NetworkPolicies enforced, and looks at what an
-	// Alertmanager is told.
+	// Faults is for test/faults, with a browser, an enforcer of NetworkPolicies, and an Alertmanager with its pager.
 	Faults Set = "faults"
 	// Sources is for test/sources, with the other ways to serve the metric.
 	Sources Set = "sources"
-	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and what makes the chart's README.
+	// Lifecycle is for test/lifecycle, with Helm 4, a registry, and helm-docs, which generates the chart's README.
 	Lifecycle Set = "lifecycle"
 	// Promises is for test/promises.
 	Promises Set = "promises"
 	// Nodes is for test/promises/nodes, with two workers beside the control plane.
 	Nodes Set = "nodes"
-	// Bench is for `make bench`, with what it compares the chart's policy with.
+	// Bench is for `make bench`, with the other autoscalers that it compares.
 	Bench Set = "bench"
 )
 
@@ -39,9 +37,9 @@ type content struct {
 	images []func() (image.Image, error)
 	// tools run on this machine.
 	tools []program.Program
-	// browser is Chromium on this machine.
+	// browser says that Chromium is needed on this machine.
 	browser bool
-	// workers are nodes beside the control plane; without any, that runs everything.
+	// workers is the number of nodes beside the control plane. Without workers, the control plane runs everything.
 	workers int
 }
 
@@ -54,13 +52,13 @@ var sets = map[Set]content{
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 }
 
-// contents returns what the named sets add together.
+// contents returns what the named sets add in all.
 func contents(names []Set) (content, error) {
 	var all content
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		set, known := sets[name]
 		if !known {
-			return all, fmt.Errorf("there is no set %q; the sets are %q", name, slices.Sorted(maps.Keys(sets)))
+			return all, fmt.Errorf("the set is %q, want one of %q", name, slices.Sorted(maps.Keys(sets)))
 		}
 		all.images = append(all.images, set.images...)
 		all.tools = append(all.tools, set.tools...)
@@ -70,14 +68,13 @@ func contents(names []Set) (content, error) {
 	return all, nil
 }
 
-// Workers is how many nodes a cluster for the sets has beside its control plane.
+// Workers returns the number of nodes that a cluster for the sets has beside its control plane.
 func Workers(names ...Set) (int, error) {
 	all, err := contents(names)
 	return all.workers, err
 }
 
-// Images returns the images that every cluster holds, those of the chart and of the load, and
-// those of the sets.
+// Images returns the images of the chart and of the load, which every cluster has, and the images of the sets.
 func Images(names ...Set) ([]image.Image, error) {
 	extra, err := contents(names)
 	if err != nil {
@@ -92,7 +89,7 @@ func Images(names ...Set) ([]image.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Two sets may hold the same image.
+		// Two sets may have the same image.
 		if !slices.ContainsFunc(images, func(other image.Image) bool { return other.Ref == img.Ref }) {
 			images = append(images, img)
 		}

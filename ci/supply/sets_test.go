@@ -29,12 +29,12 @@ func TestAnImageOfTwoSetsIsListedOnce(t *testing.T) {
 		seen[img.Ref] = true
 		if !img.Local {
 			_, err := name.NewTag(img.Ref, name.StrictValidation)
-			assert.NoError(t, err, "the name of an image must have its registry and its tag")
+			assert.NoError(t, err, "name of an image: it must have a registry and a tag")
 		}
 	}
 }
 
 func TestAnUnknownSetIsRefusedWithTheKnownOnes(t *testing.T) {
 	_, err := Images("bnech")
-	assert.EqualError(t, err, `there is no set "bnech"; the sets are ["bench" "faults" "lifecycle" "nodes" "promises" "sources"]`)
+	assert.EqualError(t, err, `the set is "bnech", want one of ["bench" "faults" "lifecycle" "nodes" "promises" "sources"]`)
 }

@@ -1,4 +1,4 @@
-// Package supply keeps at hand what a cluster and its tests run: tools, images and the node image.
+// Package supply obtains what a cluster and its tests need: tools, images and the node image.
 package supply
 
 import (
@@ -21,22 +21,22 @@ import (
 	"holograph/ci/state"
 )
 
-// workers is how many parts are worked on at a time. The Go compiler uses every
-// core by itself; a second part fills in while the first one links.
+// workers is the number of parts that are built at the same time. The Go compiler uses all cores, but the linker does not, so
+// a second part compiles while the first one links.
 const workers = 2
 
 // Lock is held by the process that fills the cache or empties it.
 const Lock = "images"
 
-// part is one thing to have: how to know that it is here, and how to get it.
+// part is a tool or an image to obtain, with the line that says what is done and the function that does it.
 type part struct {
 	name   string
 	action string
 	get    func(context.Context) (outcome string, err error)
 }
 
-// Fill makes sure that everything is at hand, the images of the given sets too,
-// telling on out what it does. It first checks the machine for what that will take.
+// Fill makes sure that everything is in the cache, with what the sets add, and writes its progress to out. It first checks
+// whether the machine has what that needs.
 func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 	release, err := state.Lock(ctx, Lock, func() {
 		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
@@ -52,8 +52,7 @@ func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 	if err != nil && !errors.Is(err, host.ErrNoEngine) {
 		return err
 	}
-	// Without an engine the node image counts as missing, so that all that this will need
-	// is asked of the machine at once.
+	// Without an engine the node image counts as missing, so one check of the machine covers everything.
 	lacks, err := find(ctx, e, sets)
 	if err != nil {
 		return err
@@ -73,7 +72,7 @@ func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 	if len(names) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "Obtaining %d parts, each once for this machine; a build of all that make up runs takes about 22 minutes on 2 cores.\n", len(names))
+	fmt.Fprintf(out, "Obtaining %d parts, once for this machine. Building everything that make up runs takes about 22 minutes on 2 cores.\n", len(names))
 	board := command.NewBoard(out, len(names))
 	err = lacks.obtain(ctx, board)
 	took := board.Close()
@@ -84,12 +83,12 @@ func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Everything is at hand after %s. What an image that was built is made of, and which digest one that was pulled has, stand beside the archives: %s and *.digest.\n",
+	fmt.Fprintf(out, "Everything is in the cache after %s. Beside the archives are the bill of materials of each image that was built (%s) and the digest of each that was pulled (*.digest).\n",
 		took.Round(1e9), filepath.Join(images, bom.PathOf("*.tar")))
 	return nil
 }
 
-// Check returns an error that lists what is not at hand and says how to get it.
+// Check returns an error that lists what is not in the cache, with the command that obtains it.
 func Check(ctx context.Context, sets ...Set) error {
 	remedy := strings.TrimSpace(fmt.Sprintln("run: make images", settings(sets)))
 	e, err := host.DetectEngine(ctx)
@@ -106,7 +105,7 @@ func Check(ctx context.Context, sets ...Set) error {
 	return nil
 }
 
-// settings is what make is told to obtain the sets too.
+// settings returns the setting of make for the sets.
 func settings(sets []Set) string {
 	if len(sets) == 0 {
 		return ""
@@ -118,17 +117,17 @@ func settings(sets []Set) string {
 	return fmt.Sprintf("SETS=%q", strings.Join(names, " "))
 }
 
-// missing is what is not at hand.
+// missing is what is not in the cache.
 type missing struct {
-	// parts can be got in any order.
+	// parts can be obtained in any order.
 	parts []part
-	// node is the node image, which is made of parts and comes after them; nil is none.
+	// node is the node image, which is built from parts, so it comes after them. Nil is none.
 	node *part
-	// needs is what getting them asks of the machine.
+	// needs is what the machine must have to obtain them.
 	needs host.Needs
 }
 
-// names returns the names of all that is missing.
+// names returns the names of everything that is missing.
 func (m missing) names() []string {
 	var names []string
 	for _, part := range m.parts {
@@ -140,7 +139,7 @@ func (m missing) names() []string {
 	return names
 }
 
-// find returns what is not at hand of what every cluster takes and of the sets.
+// find returns what every cluster and the sets need and the cache does not have.
 func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
 	m := missing{needs: host.Needs{Engine: true}}
 	extra, err := contents(sets)
@@ -223,11 +222,10 @@ func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
 	return m, nil
 }
 
-// obtain gets the parts, a few at a time, and then the node image. The first failure
-// stops the rest.
+// obtain obtains the parts, several at a time, and then the node image. The first failure stops the others.
 func (m missing) obtain(ctx context.Context, board *command.Board) error {
 	get := func(ctx context.Context, p part) error {
-		// After a failure the parts that wait for their turn get it, and must not use it.
+		// After a failure this also runs for the parts that have not started, which must not start then.
 		if err := ctx.Err(); err != nil {
 			return err
 		}

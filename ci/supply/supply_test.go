@@ -12,7 +12,7 @@ import (
 	"holograph/ci/command"
 )
 
-// record notes which parts were got, in the order in which they ended.
+// record has the names of the obtained parts, in the order in which they ended.
 type record struct {
 	mu  sync.Mutex
 	got []string

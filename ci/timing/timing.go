@@ -1,6 +1,6 @@
-// Package timing runs targets of the Makefile one after the other and says in the end where
-// their time went. It reads that from what they print, which it passes on as it comes. It also
-// runs folders of stories side by side, whose lines it tells apart.
+// Package timing runs targets of the Makefile one after the other, and then prints how long each part took. It reads that
+// from the output of the targets, which it also passes on. It also runs folders of stories side by side, and labels their
+// lines.
 package timing
 
 import (
@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-// shown is how long a part of a target must take to have a line of its own.
+// shown is the shortest time of a part that has a line of its own.
 const shown = time.Second
 
-// drain bounds the wait for output of a target that has ended, or was told to.
+// drain bounds the wait for more output of a target that has ended or was interrupted.
 const drain = 30 * time.Second
 
 // row is a part of a target: an image, a package, a test.
@@ -35,8 +35,8 @@ type row struct {
 	parts []row
 }
 
-// Run makes the targets in order until one fails, and then writes the table to out, after a
-// failure too. The error is that of the target that failed.
+// Run makes the targets in order until one fails. It then writes the table to out, also after a failure, and returns the
+// error of the failed target.
 func Run(ctx context.Context, out, errOut io.Writer, targets []string) error {
 	begun := time.Now()
 	var rows []row
@@ -58,7 +58,7 @@ func Run(ctx context.Context, out, errOut io.Writer, targets []string) error {
 	return failure
 }
 
-// run runs a command and returns where its time went.
+// run runs a command and returns the time of its parts.
 func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd) (row, error) {
 	begun := time.Now()
 	var log log
@@ -69,19 +69,19 @@ func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd)
 	return row{name: name, took: time.Since(begun), parts: log.rows}, err
 }
 
-// wait runs a command to its end. When ctx ends, the command is told to end.
+// wait runs a command until it ends, and interrupts it when ctx ends.
 func wait(ctx context.Context, cmd *exec.Cmd) error {
-	// What was started ends by itself: a killed make would leave it behind.
+	// An interrupted make ends its programs. A killed one would leave them running.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = drain
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
-		err = nil // it succeeded, and something that it left behind holds its output open
+		err = nil // the command succeeded, and a program that it left running keeps its output open
 	}
 	return err
 }
 
-// lines passes on what is written and gives its whole lines to a function.
+// lines passes on what is written, and calls a function with each complete line.
 type lines struct {
 	to   io.Writer
 	line func(string)
@@ -103,20 +103,20 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 var (
-	// partLine is what command.Board prints when a part is there, or has failed.
+	// partLine matches what command.Board prints when a part is complete or has failed.
 	partLine = regexp.MustCompile(`^\[ *\d+/\d+\] (\S.*?): (\S.*) in (\d[0-9.hms]*)$`)
-	// packageLine is what go test prints when a package has been tested.
+	// packageLine matches what go test prints at the end of a package.
 	packageLine = regexp.MustCompile(`^(ok|FAIL)\s+(\S+)\s+(?:([0-9.]+)s|\((cached)\))`)
-	// testLine is what go test prints, with -v or of a failure, when a test has ended; a
-	// subtest's is indented.
+	// testLine matches what go test prints at the end of a test, with -v or after a failure. The line of a subtest is
+	// indented, so it does not match.
 	testLine = regexp.MustCompile(`^--- (PASS|FAIL): (\S+) \(([0-9.]+)s\)`)
 )
 
-// log collects the parts of one target. Its two outputs are read side by side.
+// log collects the parts of a target. Two goroutines call read, for standard output and standard error.
 type log struct {
 	mu   sync.Mutex
 	rows []row
-	// tests are those since the last package's end, by the label of their lines.
+	// tests are the tests since the end of the last package, by the label of their lines.
 	tests map[string][]row
 }
 
@@ -148,7 +148,7 @@ func (l *log) read(line string) {
 	}
 }
 
-// flush keeps the tests of a package that did not come to its end.
+// flush adds the tests of a package that did not end.
 func (l *log) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,7 +175,7 @@ func seconds(text string) time.Duration {
 
 // write prints the table. Its last line is the total.
 func write(out io.Writer, rows []row, total time.Duration) {
-	fmt.Fprint(out, "\nWhere the time went, in minutes and seconds. Parts that ran side by side add up to more than the line above them.\n\n")
+	fmt.Fprint(out, "\nTime of each part, in minutes and seconds. Parts that ran at the same time add up to more than the line above them.\n\n")
 	line(out, 0, row{name: "target", outcome: "outcome"}, "time")
 	fmt.Fprintln(out, strings.Repeat("-", width+20))
 	for _, r := range rows {
@@ -188,7 +188,7 @@ func write(out io.Writer, rows []row, total time.Duration) {
 	line(out, 0, row{name: "total"}, clock(total))
 }
 
-// writeRow prints a row, and below it the parts that took a while or failed; the rest is one line.
+// writeRow prints a row, and below it the parts that were slow or failed. The other parts have one line together.
 func writeRow(out io.Writer, depth int, r row) {
 	line(out, depth, r, clock(r.took))
 	others, took := 0, time.Duration(0)
@@ -200,11 +200,11 @@ func writeRow(out io.Writer, depth int, r row) {
 		writeRow(out, depth+1, part)
 	}
 	if others > 0 {
-		line(out, depth+1, row{name: fmt.Sprintf("%d of under %s, or cached", others, shown)}, clock(took))
+		line(out, depth+1, row{name: fmt.Sprintf("%d below %s or cached", others, shown)}, clock(took))
 	}
 }
 
-// width is that of the column of names: the longest name of a test with its indentation.
+// width is the width of the column of names. The longest name of a test fits with its indentation.
 const width = 80
 
 func line(out io.Writer, depth int, r row, time string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// output is what the targets print: of images, of go test without -v and of go test with it.
+// output is the output of targets: images, go test without -v, and go test -v.
 const output = `Obtaining 2 parts, each once for this machine
 [ 1/2] k6: building go.k6.io/k6 v1.8.1
 [ 2/2] quay.io/prometheus/prometheus:v3.14.0: pulling
@@ -44,11 +44,11 @@ lifecycle | FAIL	holograph/test/lifecycle	310.000s
 FAIL	holograph/test/broken [build failed]
 `
 
-func TestWhatWasPrintedIsReadAndPassedOn(t *testing.T) {
+func TestOutputIsReadAndPassedOn(t *testing.T) {
 	var passed bytes.Buffer
 	var l log
 	w := &lines{to: &passed, line: l.read}
-	// As a pipe gives it: in pieces that do not end where the lines do.
+	// A pipe gives pieces that do not end at line breaks.
 	for rest := []byte(output); len(rest) > 0; {
 		n, err := w.Write(rest[:min(7, len(rest))])
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestTable(t *testing.T) {
 		"holograph/test/faults 2:20 FAILED",
 		"TestDoctor 2:10",
 		"TestPage 0:00 FAILED",
-		"2 of under 1s, or cached 0:01",
+		"2 below 1s or cached 0:01",
 		"check 0:00 not run",
 		strings.Repeat("-", width+20),
 		"total 3:29",
@@ -135,10 +135,10 @@ esac
 	}, strings.Split(strings.TrimSpace(string(ran)), "\n"))
 }
 
-// A failure must fail make, and the targets after it are not made.
+// A failure fails make, and later targets are not made.
 func TestAFailureIsReturnedAfterTheTable(t *testing.T) {
 	bin := t.TempDir()
-	// A make that says what it was asked for, and fails for one target.
+	// This make prints its target, and fails for one of them.
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "make"), []byte("#!/bin/sh\necho \"making $2\"\n[ $2 != broken ] || exit 3\n"), 0o755))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	var out, errOut bytes.Buffer

@@ -22,15 +22,15 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// namedTime is for the doctor to name a fault: a rollout, a ConfigMap's way into a pod, a few scrapes. The longest takes
-// 15 s on an idle machine.
+// namedTime bounds the time until the doctor names a fault: a rollout, the update of a ConfigMap in a pod, a few scrapes.
+// The slowest fault takes 15 s on an idle machine.
 const namedTime = 90 * time.Second
 
-// The faults that the doctor names when it is asked from outside the cluster.
+// named are the faults that the doctor names when it runs outside the cluster.
 var named = []struct {
 	name  string
 	fault harness.Fault
-	// link is the one that the doctor must name, and says is in the cause that it gives.
+	// link is the link that the doctor must name. says is text of the cause that it must give.
 	link check.Link
 	says string
 }{
@@ -62,11 +62,11 @@ var named = []struct {
 		check.Headroom, "pinned at its maximum of 2 pods"},
 }
 
-// The faults of which `helm test` tells, which asks the doctor inside the cluster.
-var told = []struct {
+// namedByHelmTest are the faults that `helm test` names, which runs the doctor in the cluster.
+var namedByHelmTest = []struct {
 	name  string
 	fault harness.Fault
-	// says is in what `helm test` prints.
+	// says are texts that `helm test` must print.
 	says []string
 }{
 	{"autoscaler asks for another metric", harness.EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) { spec.Metrics[0].Pods.Metric.Name = "frames" }), []string{
@@ -79,49 +79,50 @@ var told = []struct {
 	}},
 }
 
-// TestDoctor breaks each link in turn, several of them in two ways. The doctor names the broken link and no other, and
-// finds that every link holds once the fault is fixed.
+// TestDoctor breaks each link in turn, some of them in several ways. The doctor names the broken link, and after the fix
+// it finds that every link holds.
 func TestDoctor(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart")
-	// The doctor waits for links that do not hold yet; here they are broken on purpose.
+	// By default the doctor waits for a broken link to recover. Here the links are broken on purpose.
 	s.UpgradeWith(map[string]string{"doctor.wait": "1s"}, "local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	s.WaitFor(namedTime, s.Healthy())
 
-	s.Run("nothing broken", holds)
+	s.Run("nothing broken", helmTestPasses)
 	for _, c := range named {
 		s.Run(c.name, func(s *harness.Story) {
 			s.WaitFor(namedTime, s.Healthy())
 			s.Break(c.fault)
-			expect(s, c.link, c.says)
+			expectBroken(s, c.link, c.says)
 		})
 	}
 	s.Run("helm test", func(s *harness.Story) {
-		for _, c := range told {
+		for _, c := range namedByHelmTest {
 			s.Run(c.name, func(s *harness.Story) {
 				s.WaitFor(namedTime, s.Healthy())
 				s.Break(c.fault)
 				printed, err := s.HelmTest()
-				require.Error(s, err, "helm test passes:\n%s", printed)
+				require.Error(s, err, "helm test passed, want a failure: %s\n%s", c.name, printed)
 				for _, text := range c.says {
 					assert.Contains(s, printed, text)
 				}
 			})
 		}
 	})
-	s.Run("everything fixed", holds)
+	s.Run("everything fixed", helmTestPasses)
 }
 
-// holds checks that `helm test` passes.
-func holds(s *harness.Story) {
+// helmTestPasses checks that `helm test` finds that every link holds.
+func helmTestPasses(s *harness.Story) {
 	printed, err := s.HelmTest()
 	require.NoError(s, err, printed)
 	assert.Contains(s, printed, "Every link holds.")
 }
 
-// expect waits until the doctor names the link, and checks what it says of it.
-func expect(s *harness.Story, link check.Link, says string) {
+// expectBroken waits until the doctor names the link as the broken one, with a cause that contains says, and checks that
+// it gives a remedy.
+func expectBroken(s *harness.Story, link check.Link, says string) {
 	s.Helper()
 	var broken *report.Link
 	s.WaitFor(namedTime, wait.Condition{Name: fmt.Sprintf("the doctor to name %s and say %q", link.Name, says), Unmet: func(ctx context.Context) error {
@@ -148,7 +149,7 @@ func probe(path string) func(*corev1.PodSpec) {
 	return func(pod *corev1.PodSpec) { pod.Containers[0].ReadinessProbe.HTTPGet.Path = path }
 }
 
-// listen has the renderer listen at another port, and its container say so.
+// listen makes the renderer listen at another port, and names that port in its container.
 func listen(port int32) func(*corev1.PodSpec) {
 	return func(pod *corev1.PodSpec) {
 		container := &pod.Containers[0]
@@ -160,7 +161,8 @@ func listen(port int32) func(*corev1.PodSpec) {
 // first keeps only the first of the adapter's rules.
 func first(rules []any) []any { return rules[:1] }
 
-// rulesNotRead leaves an adapter that has started while a rule was missing, and has not read it since it is back.
+// rulesNotRead restarts the adapter while a rule is missing, and then puts the rule back. The adapter reads its rules only
+// when it starts, so it does not have that rule.
 func rulesNotRead(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 	const metric = "pods/holograph_demand"
 	s.Break(harness.RestartAtEnd(chart.PrometheusAdapter))
@@ -179,7 +181,7 @@ func rulesNotRead(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 	return nil, nil
 }
 
-// pinnedUnderLoad holds the autoscaler at two pods while frames arrive, so that it would add pods.
+// pinnedUnderLoad limits the autoscaler to two pods while the load asks for more.
 func pinnedUnderLoad(_ context.Context, s *harness.Story) (harness.Fix, error) {
 	s.Break(harness.Pin(2))
 	s.Drive(time.Second, load.Stage{FramesPerSecond: 5}, load.Stage{FramesPerSecond: 5, Duration: loadTime})

@@ -1,6 +1,6 @@
-// Package faults holds the stories of a release on which something is wrong: the doctor names the broken link, what the
-// alerts, the dashboard and the status page ask Prometheus has an answer while frames are late, and a stranger's pod gets
-// nothing.
+// Package faults has the stories in which something is wrong. The doctor names the broken link, alerts reach a person, the
+// alerts, the dashboard and the status page have data while frames are late, and NetworkPolicies keep out the pods of other
+// namespaces.
 package faults
 
 import (

@@ -33,21 +33,21 @@ import (
 
 var pictures = flag.Bool("pictures", false, "copy the pictures of the status page to docs/pictures")
 
-// published are the pictures that the pages show, by the names of the test's.
+// published maps a picture of this test to its name in docs/pictures.
 var published = map[string]string{"light.png": "status-page-light.png", "dark.png": "status-page-dark.png"}
 
 const (
 	// overload is the load in units of what one pod renders. Two pods run at first, so frames are late, an alert fires
 	// and pods are added.
 	overload = 4.5
-	// loadTime is longer than the story needs its load: 100 s when measured.
+	// loadTime is longer than the story needs its load, which was 100 s when measured.
 	loadTime = 4 * time.Minute
-	// dataTime is for two scrapes, a scaling event and the rules after it: 45 s when measured.
+	// dataTime bounds the time for two scrapes, a scaling event and the rules after it: 45 s when measured.
 	dataTime = 3 * time.Minute
 )
 
-// TestObservability: while frames are late, Prometheus answers every expression of the rules, the dashboard, the status
-// page, the notes and the runbook with a number, and the status page shows in a browser what the cluster says.
+// TestObservability: while frames are late, Prometheus has a number for every expression of the rules, the dashboard, the
+// status page, the notes and the runbook, and a browser shows the same replicas, pods and links as the cluster has.
 func TestObservability(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart with its dashboard")
@@ -61,14 +61,14 @@ func TestObservability(t *testing.T) {
 	rate := overload * pod.FramesPerSecond()
 	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: loadTime})
 
-	s.Step("every expression has an answer")
+	s.Step("Prometheus has a number for every expression")
 	expressions, queries := split(t)
 	s.Logf("    %d expressions, %d queries", expressions, len(queries))
 	s.WaitFor(dataTime, answered(s.Release, queries))
 
 	s.Step("look at the status page")
 	page := address + kube.ConsolePath
-	t.Run("it shows what the cluster says", func(t *testing.T) { compare(t, s.Release, page) })
+	t.Run("it agrees with the cluster", func(t *testing.T) { compare(t, s.Release, page) })
 	for name, view := range map[string]guest.View{
 		"light.png":  {Width: 1280, Height: 1250},
 		"dark.png":   {Width: 1280, Height: 1250, Dark: true},
@@ -79,9 +79,9 @@ func TestObservability(t *testing.T) {
 			require.NoError(t, err)
 			bounds := picture.Bounds()
 			assert.Equal(t, image.Pt(view.Width, view.Height), bounds.Size())
-			assert.Greater(t, colors(picture), 50, "colors in the picture: a page with text, lines and bars has more")
+			assert.Greater(t, colors(picture), 50, "number of colors in the picture: a page with text, lines and bars has more than an empty one")
 			edge := color.GrayModel.Convert(picture.At(2, 2)).(color.Gray).Y
-			assert.Equal(t, view.Dark, edge < 128, "the page is dark: it must be if the browser prefers dark, and only then")
+			assert.Equal(t, view.Dark, edge < 128, "whether the page is dark, which must follow the preference of the browser")
 			if *pictures && published[name] != "" {
 				publish(t, s.Artifact(name), published[name])
 			}
@@ -117,7 +117,7 @@ func split(t *testing.T) (expressions int, queries []query) {
 		tree, err := promtool.Parse(expression.Text)
 		require.NoError(t, err, "%s", expression.Where)
 		for _, operand := range promtool.Operands(tree) {
-			// An alert may be pending or firing at this moment; that there is one shows that the query is right.
+			// An alert may be pending or firing at this moment: either shows that the query is right.
 			promtool.DropMatchers(operand, "ALERTS", "alertstate")
 			queries = append(queries, query{expression, operand})
 		}
@@ -125,9 +125,9 @@ func split(t *testing.T) (expressions int, queries []query) {
 	return len(all), queries
 }
 
-// answered is met when each query is answered with a number.
+// answered is met when Prometheus has a number for each query.
 func answered(r kube.Release, queries []query) wait.Condition {
-	return wait.Condition{Name: "an answer to every query", Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: "a number for every query", Unmet: func(ctx context.Context) error {
 		api, err := r.Prometheus()
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func answered(r kube.Release, queries []query) wait.Condition {
 			}
 		}
 		if len(open) > 0 {
-			return fmt.Errorf("%d of %d have none:\n  %s", len(open), len(queries), strings.Join(open, "\n  "))
+			return fmt.Errorf("%d of %d queries have none:\n  %s", len(open), len(queries), strings.Join(open, "\n  "))
 		}
 		return nil
 	}}
@@ -175,7 +175,7 @@ func unanswered(ctx context.Context, api prometheusv1.API, expression string) st
 // until they agree.
 func compare(t *testing.T, r kube.Release, page string) {
 	var document string
-	agree := wait.Condition{Name: "the page to show what the cluster says", Unmet: func(ctx context.Context) error {
+	agree := wait.Condition{Name: "the page to agree with the cluster", Unmet: func(ctx context.Context) error {
 		hpa, err := r.HPA(ctx)
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func compare(t *testing.T, r kube.Release, page string) {
 			"min": *hpa.Spec.MinReplicas, "max": hpa.Spec.MaxReplicas,
 		} {
 			if got := number(document, `id="`+id+`"[^>]*>([0-9]+)<`); got != float64(want) {
-				return fmt.Errorf("%s on the page is %v, want %d, as the autoscaler says", id, got, want)
+				return fmt.Errorf("%s replicas on the page are %v, want %d, as in the HorizontalPodAutoscaler", id, got, want)
 			}
 		}
 		pods, err := r.Pods(ctx)
@@ -208,16 +208,16 @@ func compare(t *testing.T, r kube.Release, page string) {
 	require.NoError(t, wait.For(t.Context(), time.Minute, agree))
 
 	text := regexp.MustCompile(`(?s)<style>.*</style>|<[^>]*>`).ReplaceAllString(document, " ")
-	assert.Contains(t, text, "HolographErrorBudgetBurnFast", "the alert on late frames is missing")
-	assert.Less(t, number(document, `id="in-budget">([0-9.]+) <`), 99.5, "percent of frames in budget, while frames are late")
-	assert.Positive(t, number(document, `(?s)id="frames">.*?<p class="big">([0-9.]+)<`), "frames a second")
-	assert.NotContains(t, text, "–", "a number is missing")
-	assert.NotContains(t, document, "NaN")
-	assert.NotContains(t, document, "ZgotmplZ", "html/template has refused a value")
-	assert.NotRegexp(t, `\{\{|<<|error (parsing|executing)`, text, "a template action is shown in place of its result")
+	assert.Contains(t, text, "HolographErrorBudgetBurnFast", "alerts on the page: frames are late, so this one fires")
+	assert.Less(t, number(document, `id="in-budget">([0-9.]+) <`), 99.5, "percent of frames in budget on the page, while frames are late")
+	assert.Positive(t, number(document, `(?s)id="frames">.*?<p class="big">([0-9.]+)<`), "frames a second on the page")
+	assert.NotContains(t, text, "–", "the page shows a dash in place of a number that Prometheus does not have")
+	assert.NotContains(t, document, "NaN", "the page shows a result that is not a number")
+	assert.NotContains(t, document, "ZgotmplZ", "the page shows the mark of a value that html/template refused")
+	assert.NotRegexp(t, `\{\{|<<|error (parsing|executing)`, text, "the page shows a template action or its error in place of the result")
 }
 
-// number is the number that a pattern's group finds, NaN where it finds none.
+// number returns the number that the group of a pattern matches, or NaN without a match.
 func number(document, pattern string) float64 {
 	match := regexp.MustCompile(pattern).FindStringSubmatch(document)
 	if match == nil {

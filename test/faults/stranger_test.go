@@ -25,12 +25,12 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// strangers is the namespace of pods that are not the release's.
+// strangers is the namespace of pods that do not belong to the release.
 const strangers = "strangers"
 
-// TestStranger: a pod of another namespace, with labels copied from the release, gets what authentication allows, and where
-// the network enforces NetworkPolicies nothing at all. The release scales with the policies enforced, and a renderer of
-// another namespace moves nothing.
+// TestStranger: a pod in another namespace, with labels copied from the release, gets only what authentication allows. Where
+// the network enforces NetworkPolicies, it cannot connect at all. The release scales with the policies enforced, and the
+// metrics of a renderer in another namespace do not change its replicas.
 func TestStranger(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart with NetworkPolicies that admit the load and the API server")
@@ -42,11 +42,11 @@ func TestStranger(t *testing.T) {
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	pod := s.MeasurePod()
 
-	doors := doorsOf(s)
-	disguise := map[string]string{
+	endpoints := endpointsOf(s)
+	copiedLabels := map[string]string{
 		"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": s.Release.Name, "app.kubernetes.io/component": string(chart.PrometheusAdapter),
 	}
-	s.Step("without policies a stranger reaches every door, and gets what authentication allows")
+	s.Step("without policies a stranger reaches every endpoint, and gets what authentication allows")
 	assert.Equal(t, map[string]int{
 		"Prometheus":                    http.StatusUnauthorized,
 		"Prometheus' profiles":          http.StatusUnauthorized,
@@ -60,34 +60,34 @@ func TestStranger(t *testing.T) {
 		"renderer's metrics by its pod": http.StatusOK,
 		"kube-state-metrics":            http.StatusOK,
 		"its own metrics":               http.StatusOK,
-	}, s.Knock(strangers, disguise, doors), "what a stranger is answered while the network enforces no policy")
+	}, s.RequestFrom(strangers, copiedLabels, endpoints), "status of each answer to a stranger while the network enforces no policy")
 
-	s.Step("a query cannot be smuggled in with the name of a metric, of a pod or with a selector")
+	s.Step("PromQL in the name of a metric, in the name of a pod or in a selector is not run")
 	s.Run("no query is injected", injectsNothing)
 
-	s.Step("the network enforces the policies: no door opens, whatever labels the stranger has")
+	s.Step("the network enforces the policies: a stranger connects to nothing, whatever its labels")
 	s.Break(harness.EnforcePolicies())
-	answers := s.Knock(strangers, disguise, doors)
-	assert.Equal(t, http.StatusForbidden, answers["API server with a token"], "the API server, which is not the release's to close")
+	answers := s.RequestFrom(strangers, copiedLabels, endpoints)
+	assert.Equal(t, http.StatusForbidden, answers["API server with a token"], "status of the API server's answer: the policies of the release do not apply to it")
 	delete(answers, "API server with a token")
-	for _, door := range slices.Sorted(maps.Keys(answers)) {
-		assert.Equal(t, harness.Closed, answers[door], "the answer of %s to a stranger is a status, want no connection: networkPolicy.enabled denies every connection that the chart does not need", door)
+	for _, endpoint := range slices.Sorted(maps.Keys(answers)) {
+		assert.Equal(t, harness.NoConnection, answers[endpoint], "the answer of %s to a stranger is a status, want no connection: networkPolicy.enabled denies every connection that the chart does not need", endpoint)
 	}
 
 	s.Step("the doctor finds that every link holds with the policies enforced")
 	printed, err := s.HelmTest()
 	require.NoError(t, err, printed)
 
-	s.Step("a renderer of another namespace has the release's labels and late frames")
+	s.Step("a renderer in another namespace has the labels of the release, and late frames")
 	impostor := impersonate(s)
 
-	s.Step("late frames bring pods: scrapes, queries, probes and the API server pass the policies")
+	s.Step("late frames add pods: the policies admit scrapes, queries, probes and the API server")
 	rate := overload * pod.FramesPerSecond()
 	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: loadTime})
 	s.WaitFor(dataTime, wait.ReplicasAtLeast(s.Release, 3))
 	s.WaitFor(time.Minute, scraped(s.Release))
 
-	s.Step("the other renderer is no target, and the API gives no value of it")
+	s.Step("Prometheus does not scrape the other renderer, and the custom metrics API has no value of it")
 	api, err := s.Release.Prometheus()
 	require.NoError(t, err)
 	targets, err := api.Targets(t.Context())
@@ -100,8 +100,8 @@ func TestStranger(t *testing.T) {
 	assert.True(t, len(values) == 0 || apierrors.IsForbidden(err) || apierrors.IsNotFound(err), "values of pods of the namespace %s are %v (%v), want none", strangers, values, err)
 }
 
-// doorsOf returns what a stranger would like to open.
-func doorsOf(s *harness.Story) map[string]harness.Door {
+// endpointsOf returns the endpoints of the release that a stranger requests.
+func endpointsOf(s *harness.Story) map[string]harness.Endpoint {
 	s.Helper()
 	address := func(c chart.Component) string { return s.PodsOf(c)[0].Status.PodIP }
 	service := func(c chart.Component) string {
@@ -114,7 +114,7 @@ func doorsOf(s *harness.Story) map[string]harness.Door {
 	require.NoError(s, err)
 	bearer := func(token string) map[string]string { return map[string]string{"Authorization": "Bearer " + token} }
 	adapter := "https://" + service(chart.PrometheusAdapter)
-	return map[string]harness.Door{
+	return map[string]harness.Endpoint{
 		"Prometheus":                    {URL: "http://" + service(chart.Prometheus) + ":9090/api/v1/query?query=up"},
 		"Prometheus' profiles":          {URL: "http://" + service(chart.Prometheus) + ":9090/debug/pprof/heap"},
 		"Prometheus by its pod":         {URL: "http://" + address(chart.Prometheus) + ":9090/metrics"},
@@ -130,7 +130,7 @@ func doorsOf(s *harness.Story) map[string]harness.Door {
 	}
 }
 
-// injectsNothing asks the custom metrics API for names and selectors that are PromQL.
+// injectsNothing requests names and selectors from the custom metrics API that contain PromQL.
 func injectsNothing(s *harness.Story) {
 	version, err := s.Release.MetricsVersion(s.Context())
 	require.NoError(s, err)
@@ -151,17 +151,17 @@ func injectsNothing(s *harness.Story) {
 			continue
 		}
 		assert.True(s, apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) || strings.Contains(err.Error(), "unable to"),
-			"PromQL in %s is answered with %v, want a refusal or no value", name, err)
+			"the answer to PromQL in %s is %v, want a refusal or no value", name, err)
 	}
 }
 
-// impersonate runs a copy of one of the release's renderers in the namespace of strangers, with its name, its labels and
-// its metrics, and returns it when it is Ready.
+// impersonate runs a copy of a renderer of the release in the namespace of strangers, with the same name, labels and
+// metrics, and returns the copy when it is Ready.
 func impersonate(s *harness.Story) *corev1.Pod {
 	s.Helper()
 	own := s.PodsOf(chart.Renderer)[0]
 	copied := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: own.Name, Namespace: strangers, Labels: own.Labels}, Spec: own.Spec}
-	// The API server has written the value of matchLabelKeys into their selectors, and takes no pod that has both.
+	// The API server has added the value of matchLabelKeys to their selectors, and rejects a pod that has both.
 	copied.Spec.TopologySpreadConstraints = nil
 	copied.Spec.ServiceAccountName, copied.Spec.DeprecatedServiceAccount, copied.Spec.NodeName = "default", "", ""
 	pods := s.Release.CoreV1().Pods(strangers)
@@ -171,12 +171,10 @@ func impersonate(s *harness.Story) *corev1.Pod {
 		if copied, err = pods.Get(ctx, own.Name, metav1.GetOptions{}); err != nil {
 			return err
 		}
-		for _, condition := range copied.Status.Conditions {
-			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-				return nil
-			}
+		if !wait.Ready(*copied) {
+			return fmt.Errorf("it is %s", copied.Status.Phase)
 		}
-		return fmt.Errorf("it is %s", copied.Status.Phase)
+		return nil
 	}})
 	s.Cleanup(func() {
 		assert.NoError(s, s.Release.CoreV1().Namespaces().Delete(context.Background(), strangers, metav1.DeleteOptions{}))
@@ -184,7 +182,7 @@ func impersonate(s *harness.Story) *corev1.Pod {
 	return copied
 }
 
-// scraped is met when Prometheus has scraped every renderer, those that have come since the policies are enforced too.
+// scraped is met when Prometheus has scraped every renderer, also those that were added while the policies were enforced.
 func scraped(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "every renderer to be scraped", Unmet: func(ctx context.Context) error {
 		pods, err := r.Pods(ctx)
@@ -193,16 +191,16 @@ func scraped(r kube.Release) wait.Condition {
 		}
 		up, found, err := r.Scalar(ctx, `sum(up{job="renderer"})`)
 		if err == nil && !found {
-			err = errors.New("none is")
+			err = errors.New("Prometheus has no target of the renderer")
 		}
 		if err == nil && int(up) < len(pods) {
-			err = fmt.Errorf("%v of %d are", up, len(pods))
+			err = fmt.Errorf("%v of %d renderers are up", up, len(pods))
 		}
 		return err
 	}}
 }
 
-// nodeAddress returns the address of the cluster's node, on which its API server runs.
+// nodeAddress returns the address of the cluster's only node, which runs the API server.
 func nodeAddress(s *harness.Story) string {
 	s.Helper()
 	nodes, err := s.Release.CoreV1().Nodes().List(s.Context(), metav1.ListOptions{})

@@ -17,9 +17,9 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// TestExamplesAreTakenByTheAPI: the API server takes every object of every example. It is asked to apply each without
-// keeping it, which runs its defaulting, validation and admission.
-func TestExamplesAreTakenByTheAPI(t *testing.T) {
+// TestExamplesAreAccepted: the API server accepts every object of every example. A dry run applies each object without
+// storing it, which runs defaulting, validation and admission.
+func TestExamplesAreAccepted(t *testing.T) {
 	s := harness.New(t)
 	ctx, cancel := s.Within(2 * time.Minute)
 	defer cancel()
@@ -28,8 +28,8 @@ func TestExamplesAreTakenByTheAPI(t *testing.T) {
 	for _, definition := range definitions {
 		s.Apply(definition)
 	}
-	// Only its namespace is kept, without which no object is taken, and that of the adapter which existing-adapter.yaml
-	// names: the rules for an adapter go into the adapter's namespace.
+	// The objects need their namespace. existing-adapter.yaml also needs that of the adapter, because the chart writes the
+	// rules for an adapter into the adapter's namespace.
 	const namespace = "dry-run"
 	s.Apply(slices.Concat(guest.Namespace(namespace), guest.Namespace("monitoring")))
 	for _, name := range chart.Examples(t) {
@@ -39,7 +39,7 @@ func TestExamplesAreTakenByTheAPI(t *testing.T) {
 			var manifest []byte
 			for _, object := range rendered.Objects {
 				if object.Kind() == "Pod" {
-					// Admission looks for the pod's ServiceAccount, which a dry run does not create.
+					// Admission requires the pod's ServiceAccount, which a dry run does not create.
 					object = withDefaultAccount(object)
 				}
 				text, err := yaml.Marshal(object)
@@ -49,7 +49,7 @@ func TestExamplesAreTakenByTheAPI(t *testing.T) {
 			assert.NoError(t, guest.DryRun(ctx, s.Release.Client, namespace, manifest))
 		})
 	}
-	t.Run("what is wrong is refused", func(t *testing.T) {
+	t.Run("wrong objects are rejected", func(t *testing.T) {
 		err := guest.DryRun(ctx, s.Release.Client, namespace, []byte(`
 apiVersion: v1
 kind: Service
@@ -74,8 +74,8 @@ func withDefaultAccount(pod chart.Object) chart.Object {
 	return pod
 }
 
-// TestEnvironments: a release moves from one environment's values to the next, and its links hold in each. Production is
-// left out, because its pods request a core each and a test machine has too few.
+// TestEnvironments: an upgrade takes a release from the values of one environment to those of the next, and every link holds
+// with each. Production is left out, because each of its pods requests a core and a test machine has too few.
 func TestEnvironments(t *testing.T) {
 	s := begin(t, program.Helm)
 	for _, example := range []string{"development", "staging"} {
@@ -88,7 +88,7 @@ func TestEnvironments(t *testing.T) {
 	s.Uninstall()
 	s.WaitFor(time.Minute, s.NothingLeft())
 
-	s.Step("install the defaults, whose image was loaded into the node")
+	s.Step("a dry run of the defaults, whose image was loaded into the node, is not refused")
 	_, err := s.Helm("install", s.Release.Name, s.Chart, "--dry-run=server")
-	assert.NoError(s, err, "a node that lists the image is enough")
+	assert.NoError(s, err, "dry run of the defaults: a node that lists the image must be enough")
 }

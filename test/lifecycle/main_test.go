@@ -1,4 +1,4 @@
-// Package lifecycle holds the stories of a release's life: its installation, upgrades, rollbacks and removal, with Helm 3
+// Package lifecycle has the stories of the life of a release: its installation, upgrades, rollbacks and removal, with Helm 3
 // and Helm 4.
 package lifecycle
 

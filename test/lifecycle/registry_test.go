@@ -31,7 +31,7 @@ func registry(s *harness.Story) string {
 	s.Helper()
 	binary, err := program.Distribution.Binary(s.Context(), "registry")
 	require.NoError(s, err)
-	// The registry does not say on which port it listens, so it is given one that is free now.
+	// The registry does not print the port that it listens on, so the test chooses a free one.
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(s, err)
 	address := free.Addr().String()
@@ -49,7 +49,7 @@ http: {addr: %q}
 	server.Stdout, server.Stderr = log, log
 	require.NoError(s, server.Start())
 	s.Cleanup(func() {
-		// The end of the story's context kills it, which Wait returns as an error.
+		// The end of the story's context kills the registry, and Wait returns that as an error.
 		_ = server.Wait()
 		_ = log.Close()
 	})
@@ -73,10 +73,10 @@ http: {addr: %q}
 
 // published is a signed chart in a registry.
 type published struct {
-	// reference and flags are the arguments with which helm installs it; archive is the package itself.
+	// reference and flags are the arguments of helm to install it. archive is the path of the package.
 	reference, archive string
 	flags              []string
-	// images are the references of the images that were pushed, with their digests, by their components.
+	// images are the references of the pushed images, with their digests, by component.
 	images map[chart.Component]string
 }
 
@@ -97,7 +97,7 @@ func publish(s *harness.Story, address string) published {
 		flags:     []string{"--plain-http", "--verify", "--keyring", public},
 		images:    map[chart.Component]string{},
 	}
-	require.Contains(s, string(output), "helm upgrade --install holograph "+p.reference+" --version ", "make publish prints how to install")
+	require.Contains(s, string(output), "helm upgrade --install holograph "+p.reference+" --version ", "output of make publish, which must have the command to install the chart")
 	for line := range strings.Lines(string(output)) {
 		line = strings.TrimSpace(line)
 		if pushed, is := strings.CutPrefix(line, "pushed: "); is {
@@ -111,12 +111,12 @@ func publish(s *harness.Story, address string) published {
 			p.archive = archive
 		}
 	}
-	require.Len(s, p.images, 2, "make publish printed: %s", output)
+	require.Len(s, p.images, 2, "images in the output of make publish: %s", output)
 	require.FileExists(s, p.archive)
 	return p
 }
 
-// ownImages are those that the chart's defaults name and no registry has.
+// ownImages returns the images of the chart's defaults that are in no registry.
 func ownImages(t require.TestingT) []image.Image {
 	all, err := image.Chart()
 	require.NoError(t, err)
@@ -141,5 +141,5 @@ func pulled(s *harness.Story, component chart.Component, want string) {
 	require.NoError(s, err)
 	assert.True(s, slices.ContainsFunc(events.Items, func(event corev1.Event) bool {
 		return strings.Contains(event.Message, fmt.Sprintf("Successfully pulled image %q", want))
-	}), "no event says that the node pulled %s", want)
+	}), "events of the namespace have no pull of %s, want one: the node did not have the image", want)
 }

@@ -18,8 +18,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// withEachHelm runs the story once with each Helm that the chart supports. Helm 3 patches objects and Helm 4 applies them
-// on the server, so that one may reset a field that the other leaves alone.
+// withEachHelm runs the story once with each version of Helm that the chart supports. Helm 3 patches objects, and Helm 4
+// applies them on the server, so one may reset a field that the other does not change.
 func withEachHelm(t *testing.T, story func(s *harness.Story, helm program.Program)) {
 	for _, helm := range []program.Program{program.Helm, program.Helm4} {
 		t.Run(helm.Name, func(t *testing.T) {
@@ -28,15 +28,14 @@ func withEachHelm(t *testing.T, story func(s *harness.Story, helm program.Progra
 	}
 }
 
-// studio is the release of a chart of which Holograph is a dependency.
+// studio is the release of a chart that has Holograph as a dependency.
 func studio(client *kube.Client) kube.Release {
-	// The names of the chart's objects are the release's name and the component's if the release's name contains the
-	// chart's.
+	// If the name of a release contains that of the chart, the names of its objects begin with the name of the release alone.
 	return kube.Release{Client: client, Namespace: "studio", Name: "studio-holograph"}
 }
 
-// begin begins a story in a cluster without releases: a cluster has one custom metrics API, so that a release of the story
-// before would be in the way.
+// begin begins a story in a cluster without releases. A cluster has one custom metrics API, so the release of an earlier
+// story would keep the next one from being installed.
 func begin(t *testing.T, helm program.Program) *harness.Story {
 	s := harness.New(t)
 	s.UseHelm(helm)
@@ -52,19 +51,20 @@ func begin(t *testing.T, helm program.Program) *harness.Story {
 // minReplicas is the chart's default autoscaling.minReplicas.
 const minReplicas = 2
 
-// upgradePods is the load of the story in units of what one pod renders. It takes more pods than the minimum, so that a
-// reset of the replicas would be seen.
+// upgradePods is the load of the story in units of what one pod renders. It needs more pods than the minimum. Otherwise the
+// story would not notice an upgrade that resets the replicas to the minimum.
 const upgradePods = 2.5
 
-// storyTimeout is longer than the story needs its load, which it ends after 45 s on an idle machine.
+// storyTimeout is longer than the story needs its load, which is 45 s on an idle machine.
 const storyTimeout = 5 * time.Minute
 
-// TestRelease: what `make publish` pushed to a registry installs on a node that holds none of it. An upgrade and a rollback
-// under load keep the replicas that the autoscaler chose, and every frame is answered. An uninstalled release leaves no
-// object behind. Without the registry, the chart of the checkout says before it is installed that its image is nowhere.
+// TestRelease: a chart that `make publish` pushed to a registry installs on a node that has none of its images. An upgrade
+// and a rollback under load keep the replicas that the autoscaler chose, and every frame gets an answer. An uninstalled
+// release leaves no object behind. Helm refuses to install the chart of the checkout where no registry and no node has its
+// image.
 func TestRelease(t *testing.T) {
 	withEachHelm(t, func(s *harness.Story, _ program.Program) {
-		s.Step("publish the images and the signed chart, and leave neither image in the node")
+		s.Step("publish the images and the signed chart, and remove both images from the node")
 		address := registry(s)
 		release := publish(s, address)
 		s.ServeToNode(address)
@@ -83,7 +83,7 @@ func TestRelease(t *testing.T) {
 		pulled(s, chart.Doctor, release.images[chart.Doctor])
 		pod := s.MeasurePod()
 
-		s.Step("ask for more frames than the minimum of pods can render")
+		s.Step("ask for more frames than the minimum number of pods can render")
 		rate := upgradePods * pod.FramesPerSecond()
 		d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
 		s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, minReplicas+1))
@@ -93,7 +93,7 @@ func TestRelease(t *testing.T) {
 		s.UpgradeWith(map[string]string{"renderer.podAnnotations.story": "upgrade"}, "local")
 		s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
-		s.Step("roll back to the version before")
+		s.Step("roll back to the version before the upgrade")
 		s.Rollback()
 		s.WaitFor(time.Minute, annotated(s.Release, ""), wait.PodsReady(s.Release))
 
@@ -104,18 +104,18 @@ func TestRelease(t *testing.T) {
 		assert.Positive(s, summary.InBudget, "frames in budget")
 
 		s.Step("uninstall")
-		require.Contains(s, strings.Join(s.Objects(), "\n"), "APIService", "objects of the release: those without a namespace must be among them, or NothingLeft proves too little")
+		require.Contains(s, strings.Join(s.Objects(), "\n"), "APIService", "objects of the release: without those of the whole cluster NothingLeft would prove too little")
 		s.Uninstall()
 		s.WaitFor(time.Minute, s.NothingLeft())
 
-		s.Step("install the checkout's chart, whose image no registry and no node has")
+		s.Step("the chart of the checkout is refused: no registry and no node has its image")
 		_, err = s.Helm("install", s.Release.Name, checkout)
-		assert.ErrorContains(s, err, "renderer.image.repository: must name an image that nodes can pull or hold", "an image that is nowhere must be refused before anything is installed")
+		assert.ErrorContains(s, err, "renderer.image.repository: must name an image that nodes can pull or hold", "error of helm install, which must refuse an image that is in no registry and in no node")
 		s.WaitFor(time.Minute, s.NothingLeft())
 	})
 }
 
-// annotated is met when the story's annotation in the Deployment's pod template has that value.
+// annotated is met when the annotation "story" of the Deployment's pod template has that value.
 func annotated(r kube.Release, want string) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("the pod template's annotation to be %q", want), Unmet: func(ctx context.Context) error {
 		deployment, err := r.Deployment(ctx)
@@ -123,17 +123,17 @@ func annotated(r kube.Release, want string) wait.Condition {
 			return err
 		}
 		if got := deployment.Spec.Template.Annotations["story"]; got != want {
-			return fmt.Errorf("it is %q", got)
+			return fmt.Errorf("it is %q, want %q", got, want)
 		}
 		return nil
 	}}
 }
 
-// TestFromHelm3ToHelm4: Helm 4 upgrades a release that Helm 3 installed, whose objects Helm 4 has not applied itself, and
-// rolls it back to the revision of Helm 3. The replicas stay those that the autoscaler chose.
+// TestFromHelm3ToHelm4: Helm 4 upgrades a release that Helm 3 installed, and rolls it back to the revision of Helm 3. The
+// replicas stay those that the autoscaler chose.
 func TestFromHelm3ToHelm4(t *testing.T) {
 	s := begin(t, program.Helm)
-	s.Step("install with Helm 3, and have the autoscaler scale")
+	s.Step("install with Helm 3, and wait until the autoscaler has scaled")
 	set := map[string]string{"autoscaling.minReplicas": fmt.Sprint(minReplicas + 1)}
 	s.UpgradeWith(set, "local")
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minReplicas+1))...)
@@ -145,7 +145,7 @@ func TestFromHelm3ToHelm4(t *testing.T) {
 	s.UpgradeWith(set, "local")
 	s.WaitFor(time.Minute, annotated(s.Release, "upgrade"), wait.PodsReady(s.Release))
 
-	s.Step("let Helm 4 apply on the server from now on")
+	s.Step("switch to server-side apply")
 	set["renderer.podAnnotations.story"] = "server-side"
 	require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: set, Flags: []string{"--server-side=true"}}))
 	s.WaitFor(time.Minute, annotated(s.Release, "server-side"), wait.PodsReady(s.Release))
@@ -173,7 +173,7 @@ func TestAutoscalingSwitched(t *testing.T) {
 
 		s.Step("switch autoscaling on")
 		on := map[string]string{
-			// No frame is rendered in this story, so that the autoscaler would scale down.
+			// Without load the autoscaler would scale down.
 			"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "3600",
 		}
 		s.UpgradeWith(on, "local")
@@ -183,7 +183,7 @@ func TestAutoscalingSwitched(t *testing.T) {
 		s.UpgradeWith(on, "local")
 		assert.EqualValues(s, 4, lowest(), "lowest replicas while autoscaling was switched on")
 
-		s.Step("have the autoscaler scale, and upgrade again and again")
+		s.Step("lower the maximum so that the autoscaler scales, and upgrade twice")
 		on["autoscaling.maxReplicas"] = "3"
 		s.UpgradeWith(on, "local")
 		s.WaitFor(time.Minute, wait.Replicas(s.Release, 3))
@@ -198,7 +198,7 @@ func TestAutoscalingSwitched(t *testing.T) {
 			Set:      map[string]string{"autoscaling.enabled": "false", "renderer.replicaCount": "2"},
 		}
 		if helm.Name == program.Helm4.Name {
-			assert.ErrorContains(s, s.Upgrade(off), `conflict with "kube-controller-manager" with subresource "scale"`, "Helm 4 must not change replicas that the autoscaler owns, as the chart's README says")
+			assert.ErrorContains(s, s.Upgrade(off), `conflict with "kube-controller-manager" with subresource "scale"`, "error of the upgrade: Helm 4 must not change replicas that the autoscaler owns, as the chart's README says")
 			off.Flags = []string{"--force-conflicts"}
 		}
 		require.NoError(s, s.Upgrade(off))

@@ -19,7 +19,7 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// TestSubchart: a chart that depends on Holograph scales by it, shares its global values with it, and can switch it off.
+// TestSubchart: a chart that depends on Holograph scales by it, passes global values to it, and can switch it off.
 func TestSubchart(t *testing.T) {
 	s := begin(t, program.Helm4)
 	s.Release = studio(s.Release.Client)
@@ -31,7 +31,7 @@ func TestSubchart(t *testing.T) {
 	ctx, cancel := s.Within(4 * time.Minute)
 	defer cancel()
 
-	// As the harness does for a release of the checkout's chart.
+	// The harness sets this for the chart of the checkout, but not below the name of a dependency.
 	loaded := map[string]string{"holograph.renderer.image.pullPolicy": "Never"}
 
 	s.Step("install a chart that depends on Holograph")
@@ -40,13 +40,13 @@ func TestSubchart(t *testing.T) {
 	deployment, err := s.Release.Deployment(ctx)
 	require.NoError(t, err)
 	require.Len(t, deployment.Spec.Template.Spec.ImagePullSecrets, 1)
-	assert.Equal(t, "studio-registry", deployment.Spec.Template.Spec.ImagePullSecrets[0].Name, "pull secret, which the parent sets under global")
+	assert.Equal(t, "studio-registry", deployment.Spec.Template.Spec.ImagePullSecrets[0].Name, "name of the pull secret, which the parent sets under global")
 
 	s.Step("switch Holograph off")
 	require.NoError(t, s.Upgrade(harness.Upgrade{Values: []string{values}, Set: map[string]string{"holograph.enabled": "false"}}))
 	s.WaitFor(time.Minute, s.NothingLeft())
 	_, err = s.Release.CoreV1().ConfigMaps(s.Release.Namespace).Get(ctx, s.Release.Name+"-scenes", metav1.GetOptions{})
-	assert.NoError(t, err, "the parent's own ConfigMap must stay")
+	assert.NoError(t, err, "read the parent's own ConfigMap, which must stay")
 	_, err = s.Release.Deployment(ctx)
 	assert.True(t, apierrors.IsNotFound(err), "error of reading the renderer's Deployment is %v, want NotFound", err)
 

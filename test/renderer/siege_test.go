@@ -258,13 +258,9 @@ func newGroup(t *testing.T, controller, nameV1, nameV2, limit string) string {
 		root, name = "/sys/fs/cgroup", nameV2
 	}
 	group, err := os.MkdirTemp(root, "holograph-siege-")
-	if err != nil {
-		t.Skipf("no cgroup can be made here: %v", err)
-	}
+	require.NoError(t, err, "the attacks run in a cgroup of their own, which only root can make: run make siege as root")
 	t.Cleanup(func() { os.Remove(group) })
-	if err := os.WriteFile(filepath.Join(group, name), []byte(limit), 0o644); err != nil {
-		t.Skipf("no limit can be set here: %v", err)
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(group, name), []byte(limit), 0o644), "set the limit of the cgroup that the attacks run in")
 	return group
 }
 

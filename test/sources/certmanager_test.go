@@ -38,14 +38,14 @@ import (
 const (
 	// assignedUser is the user ID that testdata/user-ids.yaml gives to pods.
 	assignedUser = int64(1000680000)
-	// longestGap bounds the time without an answer of the custom metrics API while its certificate is renewed: the time between
-	// two looks of the autoscaler.
+	// longestGap bounds the time without an answer of the custom metrics API while its certificate is renewed: the sync period
+	// of the autoscaler.
 	longestGap = 15 * time.Second
 )
 
-// TestCertManager: cert-manager issues the certificate of the adapter and renews it together with its CA while the
-// autoscaler scales. The adapter takes the new one without a restart, and the metric has no gap that the autoscaler would
-// notice. The cluster assigns user IDs, as OpenShift does, and every pod of the release runs with them.
+// TestCertManager: cert-manager issues the certificate of the adapter, and renews it together with its CA while the
+// autoscaler scales. The adapter serves the new certificate without a restart, and the metric has no gap that the
+// autoscaler would notice. The cluster assigns user IDs, as OpenShift does, and every pod of the release runs with them.
 func TestCertManager(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -74,8 +74,8 @@ func TestCertManager(t *testing.T) {
 	require.NoError(t, err)
 	pods := podsOf(s)
 	for _, pod := range pods {
-		require.NotNil(t, pod.Spec.SecurityContext.RunAsUser, "the user ID of %s", pod.Name)
-		assert.Equal(t, assignedUser, *pod.Spec.SecurityContext.RunAsUser, "the user ID of %s, which the cluster assigns", pod.Name)
+		require.NotNil(t, pod.Spec.SecurityContext.RunAsUser, "user ID of %s, which the cluster assigns", pod.Name)
+		assert.Equal(t, assignedUser, *pod.Spec.SecurityContext.RunAsUser, "user ID of %s, which the cluster assigns", pod.Name)
 	}
 	printed, err := s.HelmTest()
 	require.NoError(t, err, printed)
@@ -103,24 +103,24 @@ func TestCertManager(t *testing.T) {
 	}})
 	after, err := served(s.Context(), s.Release)
 	require.NoError(t, err)
-	assert.NotEqual(t, before.AuthorityKeyId, after.AuthorityKeyId, "the CA that signed the certificate")
+	assert.NotEqual(t, before.AuthorityKeyId, after.AuthorityKeyId, "ID of the CA that signed the certificate: the CA was renewed too")
 	silence := gap()
 	s.Logf("    the longest time without an answer of the custom metrics API: %s", silence.Round(time.Millisecond))
-	assert.Less(t, silence, longestGap, "the longest time without an answer of the custom metrics API while its certificate was renewed")
-	assert.Equal(t, active, activeSince(s), "since when the autoscaler gets its metrics: it was without them while the certificate was renewed")
+	assert.Less(t, silence, longestGap, "longest time without an answer of the custom metrics API while its certificate was renewed")
+	assert.Equal(t, active, activeSince(s), "time since which the autoscaler has had its metrics: it must not lose them while the certificate is renewed")
 	for _, old := range pods {
 		if !strings.HasPrefix(old.Name, s.Release.Name+"-prometheus-adapter-") {
 			continue
 		}
 		now, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(s.Context(), old.Name, metav1.GetOptions{})
-		require.NoError(t, err, "the adapter's pod of before, which was to take the new certificate without a restart")
+		require.NoError(t, err, "read pod %s: the adapter must serve the new certificate without a new pod", old.Name)
 		assert.Zero(t, now.Status.ContainerStatuses[0].RestartCount, "restarts of the adapter")
 	}
 	s.WaitFor(time.Minute, wait.Chain(s.Release)...)
 }
 
-// installCertManager installs cert-manager with its own chart and definitions. The check of its API that the chart runs
-// after an installation is certManagerAnswers here, because it would be one more image.
+// installCertManager installs cert-manager with its own chart. The chart's check of the API after an installation needs one
+// more image, so certManagerAnswers takes its place.
 func installCertManager(s *harness.Story) {
 	s.Helper()
 	directory, err := program.CertManager.ModuleDir(s.Context())
@@ -140,8 +140,8 @@ func installCertManager(s *harness.Story) {
 	}}))
 }
 
-// certManagerAnswers is met when cert-manager's webhook admits an Issuer. The API server verifies it by a CA that
-// cainjector writes.
+// certManagerAnswers is met when cert-manager's webhook admits an Issuer. That takes a CA, which cainjector writes, for the
+// API server to verify the webhook.
 func certManagerAnswers(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "cert-manager's webhook to answer", Unmet: func(ctx context.Context) error {
 		return guest.DryRun(ctx, r.Client, r.Namespace, []byte(`{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: asked}, spec: {selfSigned: {}}}`))
@@ -179,23 +179,23 @@ func assignUserIDs(s *harness.Story) {
 			},
 		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	}
-	s.WaitFor(time.Minute, wait.Condition{Name: "pods to get a user ID, and those with another one to be refused", Unmet: func(ctx context.Context) error {
+	s.WaitFor(time.Minute, wait.Condition{Name: "pods to get a user ID, and pods with another one to be rejected", Unmet: func(ctx context.Context) error {
 		pod, err := create(ctx, nil)
 		if err != nil {
 			return err
 		}
 		if user := pod.Spec.SecurityContext.RunAsUser; user == nil || *user != assignedUser {
-			return fmt.Errorf("a pod without a user ID gets none")
+			return fmt.Errorf("a pod without a user ID gets none, want %d", assignedUser)
 		}
 		nobody := int64(65534)
 		if _, err := create(ctx, &nobody); err == nil || !strings.Contains(err.Error(), "not of the namespace's range") {
-			return fmt.Errorf("a pod of user %d is answered with %v", nobody, err)
+			return fmt.Errorf("the answer to a pod of user %d is %v, want a rejection", nobody, err)
 		}
 		return nil
 	}})
 }
 
-// login returns the Secret with a login of the embedded Prometheus that docs/sources.md has people create.
+// login returns the Secret with a login of the embedded Prometheus, as docs/sources.md describes it.
 func login(s *harness.Story, name string) []byte {
 	s.Helper()
 	const user, password = "holograph", "a-password-of-ones-own"
@@ -223,8 +223,8 @@ func podsOf(s *harness.Story) []corev1.Pod {
 	return list.Items
 }
 
-// served returns the certificate that the adapter serves with. It returns an error if the CA in one of the two APIServices does not
-// verify it for the name that the API server asks for.
+// served returns the certificate of the adapter. It returns an error if the CA in one of the two APIServices does not verify
+// the certificate for the name that the API server connects to.
 func served(ctx context.Context, r kube.Release) (*x509.Certificate, error) {
 	var certificate *x509.Certificate
 	for _, version := range []string{"v1beta1", "v1beta2"} {
@@ -256,7 +256,7 @@ func served(ctx context.Context, r kube.Release) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// renew has cert-manager issue a Certificate again, as `cmctl renew` does, and waits until it has.
+// renew makes cert-manager issue a Certificate again, as `cmctl renew` does, and waits for the new certificate.
 func renew(s *harness.Story, name string) {
 	s.Helper()
 	all, err := dynamic.NewForConfig(s.Release.Config)
@@ -270,7 +270,7 @@ func renew(s *harness.Story, name string) {
 		return found.Data["tls.crt"]
 	}
 	old := secret(s.Context())
-	require.NotEmpty(s, old, "the certificate in the Secret %s", name)
+	require.NotEmpty(s, old, "certificate in the Secret %s", name)
 	s.WaitFor(30*time.Second, wait.Condition{Name: name + " to be marked for renewal", Unmet: func(ctx context.Context) error {
 		certificate, err := certificates.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
@@ -292,13 +292,13 @@ func renew(s *harness.Story, name string) {
 	}})
 	s.WaitFor(time.Minute, wait.Condition{Name: "cert-manager to renew " + name, Unmet: func(ctx context.Context) error {
 		if now := secret(ctx); len(now) == 0 || bytes.Equal(now, old) {
-			return fmt.Errorf("its Secret has the certificate of before")
+			return fmt.Errorf("its Secret has the old certificate")
 		}
 		return nil
 	}})
 }
 
-// activeSince returns since when the autoscaler gets its metrics.
+// activeSince returns the time since which the autoscaler has had its metrics.
 func activeSince(s *harness.Story) metav1.Time {
 	s.Helper()
 	hpa, err := s.Release.HPA(s.Context())
@@ -312,8 +312,8 @@ func activeSince(s *harness.Story) metav1.Time {
 	return metav1.Time{}
 }
 
-// longestSilence begins to ask the custom metrics API five times a second. The returned function ends that, and returns the
-// longest time between two answers with a value.
+// longestSilence starts to read the custom metrics API five times a second. The returned function stops that, and returns
+// the longest time between two answers with a value.
 func longestSilence(s *harness.Story) func() time.Duration {
 	ctx, stop := context.WithCancel(s.Context())
 	result := make(chan time.Duration, 1)

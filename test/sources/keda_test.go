@@ -20,15 +20,15 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// storyTimeout is how long a load goes on where the story does not end it.
+// storyTimeout is how long a load lasts if the story does not end it before.
 const storyTimeout = 5 * time.Minute
 
-// fallbackReplicas is what the release runs while KEDA gets no value. It is more than the minimum, to which the story
-// lets the release scale down first.
+// fallbackReplicas is the number of replicas while KEDA gets no value. It is more than the minimum, so that the story can
+// tell the fallback from the fleet after the load.
 const fallbackReplicas = 3
 
-// TestKEDA: KEDA takes over from a running autoscaler without a drop of the replicas, scales down when the load is over, and
-// runs its fallback's replicas while Prometheus is gone.
+// TestKEDA: KEDA takes over from a running autoscaler without fewer replicas for a moment, scales down when the load is over,
+// and scales to its fallback while Prometheus is gone.
 func TestKEDA(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -49,7 +49,7 @@ func TestKEDA(t *testing.T) {
 	lowest := s.LowestReplicas()
 	s.UpgradeWith(map[string]string{
 		"keda.fallback.replicas": fmt.Sprint(fallbackReplicas),
-		// Two decisions of the autoscaler, in place of four: the story waits for this time below.
+		// The story waits for this time below. 30 s are two decisions of the autoscaler, in place of four.
 		"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
 	}, "local", "keda")
 	s.WaitFor(time.Minute, scaledByKEDA(s.Release))
@@ -68,7 +68,7 @@ func TestKEDA(t *testing.T) {
 	s.WaitFor(3*time.Minute, onFallback(s.Release), wait.Replicas(s.Release, fallbackReplicas))
 	fix()
 
-	s.Step("the chart's own autoscaler takes over again, after the ScaledObject that would delete it is deleted")
+	s.Step("the chart's own autoscaler takes over again, once the ScaledObject is deleted, which would delete it")
 	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}}),
 		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())
@@ -76,9 +76,9 @@ func TestKEDA(t *testing.T) {
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 }
 
-// scaledByKEDA is met when KEDA's autoscaler is the only one and has read a value of each signal.
+// scaledByKEDA is met when KEDA's autoscaler is the only one and has a value of each signal.
 func scaledByKEDA(r kube.Release) wait.Condition {
-	return wait.Condition{Name: "KEDA's autoscaler to be the only one, and to read both signals", Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: "KEDA's autoscaler to be the only one, with a value of both signals", Unmet: func(ctx context.Context) error {
 		list, err := r.AutoscalingV2().HorizontalPodAutoscalers(r.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func scaledByKEDA(r kube.Release) wait.Condition {
 			}
 		}
 		if read != 2 {
-			return fmt.Errorf("%s has read %d of 2 external metrics: %v", hpa.Name, read, hpa.Status.Conditions)
+			return fmt.Errorf("%s has %d of 2 external metrics: %v", hpa.Name, read, hpa.Status.Conditions)
 		}
 		return nil
 	}}

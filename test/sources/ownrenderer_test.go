@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	// otherBudget and otherFramesPerSecond are the frame budget and what one pod draws with testdata/other-renderer.yaml and
-	// the CPU limit of values-examples/local.yaml.
+	// otherBudget is the frame budget of testdata/other-renderer.yaml, and otherFramesPerSecond what one of its pods renders
+	// with the CPU limit of values-examples/local.yaml.
 	otherBudget          = 250 * time.Millisecond
 	otherFramesPerSecond = 20
 )
 
-// TestOwnRenderer: values-examples/own-renderer.yaml describes a renderer that knows nothing of Holograph, with ports, probe
-// paths and metrics of its own, a histogram of frame times and an exporter beside it. Its late frames and its demand are
-// served, bring pods, and let them go when the load is over.
+// TestOwnRenderer: the chart scales a renderer that was not made for it by the values of values-examples/own-renderer.yaml.
+// The renderer has ports, probe paths and metrics of its own, a histogram of frame times, and an exporter as a sidecar. Its
+// late frames and its demand add pods, and the pods are removed when the load is over.
 func TestOwnRenderer(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -53,7 +53,7 @@ func TestOwnRenderer(t *testing.T) {
 	require.NoError(t, err, printed)
 	assert.Contains(t, printed, "Every link holds.")
 
-	s.Step("frames for three pods: late frames and demand bring pods")
+	s.Step("ask for the frames of three pods: late frames and demand add pods")
 	const rate = 3 * otherFramesPerSecond
 	d := s.Offer(load.Profile{
 		Path: "/view", Budget: otherBudget,
@@ -62,9 +62,9 @@ func TestOwnRenderer(t *testing.T) {
 	s.WaitFor(time.Minute, above(s.Release, kube.OverrunsMetric, 0.1), above(s.Release, demandMetric, 0.75))
 	s.WaitFor(2*time.Minute, wait.ReplicasAtLeast(s.Release, 4))
 
-	s.Step("the load is over: the pods go")
+	s.Step("the load is over: the pods are removed")
 	summary := s.Cut(d)
-	assert.Positive(t, summary.Late+summary.Refused, "frames that the load found late or refused, before the pods came")
+	assert.Positive(t, summary.Late+summary.Refused, "late and refused frames, before pods were added")
 	s.WaitFor(4*time.Minute, wait.Replicas(s.Release, 2), wait.PodsReady(s.Release))
 }
 

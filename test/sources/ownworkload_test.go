@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/test/internal/guest"
@@ -19,11 +18,11 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// TestOwnWorkload: a StatefulSet and a Deployment that are in the cluster already are scaled in turn by a release that has
-// no renderer of its own, and the doctor finds every link of theirs.
+// TestOwnWorkload: a release without a renderer of its own scales a StatefulSet, and then a Deployment, that exist in the
+// cluster already. The doctor finds that every link holds.
 func TestOwnWorkload(t *testing.T) {
 	s := harness.New(t)
-	s.Step("the cluster has a StatefulSet and a Deployment, of a pod each")
+	s.Step("the cluster has a StatefulSet and a Deployment with one pod each")
 	s.Apply(guest.Namespace(s.Release.Namespace))
 	apply(s, "workloads")
 	s.Cleanup(func() { removeWorkloads(s) })
@@ -47,7 +46,7 @@ func TestOwnWorkload(t *testing.T) {
 		require.NoError(t, err, printed)
 		assert.Contains(t, printed, "Every link holds.")
 
-		s.Step("frames for three pods: late frames and demand bring pods")
+		s.Step("ask for the frames of three pods: late frames and demand add pods")
 		const rate = 3 * otherFramesPerSecond
 		d := s.Offer(load.Profile{
 			URL: fmt.Sprintf("http://%s.%s.svc:9000", workload.name, s.Release.Namespace), Path: "/view", Budget: otherBudget,
@@ -58,7 +57,7 @@ func TestOwnWorkload(t *testing.T) {
 	}
 }
 
-// readyPods is met when at least that many Ready pods have the label app with that value.
+// readyPods is met when at least that many pods with the label app are Ready.
 func readyPods(r kube.Release, app string, want int) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("at least %d Ready pods of %s", want, app), Unmet: func(ctx context.Context) error {
 		pods, err := r.LivePods(ctx, r.Namespace, "app="+app)
@@ -67,20 +66,18 @@ func readyPods(r kube.Release, app string, want int) wait.Condition {
 		}
 		ready := 0
 		for _, pod := range pods {
-			for _, condition := range pod.Status.Conditions {
-				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-					ready++
-				}
+			if wait.Ready(pod) {
+				ready++
 			}
 		}
 		if ready < want {
-			return fmt.Errorf("there are %d", ready)
+			return fmt.Errorf("%d are Ready", ready)
 		}
 		return nil
 	}}
 }
 
-// removeWorkloads deletes what testdata/workloads.yaml has.
+// removeWorkloads deletes the objects of testdata/workloads.yaml.
 func removeWorkloads(s *harness.Story) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package sources holds the stories of the other ways to serve the metric: with an adapter or a Prometheus that the
-// cluster has already, with those of another release, and with KEDA.
+// Package sources has the stories of the other ways to serve the metric: with an adapter or a Prometheus that the cluster
+// has already, with those of another release, and with KEDA.
 package sources
 
 import (
@@ -22,6 +22,7 @@ import (
 	"holograph/ci/program"
 	"holograph/ci/supply"
 	"holograph/test/doctor/check"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
@@ -32,8 +33,8 @@ import (
 // loadPods is the load of a story in units of what one pod renders: it takes more pods than the minimum of two.
 const loadPods = 2.5
 
-// TestExistingAdapter: the chart does not take the API away from an adapter that the cluster has. With the release's rules
-// that adapter serves the release's metric, and another team's as before, and the release scales by it.
+// TestExistingAdapter: the chart leaves the custom metrics API to an adapter that the cluster has already. With the rules of
+// the release, that adapter serves the release's metrics beside those of another team, and the release scales by them.
 func TestExistingAdapter(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -59,25 +60,26 @@ func TestExistingAdapter(t *testing.T) {
 	require.NoError(t, s.Release.ShareLogin(t.Context(), "monitoring"))
 	settings["login"] = "holograph-prometheus-login"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
-	s.WaitFor(time.Minute, otherTeamServed(s.Release))
+	s.WaitFor(time.Minute, otherTeamServed(s))
 
 	s.Step("the adapter is given the rules, which include the other team's")
 	settings["rules.existing"] = "holograph-adapter-rules"
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: settings}))
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
-	s.WaitFor(time.Minute, otherTeamServed(s.Release))
+	s.WaitFor(time.Minute, otherTeamServed(s))
 
-	s.Step("late frames bring pods")
+	s.Step("late frames add pods")
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
 	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: time.Minute})
 	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 }
 
-// otherTeamServed is met when the metric of another team is served. Its one value is that of the release's Prometheus pod.
-func otherTeamServed(r kube.Release) wait.Condition {
+// otherTeamServed is met when the adapter serves the metric of another team. It has one value, for the Prometheus pod of the
+// release.
+func otherTeamServed(s *harness.Story) wait.Condition {
 	return wait.Condition{Name: "another team's metric to be served", Unmet: func(ctx context.Context) error {
-		values, err := r.MetricOfPods(ctx, r.Namespace, selector(r, "prometheus"), "queries_of_another_team")
+		values, err := s.Release.MetricOfPods(ctx, s.Release.Namespace, s.Selector(chart.Prometheus), "queries_of_another_team")
 		if err == nil && len(values) != 1 {
 			err = fmt.Errorf("%d pods have a value, want 1", len(values))
 		}
@@ -85,21 +87,22 @@ func otherTeamServed(r kube.Release) wait.Condition {
 	}}
 }
 
-// TestTwoReleases: two releases in two namespaces scale by one adapter and one Prometheus, and a second adapter is refused.
+// TestTwoReleases: two releases in two namespaces scale by one adapter and one Prometheus. The chart refuses to install a
+// second adapter.
 func TestTwoReleases(t *testing.T) {
 	s := harness.New(t)
 	s.Apply(guest.Namespace("film"))
 	film := s.At("film", "holograph-film")
 
-	s.Step("install the release that serves")
+	s.Step("install a release that serves the namespace of the other one")
 	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: map[string]string{"servedNamespaces[0]": "film"}}))
 
-	s.Step("a second adapter is refused")
+	s.Step("the chart refuses a second adapter")
 	err := film.Upgrade(harness.Upgrade{Examples: []string{"local"}})
 	require.ErrorContains(t, err, "prometheusAdapter.enabled: must be false (got true), because v1beta1.custom.metrics.k8s.io belongs to the Service holograph/holograph-prometheus-adapter "+
 		"of the Helm release holograph in namespace holograph already, which is another release of this chart: set prometheusAdapter.enabled to false and list film in servedNamespaces of that release")
 
-	s.Step("install the release that is served")
+	s.Step("install the other release without an adapter")
 	require.NoError(t, s.Release.ShareLogin(t.Context(), "film"))
 	require.NoError(t, film.Upgrade(withLocal("guest")))
 
@@ -109,8 +112,8 @@ func TestTwoReleases(t *testing.T) {
 	s.WaitFor(time.Minute, recorded(s.Release, s.Release), recorded(s.Release, film.Release))
 }
 
-// TestPlatformPrometheus: a platform's Prometheus that asks for certificates, credentials and a tenant is given them, and
-// the credentials are not in the adapter's log.
+// TestPlatformPrometheus: the release scales by the Prometheus of a platform team that requires a certificate, a credential
+// and a tenant. The adapter does not log the credential.
 func TestPlatformPrometheus(t *testing.T) {
 	s := harness.New(t)
 	s.Apply(guest.Namespace(s.Release.Namespace))
@@ -118,7 +121,7 @@ func TestPlatformPrometheus(t *testing.T) {
 	platform.Chart = filepath.Join("testdata", "metrics")
 	const token, password = "the-token-of-film", "pass:word/of+film"
 
-	s.Step("the cluster has a Prometheus that asks for a certificate, a credential and a tenant")
+	s.Step("the cluster has a Prometheus that requires a certificate, a credential and a tenant")
 	require.NoError(t, platform.Upgrade(harness.Upgrade{Set: map[string]string{
 		"images.prometheus": ref(t, program.Prometheus, "prometheus"),
 		"images.front":      ref(t, program.Front, "front"),
@@ -128,7 +131,7 @@ func TestPlatformPrometheus(t *testing.T) {
 		"username":          "film",
 		"password":          password,
 	}}))
-	s.WaitFor(time.Minute, wait.Condition{Name: "a request without a login to be refused", Unmet: func(ctx context.Context) error {
+	s.WaitFor(time.Minute, wait.Condition{Name: "a request without a credential to be refused", Unmet: func(ctx context.Context) error {
 		var code int
 		s.Release.Discovery().RESTClient().Get().AbsPath("/api/v1/namespaces/monitoring/services/https:metrics-prometheus:login/proxy/api/v1/query").
 			Param("query", "up").Do(ctx).StatusCode(&code)
@@ -139,23 +142,22 @@ func TestPlatformPrometheus(t *testing.T) {
 	}})
 
 	for _, way := range []string{"token", "login"} {
-		s.Step("the release asks it with a %s", way)
+		s.Step("the release queries it with a %s", way)
 		require.NoError(t, s.Upgrade(withLocal(way)))
-		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s.Release, "prometheus-adapter"))
-		// Outside the cluster nobody has the credentials, so the links before this one can be checked by the doctor's pod
-		// alone.
+		s.WaitFor(time.Minute, wait.PodsReady(s.Release), onePod(s, chart.PrometheusAdapter))
+		// Only the doctor's pod has the credential, so only that can check the links before this one.
 		s.WaitFor(2*time.Minute, wait.From(s.Release, check.AdapterRule)...)
-		s.Step("the doctor asks it too")
+		s.Step("the doctor queries it too")
 		printed, err := s.HelmTest()
 		require.NoError(t, err, printed)
 		log := adapterLog(s)
-		assert.NotContains(t, log, token)
-		assert.NotContains(t, log, password)
+		assert.NotContains(t, log, token, "the adapter's log has the token, want no credential in it")
+		assert.NotContains(t, log, password, "the adapter's log has the password, want no credential in it")
 	}
 }
 
-// TestPrometheusOperator: a Prometheus of the Prometheus Operator scrapes the release's PodMonitors and evaluates its
-// PrometheusRule, and the release scales by it with its own adapter and with the cluster's.
+// TestPrometheusOperator: a Prometheus of the Prometheus Operator scrapes the PodMonitors of the release and evaluates its
+// PrometheusRule. The release scales by it, with its own adapter and with an adapter of the cluster.
 func TestPrometheusOperator(t *testing.T) {
 	s := harness.New(t)
 
@@ -188,8 +190,8 @@ func TestPrometheusOperator(t *testing.T) {
 	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
 }
 
-// TestScrapeAnnotations: a Prometheus that finds pods by their annotations, with the job of the community's chart, scrapes
-// the renderers, and the release scales by it. That job sets no label for the container.
+// TestScrapeAnnotations: the release scales by a Prometheus that finds pods by their annotations, with the scrape job of the
+// prometheus-community chart. That job sets no label for the container.
 func TestScrapeAnnotations(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
@@ -210,57 +212,51 @@ func apply(s *harness.Story, name string) {
 	require.NoError(s, err)
 	img := ref(s.T, program.Prometheus, "prometheus")
 	expand := map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:], "renderer": ref(s.T, program.OtherRenderer, "other-renderer")}
-	// $1 of a relabeling is none of them.
+	// The $1 of a relabeling must stay, so only names in braces are expanded.
 	s.Apply([]byte(regexp.MustCompile(`\$\{\w+\}`).ReplaceAllStringFunc(string(manifest), func(name string) string {
 		return expand[strings.Trim(name, "${}")]
 	})))
 }
 
-// withLocal returns the values of the example local, with those of a file in testdata over them.
+// withLocal returns the values of the example local, overridden by a file of testdata.
 func withLocal(name string) harness.Upgrade {
 	return harness.Upgrade{Examples: []string{"local"}, Values: []string{filepath.Join("testdata", name+".yaml")}}
 }
 
-// recorded is met when a Prometheus records the desired replicas of the release.
+// recorded is met when the Prometheus of a release records the desired replicas of release r.
 func recorded(prometheus, r kube.Release) wait.Condition {
 	return wait.Condition{Name: "the desired replicas of " + r.Renderer() + " to be recorded", Unmet: func(ctx context.Context) error {
 		_, found, err := prometheus.Scalar(ctx, fmt.Sprintf("holograph:hpa_replicas:desired{namespace=%q,horizontalpodautoscaler=%q}", r.Namespace, r.Renderer()))
 		if err == nil && !found {
-			err = errors.New("they are not")
+			err = errors.New("Prometheus has no such series")
 		}
 		return err
 	}}
 }
 
-// onePod is met when a component of the release has one pod, the one before having
-// gone.
-func onePod(r kube.Release, component string) wait.Condition {
-	return wait.Condition{Name: "one pod of " + component, Unmet: func(ctx context.Context) error {
-		pods, err := r.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector(r, component)})
+// onePod is met when a component of the release has one pod: the old pods of a rollout are gone.
+func onePod(s *harness.Story, component chart.Component) wait.Condition {
+	return wait.Condition{Name: "one pod of " + string(component), Unmet: func(ctx context.Context) error {
+		pods, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.Selector(component)})
 		if err == nil && len(pods.Items) != 1 {
-			err = fmt.Errorf("there are %d pods", len(pods.Items))
+			err = fmt.Errorf("there are %d", len(pods.Items))
 		}
 		return err
 	}}
-}
-
-func selector(r kube.Release, component string) string {
-	return "app.kubernetes.io/instance=" + r.Name + ",app.kubernetes.io/component=" + component
 }
 
 // adapterLog returns the log of the release's adapter.
 func adapterLog(s *harness.Story) string {
 	s.Helper()
-	pods, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: selector(s.Release, "prometheus-adapter")})
-	require.NoError(s, err)
-	require.Len(s, pods.Items, 1)
-	log, err := s.Release.CoreV1().Pods(s.Release.Namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(s.Context())
+	pods := s.PodsOf(chart.PrometheusAdapter)
+	require.Len(s, pods, 1, "pods of the adapter")
+	log, err := s.Release.CoreV1().Pods(s.Release.Namespace).GetLogs(pods[0].Name, &corev1.PodLogOptions{}).DoRaw(s.Context())
 	require.NoError(s, err)
 	require.NotEmpty(s, log, "log of the adapter")
 	return string(log)
 }
 
-// ref returns the reference of the image that holds a binary of a program.
+// ref returns the reference of the image with that binary of a program.
 func ref(t *testing.T, p program.Program, binary string) string {
 	t.Helper()
 	images, err := supply.Images(supply.Sources)

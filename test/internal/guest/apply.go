@@ -25,27 +25,25 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// servedTimeout is for the API server to serve a kind after its definition has been applied: a second or two.
+// servedTimeout bounds the time until the API server serves a kind after its definition was applied: a second or two.
 const servedTimeout = 30 * time.Second
 
 // manager is the field manager of what the tests apply.
 const manager = "holograph-test"
 
-// Namespace returns the manifest of a namespace that refuses every pod that is not of the restricted Pod Security
-// Standard.
+// Namespace returns the manifest of a namespace that enforces the restricted Pod Security Standard.
 func Namespace(name string) []byte {
 	return fmt.Appendf(nil, "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels: {%s: %s}\n", name, api.EnforceLevelLabel, api.LevelRestricted)
 }
 
-// Apply applies the objects of a YAML stream on the server, in their order. Fields that another manager owns are taken
-// over. Apply stops at the first object that is refused, and names it.
+// Apply applies the objects of a YAML stream on the server, in order, and takes over fields that another manager owns. It
+// stops at the first object that the API server rejects, and names it in the error.
 func Apply(ctx context.Context, c *kube.Client, manifest []byte) error {
 	return apply(ctx, c, "", manifest, nil)
 }
 
-// DryRun asks the API server to apply the objects of a YAML stream without keeping them, which runs its defaulting,
-// validation and admission. An object that names no namespace is meant for the given one. The error names every object
-// that is refused.
+// DryRun has the API server apply the objects of a YAML stream without storing them, which runs defaulting, validation and
+// admission. Objects without a namespace go to the given one. The error names every object that the API server rejects.
 func DryRun(ctx context.Context, c *kube.Client, namespace string, manifest []byte) error {
 	return apply(ctx, c, namespace, manifest, []string{metav1.DryRunAll})
 }
@@ -79,7 +77,7 @@ func apply(ctx context.Context, c *kube.Client, namespace string, manifest []byt
 		err = wait.For(ctx, servedTimeout, wait.Condition{Name: "the API server to serve " + name, Unmet: func(ctx context.Context) error {
 			mapping, err := mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
 			if err != nil {
-				// An object before this one may have defined its kind.
+				// An earlier object of the stream may have defined this kind.
 				mapper.Reset()
 				return err
 			}
@@ -94,7 +92,7 @@ func apply(ctx context.Context, c *kube.Client, namespace string, manifest []byt
 			return nil
 		}})
 		if err == nil && refusal != nil {
-			err = fmt.Errorf("%s is refused: %w", name, refusal)
+			err = fmt.Errorf("the API server rejects %s: %w", name, refusal)
 		}
 		if err != nil && dryRun == nil {
 			return err

@@ -17,7 +17,7 @@ import (
 type View struct {
 	// Width and Height are in pixels.
 	Width, Height int
-	// Dark is a preference for the dark color scheme.
+	// Dark makes the browser prefer a dark color scheme.
 	Dark bool
 }
 
@@ -34,13 +34,13 @@ func Screenshot(ctx context.Context, url, file string, view View) (image.Image, 
 	}
 	picture, err := os.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("the browser left no picture: %w", err)
+		return nil, fmt.Errorf("the browser wrote no picture: %w", err)
 	}
 	defer picture.Close()
 	return png.Decode(picture)
 }
 
-// run runs the browser once, with a profile of its own. The browser connects to no server but the page's.
+// run runs the browser once, with a new profile. The browser connects to no server except that of the page.
 func run(ctx context.Context, view View, arguments ...string) ([]byte, error) {
 	path, err := host.Browser()
 	if err != nil {

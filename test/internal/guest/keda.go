@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// namespace is the one in KEDA's manifests.
+	// namespace is that of KEDA's manifests.
 	namespace = "keda"
-	// readyBudget is for both Deployments to be available: half a minute on two busy cores.
+	// readyBudget bounds the time until both Deployments are available: half a minute on two busy cores.
 	readyBudget = 2 * time.Minute
 )
 
-// InstallKEDA applies KEDA's manifests with the images that are in the cluster, and waits until KEDA is available.
+// InstallKEDA applies KEDA's manifests with the images of the cluster, and waits until KEDA is available.
 func InstallKEDA(ctx context.Context, c *kube.Client) error {
 	manifest, err := manifest(ctx)
 	if err != nil {
@@ -83,8 +83,8 @@ func manifest(ctx context.Context) ([]byte, error) {
 	return manifest.Bytes(), nil
 }
 
-// onThisCluster gives one of KEDA's Deployments the image that is in the cluster, and a readiness probe that starts after
-// 1 s in place of upstream's 20 s.
+// onThisCluster sets the image of one of KEDA's Deployments to that of the cluster, and starts its readiness probe after 1 s
+// in place of upstream's 20 s.
 func onThisCluster(content map[string]any) (map[string]any, error) {
 	var deployment appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &deployment); err != nil {

@@ -23,7 +23,7 @@ import (
 // PolicyQueue is the number of the netfilter queue from which kube-network-policies takes packets.
 const PolicyQueue = "98"
 
-// NetworkPolicies returns upstream's manifest of kube-network-policies, with the image that is in the cluster.
+// NetworkPolicies returns upstream's manifest of kube-network-policies with the image of the cluster.
 func NetworkPolicies(ctx context.Context) ([]byte, error) {
 	directory, err := program.KubeNetworkPolicies.ModuleDir(ctx)
 	if err != nil {
@@ -58,9 +58,9 @@ func NetworkPolicies(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// enforcer gives the DaemonSet of kube-network-policies the image that is in the cluster, and root, which images that
-// are built here do not have. The plugin by which it learns of pods from the container runtime needs sockets that this
-// node does not have; without it, it learns of them from the API server.
+// enforcer adapts the DaemonSet of kube-network-policies to this cluster. It sets the image, and makes the program run as
+// root, which is not the user of images that are built here. It removes the plugin that reads pods from the container
+// runtime, because the node does not have its sockets; the program then reads pods from the API server.
 func enforcer(content map[string]any) (map[string]any, error) {
 	var daemons appsv1.DaemonSet
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &daemons); err != nil {

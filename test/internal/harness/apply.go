@@ -8,7 +8,7 @@ import (
 	"holograph/test/internal/guest"
 )
 
-// Apply applies the objects of a YAML stream, in their order. They stay when the story ends.
+// Apply applies the objects of a YAML stream in order. They remain when the story ends.
 func (s *Story) Apply(manifest []byte) {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)

@@ -22,9 +22,9 @@ const diagnoseTimeout = 30 * time.Second
 // logTail is how many lines of each container are kept.
 const logTail = 2000
 
-// diagnose writes the state of the release into the story's folder. A file whose content cannot be read holds the error.
+// diagnose writes the state of the release into the story's folder. Where something cannot be read, the file has the error.
 func (s *Story) diagnose() {
-	// s.Context() has ended before the cleanups.
+	// s.Context() is canceled before the cleanups run.
 	ctx, cancel := context.WithTimeout(context.Background(), diagnoseTimeout)
 	defer cancel()
 	for name, read := range map[string]func(context.Context, kube.Release) (string, error){
@@ -57,7 +57,7 @@ func (s *Story) write(name, content string) {
 	}
 }
 
-// doctorReport is what the doctor prints.
+// doctorReport returns what the doctor prints.
 func doctorReport(ctx context.Context, r kube.Release) (string, error) {
 	return report.OfRelease(ctx, r).Text(), nil
 }
@@ -97,7 +97,7 @@ func yamlOf(object any, err error) (string, error) {
 	return string(out), err
 }
 
-// customMetric is what the adapter answers the HPA.
+// customMetric returns the answer of the custom metrics API that the autoscaler gets.
 func customMetric(ctx context.Context, r kube.Release) (string, error) {
 	raw, err := r.RawPodMetric(ctx, kube.OverrunsMetric)
 	return string(raw), err
@@ -112,7 +112,7 @@ func apiServices(ctx context.Context, r kube.Release) (string, error) {
 	return string(out), err
 }
 
-// prometheusView is what Prometheus has of its targets, of the renderer's counters and of the chart's rules.
+// prometheusView returns what Prometheus has of its targets, the renderer's counters and the chart's rules.
 func prometheusView(ctx context.Context, r kube.Release) (string, error) {
 	var out strings.Builder
 	for _, expression := range []string{"up", kube.OverrunsMetric, "holograph_frames_total", `{__name__=~"holograph:.+"}`} {

@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// breakTimeout is for the API server to take a fault; a composed fault waits for pods as well.
+	// breakTimeout bounds the application of a fault. A fault that is composed of others waits for pods too.
 	breakTimeout = 90 * time.Second
-	// fixTimeout is for one fix: an update and, for a Deployment, its rollout.
+	// fixTimeout bounds one fix: an update and, for a Deployment, its rollout.
 	fixTimeout = 90 * time.Second
-	// recoveryTimeout is for every link to hold after the fixes: a pod's start, two scrapes, a relist and a decision
-	// of the autoscaler. The longest takes 30 s on an idle machine.
+	// recoveryTimeout bounds the time until every link holds after the fixes: the start of a pod, two scrapes, a relist and
+	// a decision of the autoscaler. The slowest takes 30 s on an idle machine.
 	recoveryTimeout = 2 * time.Minute
 )
 
-// Fault breaks one thing of a story's release and returns what fixes it. Where it may have changed something before it
-// failed, it returns the fix beside the error. [Story.Break] applies it. A fault may be composed of others: it calls
-// Break for each of them, and returns a nil Fix where these fix everything.
+// Fault breaks one thing of a story's release and returns what fixes it. [Story.Break] applies it. A fault that fails
+// half-way returns its fix beside the error. A fault may be composed of others: it calls Break for each of them, and returns
+// a nil Fix if their fixes undo everything.
 type Fault func(ctx context.Context, s *Story) (Fix, error)
 
-// Fix undoes a fault, and waits until the pods that it concerns run as before.
+// Fix undoes a fault, and waits until the affected pods run as before.
 type Fix func(ctx context.Context) error
 
-// Break applies a fault to the story's release. When the story ends, or the part of it that [Story.Run] runs, the fault
-// is fixed, and if every link held before the story's first fault, the end waits until every link holds again. The
-// returned function fixes the fault before that.
+// Break applies a fault to the story's release. The end of the story, or of the part that [Story.Run] runs, fixes the fault.
+// If every link held before the first fault, the end also waits until every link holds again. The returned function fixes
+// the fault earlier.
 func (s *Story) Break(fault Fault) (fix func()) {
 	s.Helper()
 	ctx, cancel := s.Within(breakTimeout)
@@ -53,14 +53,15 @@ func (s *Story) Break(fault Fault) (fix func()) {
 		done = true
 		ctx, cancel := s.within(context.Background(), fixTimeout)
 		defer cancel()
-		assert.NoError(s, undo(ctx), "the fault could not be fixed, so later failures may be its consequence")
+		assert.NoError(s, undo(ctx), "fix the fault: later failures may follow from it")
 	}
 	s.fixes = append(s.fixes, fix)
-	require.NoError(s, err, "the fault could not be applied")
+	require.NoError(s, err, "apply the fault")
 	return fix
 }
 
-// fix fixes the story's faults, the last one first, and waits for what held before the first.
+// fix fixes the story's faults, the last one first. If every link held before the first fault, it waits until that is so
+// again.
 func (s *Story) fix() {
 	s.Helper()
 	for i := len(s.fixes) - 1; i >= 0; i-- {
@@ -70,7 +71,7 @@ func (s *Story) fix() {
 		ctx, cancel := s.within(context.Background(), recoveryTimeout)
 		defer cancel()
 		begun := time.Now()
-		assert.NoError(s, wait.For(ctx, recoveryTimeout, s.Healthy()), "the faults are fixed and the release does not recover")
+		assert.NoError(s, wait.For(ctx, recoveryTimeout, s.Healthy()), "the release does not recover although the faults are fixed")
 		s.Logf("    recovered %s after the fixes", time.Since(begun).Round(time.Second))
 	}
 }
@@ -89,11 +90,11 @@ func (s *Story) Healthy() wait.Condition {
 	}}
 }
 
-// name is the name of the component's objects.
+// name returns the name of the component's objects.
 func (s *Story) name(c chart.Component) string { return s.Release.Name + "-" + string(c) }
 
-// selector selects the component's pods.
-func (s *Story) selector(c chart.Component) string {
+// Selector returns the label selector of the component's pods.
+func (s *Story) Selector(c chart.Component) string {
 	return "app.kubernetes.io/instance=" + s.Release.Name + ",app.kubernetes.io/component=" + string(c)
 }
 
@@ -102,7 +103,7 @@ func (s *Story) PodsOf(c chart.Component) []corev1.Pod {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
-	pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.selector(c))
+	pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.Selector(c))
 	require.NoError(s, err)
 	return pods
 }
@@ -110,15 +111,15 @@ func (s *Story) PodsOf(c chart.Component) []corev1.Pod {
 // Restart deletes the component's pods, and waits until those that take their place are Ready.
 func (s *Story) Restart(ctx context.Context, c chart.Component) error {
 	err := s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
-		metav1.ListOptions{LabelSelector: s.selector(c)})
+		metav1.ListOptions{LabelSelector: s.Selector(c)})
 	if err != nil {
 		return err
 	}
-	return wait.For(ctx, fixTimeout, s.running(c))
+	return wait.For(ctx, fixTimeout, s.RolledOut(c))
 }
 
-// running is met when the component's Deployment has been rolled out and each of its pods is Ready.
-func (s *Story) running(c chart.Component) wait.Condition {
+// RolledOut is met when every pod of the component's Deployment has the current template and is Ready.
+func (s *Story) RolledOut(c chart.Component) wait.Condition {
 	return wait.Condition{Name: "the pods of " + s.name(c) + " to be Ready", Unmet: func(ctx context.Context) error {
 		deployment, err := s.Release.AppsV1().Deployments(s.Release.Namespace).Get(ctx, s.name(c), metav1.GetOptions{})
 		if err != nil {
@@ -126,19 +127,17 @@ func (s *Story) running(c chart.Component) wait.Condition {
 		}
 		want, status := *deployment.Spec.Replicas, deployment.Status
 		if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != want || status.Replicas != want {
-			return fmt.Errorf("%d of %d pods are of the present template, and there are %d in all", status.UpdatedReplicas, want, status.Replicas)
+			return fmt.Errorf("%d of %d pods have the current template, and there are %d pods in all", status.UpdatedReplicas, want, status.Replicas)
 		}
-		// The status may be older than the deletion of a pod.
-		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.selector(c))
+		// The status of the Deployment may not count the deletion of a pod yet.
+		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.Selector(c))
 		if err != nil {
 			return err
 		}
 		ready := int32(0)
 		for _, pod := range pods {
-			for _, condition := range pod.Status.Conditions {
-				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-					ready++
-				}
+			if wait.Ready(pod) {
+				ready++
 			}
 		}
 		if ready != want {

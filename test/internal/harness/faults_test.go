@@ -17,13 +17,13 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// storyOn returns a story on a cluster that holds only these objects.
+// storyOn returns a story in a cluster that has only these objects.
 func storyOn(t *testing.T, objects ...runtime.Object) *Story {
 	client := &kube.Client{Interface: fake.NewClientset(objects...)}
 	return &Story{T: t, Release: kube.Release{Client: client, Namespace: "holograph", Name: "holograph"}, Artifacts: t.TempDir()}
 }
 
-// TestFaultsAreFixed: when a part of a story ends, its faults are fixed, the last one first, and none is fixed twice.
+// TestFaultsAreFixed: the end of a part of a story fixes its faults, the last one first, and none of them twice.
 func TestFaultsAreFixed(t *testing.T) {
 	s := storyOn(t)
 	var done []string

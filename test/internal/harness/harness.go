@@ -1,6 +1,6 @@
-// Package harness gives the stories their cluster and their installed release, waits for them, breaks things for them
-// and fixes these again, and keeps what explains a failure. A story is a test that says what happens and what must then
-// be true.
+// Package harness is what stories are written with. A story is a test on a cluster that says what happens and what must then
+// be true. The harness starts the cluster, installs the release, waits for conditions, injects faults and fixes them again,
+// and keeps diagnostics when a story fails.
 package harness
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// keepVariable keeps the cluster after the tests; the next run uses it again.
+	// keepVariable is set to keep the cluster after the tests. The next run uses the cluster again.
 	keepVariable = "KEEP_CLUSTER"
 	// stopTimeout bounds the removal of releases and of the cluster after the tests.
 	stopTimeout = 2 * time.Minute
@@ -40,8 +40,8 @@ var shared struct {
 	err     error
 }
 
-// Main runs the tests of a package, and then removes their cluster. Besides the images that every cluster has, the
-// cluster has those of the sets. Call Main as the body of TestMain.
+// Main runs the tests of a package, and then removes their cluster. The cluster has the images that every cluster has, and
+// those of the sets. Call Main as the body of TestMain.
 func Main(m *testing.M, sets ...supply.Set) {
 	shared.sets = sets
 	code := m.Run()
@@ -54,10 +54,10 @@ func Main(m *testing.M, sets ...supply.Set) {
 
 func keep() bool { return os.Getenv(keepVariable) != "" }
 
-// start starts the shared cluster. Its progress goes to standard error, because a test's log is shown only when the test
-// has ended.
+// start starts the shared cluster. It writes its progress to standard error, because the log of a test is shown only when
+// the test ends.
 func start() {
-	// Ctrl-C ends the start here; go test ends what comes later.
+	// This handles Ctrl-C during the start. Later, go test does.
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if shared.err = supply.Check(ctx, shared.sets...); shared.err != nil {
@@ -69,7 +69,7 @@ func start() {
 	shared.client, shared.err = kube.Connect(shared.cluster.Kubeconfig)
 }
 
-// clusterName is the name of the package's cluster, after the folder in which go test runs the package.
+// clusterName returns the name of the package's cluster, which ends with that of the package's folder.
 func clusterName() string {
 	folder, err := os.Getwd()
 	if base := filepath.Base(folder); err == nil && base != "test" {
@@ -95,12 +95,12 @@ func stop() error {
 // Story is a test, or a part of one, on the shared cluster.
 type Story struct {
 	*testing.T
-	// Release is the installed chart.
+	// Release is the release that the story installs.
 	Release kube.Release
-	// Chart is what Install installs: the folder of this checkout's chart, unless the story sets another folder, a
-	// package or the reference of one in a registry.
+	// Chart is the chart that Install installs. It is the folder of this checkout's chart, unless the story sets another
+	// folder, a package or a reference in a registry.
 	Chart string
-	// Artifacts is the folder for the story's data and pictures and, if it fails, its diagnostics.
+	// Artifacts is the folder for the story's data and pictures and, if the story fails, its diagnostics.
 	Artifacts string
 
 	// checkout is the folder of this checkout's chart.
@@ -108,17 +108,18 @@ type Story struct {
 	cluster  *cluster.Cluster
 	// others are the stories that At returned.
 	others []*Story
-	// fixes undo the faults of Break. broken says that there was a fault, and wasHealthy that every link held before it.
+	// fixes undo the faults of Break. broken says that there was a fault, and wasHealthy that every link held before the
+	// first one.
 	fixes              []func()
 	broken, wasHealthy bool
-	// diagnosed says that a part of the story has failed and left its diagnostics.
+	// diagnosed says that the story, or a part of it, has failed and has written diagnostics.
 	diagnosed bool
 }
 
 // releaseName is the name under which the README installs the chart.
 const releaseName = "holograph"
 
-// New begins a story on the shared cluster, which it starts if need be. With -short it skips the test.
+// New begins a story on the shared cluster, and starts the cluster for the first story. With -short it skips the test.
 func New(t *testing.T) *Story {
 	t.Helper()
 	if testing.Short() {
@@ -155,8 +156,8 @@ func (s *Story) At(namespace, name string) *Story {
 	return &other
 }
 
-// Run runs a part of the story as a subtest, on the same cluster and the same release. `go test -run` can pick the part,
-// its failure ends no other part, and at its end its faults are fixed and its load is removed.
+// Run runs a part of the story as a subtest, on the same cluster and the same release. `go test -run` can select the part,
+// and its failure ends no other part. The end of the part fixes its faults and removes its load.
 func (s *Story) Run(name string, part func(s *Story)) bool {
 	s.Helper()
 	return s.T.Run(name, func(t *testing.T) {
@@ -178,7 +179,7 @@ func (s *Story) Run(name string, part func(s *Story)) bool {
 func (s *Story) end() {
 	s.Helper()
 	stories := append([]*Story{s}, s.others...)
-	// Once before the fixes, to see the release as it was when the story failed, and else after them.
+	// Diagnostics show the release as it was when the story failed, before the fixes. If only a fix fails, they come after it.
 	diagnose := func() {
 		if !s.Failed() || s.diagnosed {
 			return
@@ -193,7 +194,7 @@ func (s *Story) end() {
 		story.fix()
 	}
 	diagnose()
-	// s.Context() has ended before the cleanups.
+	// s.Context() is canceled before the cleanups run.
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	for _, other := range s.others {
@@ -210,8 +211,8 @@ func (s *Story) Step(format string, args ...any) {
 // Artifact returns the path of a file in the story's folder.
 func (s *Story) Artifact(name string) string { return filepath.Join(s.Artifacts, name) }
 
-// Within returns a context that ends after the budget, with the test, or shortly before the test binary's deadline, so
-// that there is time for diagnostics.
+// Within returns a context that ends after the budget or with the test. It ends early enough before the deadline of the test
+// binary to leave time for diagnostics.
 func (s *Story) Within(budget time.Duration) (context.Context, context.CancelFunc) {
 	return s.within(s.Context(), budget)
 }
@@ -223,6 +224,6 @@ func (s *Story) within(parent context.Context, budget time.Duration) (context.Co
 	return context.WithTimeout(parent, budget)
 }
 
-// reserve is the time before the test binary's deadline for diagnostics and for the removal of the cluster: they took
-// 20 s when measured on 2 busy cores.
+// reserve is the time that is kept before the deadline of the test binary for diagnostics and for the removal of the
+// cluster. They took 20 s on 2 busy cores.
 const reserve = 45 * time.Second

@@ -15,55 +15,55 @@ import (
 
 	"holograph/ci/program"
 	"holograph/ci/repo"
+	"holograph/test/internal/chart"
 	"holograph/test/internal/guest"
 )
 
-// helmTimeout bounds each of helm's own waits. An installation with the images in the node takes 20 s.
+// helmTimeout bounds each of helm's own waits. An installation takes 20 s if the node has the images.
 const helmTimeout = 3 * time.Minute
 
-// UseHelm has the rest of the story run the helm of that program; New begins with Helm 3's.
+// UseHelm makes the rest of the story run that version of Helm. New begins with Helm 3.
 func (s *Story) UseHelm(p program.Program) {
 	s.Helper()
 	binary, err := p.Binary(s.Context(), "helm")
 	require.NoError(s, err)
 	s.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	// The repositories and plugins of the person who runs the tests are no part of them. Nor is the cache: Helm 4 keeps a
-	// package's provenance there, and takes it for that of the same package signed again.
+	// Tests do not use the repositories and plugins of the user who runs them. They do not share the cache either: Helm 4
+	// keeps the provenance of a package there, and uses it for the same package when that is signed again.
 	for _, home := range []string{"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"} {
 		s.Setenv(home, s.TempDir())
 	}
 }
 
-// Upgrade says what to bring the release to.
+// Upgrade says what to upgrade the release to.
 type Upgrade struct {
 	// Examples are values files of values-examples, by their names without extension.
 	Examples []string
 	// Values are paths of further values files.
 	Values []string
-	// Set holds single values on top.
+	// Set has single values that override the files.
 	Set map[string]string
 	// Flags are further flags of `helm upgrade`.
 	Flags []string
 }
 
-// Install installs or upgrades the release to the story's chart with values files of values-examples, by their names
-// without extension, and waits until all of it is Ready. For a story that finds the release as it wants it this is an
-// upgrade without changes.
+// Install installs the story's chart, or upgrades the release to it, with values files of values-examples, by their names
+// without extension. It waits until all of it is Ready. If the release already has these values, the upgrade changes nothing.
 //
-// All of helm's commands go through Terratest, which runs the first helm on PATH: [Story.UseHelm] puts one there.
+// All commands of helm go through Terratest, which runs the first helm on PATH. [Story.UseHelm] puts it there.
 func (s *Story) Install(examples ...string) {
 	s.Helper()
 	require.NoError(s, s.Upgrade(Upgrade{Examples: examples}))
 }
 
-// UpgradeWith is Install with single values set on top.
+// UpgradeWith is Install with single values that override the values files.
 func (s *Story) UpgradeWith(set map[string]string, examples ...string) {
 	s.Helper()
 	require.NoError(s, s.Upgrade(Upgrade{Examples: examples, Set: set}))
 }
 
-// Upgrade is Install for stories that give more than values, or that look at the error. The release's namespace enforces
-// the restricted Pod Security Standard, which Helm would not make it do.
+// Upgrade is Install for stories that need more than values, or the error. It creates the namespace itself, because the
+// namespace must enforce the restricted Pod Security Standard.
 func (s *Story) Upgrade(u Upgrade) error {
 	s.Helper()
 	s.Apply(guest.Namespace(s.Release.Namespace))
@@ -76,12 +76,13 @@ func (s *Story) Upgrade(u Upgrade) error {
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 
-// values returns what an upgrade sets, and its values files.
+// values returns the single values and the values files of an upgrade.
 func (s *Story) values(u Upgrade) (set map[string]string, files []string) {
 	s.Helper()
 	set = maps.Clone(u.Set)
 	if s.Chart == s.checkout {
-		// The images were loaded into the node. It lists them half a minute later, for which the chart would look.
+		// The chart checks that a node lists the image. A node lists a loaded image only after half a minute, and Never turns
+		// the check off.
 		if set == nil {
 			set = map[string]string{}
 		}
@@ -95,7 +96,7 @@ func (s *Story) values(u Upgrade) (set map[string]string, files []string) {
 	return set, append(files, u.Values...)
 }
 
-// HelmTest runs the release's tests and returns what helm printed. It returns an error where a test failed.
+// HelmTest runs the tests of the release and returns what helm printed. It returns an error if a test failed.
 func (s *Story) HelmTest() (string, error) {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout)
@@ -103,19 +104,19 @@ func (s *Story) HelmTest() (string, error) {
 	return helm.RunHelmCommandAndGetOutputContextE(s, ctx, s.helmOptions(), "test", s.Release.Name, "--timeout", helmTimeout.String())
 }
 
-// Rollback takes the release back to its previous revision and waits.
+// Rollback rolls the release back to its previous revision, and waits until all of it is Ready.
 func (s *Story) Rollback() {
 	s.Helper()
 	options := s.helmOptions()
 	options.ExtraArgs = map[string][]string{"rollback": {"--wait", "--timeout", helmTimeout.String()}}
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
 	defer cancel()
-	// Revision 0 is the previous one.
+	// Helm takes revision 0 as the previous one.
 	require.NoError(s, helm.RollbackContextE(s, ctx, options, s.Release.Name, "0"))
 }
 
-// Uninstall removes the release, where there is one, and waits until its objects are gone. It deletes the pod of the
-// last `helm test` too, which Helm leaves, as the chart's README says.
+// Uninstall removes the release if there is one, and waits until its objects are gone. It also deletes the pod of the last
+// `helm test`, which Helm leaves behind, as the chart's README says.
 func (s *Story) Uninstall() {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
@@ -129,10 +130,10 @@ func (s *Story) uninstall(ctx context.Context) {
 	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found", "--wait", "--cascade=foreground", "--timeout", helmTimeout.String()}}
 	require.NoError(s, helm.DeleteContextE(s, ctx, options, s.Release.Name, true))
 	require.NoError(s, s.Release.CoreV1().Pods(s.Release.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
-		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + s.Release.Name}))
+		metav1.ListOptions{LabelSelector: s.Selector(chart.Doctor)}))
 }
 
-// Helm runs the story's helm and returns what it printed.
+// Helm runs a command of the story's helm and returns its output.
 func (s *Story) Helm(command string, args ...string) (string, error) {
 	s.Helper()
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
@@ -143,7 +144,7 @@ func (s *Story) Helm(command string, args ...string) (string, error) {
 func (s *Story) helmOptions() *helm.Options {
 	return &helm.Options{
 		KubectlOptions: k8s.NewKubectlOptions("", s.cluster.Kubeconfig, s.Release.Namespace),
-		// Where helm fails, the error holds what it printed.
+		// If helm fails, the error has its output.
 		Logger: logger.Discard,
 	}
 }

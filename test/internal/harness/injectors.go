@@ -22,8 +22,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// Scale gives a component's Deployment another number of pods. The fix gives the former number back, unless something
-// else, such as the autoscaler, has decided on one meanwhile.
+// Scale sets the replicas of a component's Deployment. The fix restores the old number, unless something else, such as the
+// autoscaler, has changed it meanwhile.
 func Scale(c chart.Component, replicas int32) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
@@ -49,13 +49,13 @@ func Scale(c chart.Component, replicas int32) Fault {
 			if err != nil {
 				return err
 			}
-			return wait.For(ctx, fixTimeout, s.running(c))
+			return wait.For(ctx, fixTimeout, s.RolledOut(c))
 		}, err
 	}
 }
 
-// RestartAtEnd breaks nothing. Its fix restarts a component: apply it before a fault that the component takes up, and gives
-// up, only when it starts.
+// RestartAtEnd breaks nothing. Its fix restarts a component. Apply it before a fault in what the component reads only when it
+// starts: fixes run in reverse order, so the component then reads what is right again.
 func RestartAtEnd(c chart.Component) Fault {
 	return func(_ context.Context, s *Story) (Fix, error) {
 		return func(ctx context.Context) error { return s.Restart(ctx, c) }, nil
@@ -67,13 +67,13 @@ func EditPods(c chart.Component, change func(*corev1.PodSpec)) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		fix, err := edit(ctx, s.Release.AppsV1().Deployments(s.Release.Namespace), s.name(c),
 			func(now *appsv1.Deployment) error { change(&now.Spec.Template.Spec); return nil },
-			// The replicas are the autoscaler's.
+			// The fix leaves the replicas to the autoscaler.
 			func(now, before *appsv1.Deployment) { now.Spec.Template = before.Spec.Template })
-		return then(fix, s.running(c)), err
+		return then(fix, s.RolledOut(c)), err
 	}
 }
 
-// EditYAML changes one YAML file of a component's ConfigMap by its structure.
+// EditYAML changes the decoded content of a YAML file in a component's ConfigMap.
 func EditYAML(c chart.Component, file string, change func(content map[string]any) error) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		return edit(ctx, s.Release.CoreV1().ConfigMaps(s.Release.Namespace), s.name(c),
@@ -93,8 +93,8 @@ func EditYAML(c chart.Component, file string, change func(content map[string]any
 	}
 }
 
-// EditRules changes the rules of the release's prometheus-adapter, which reads them when it starts: [Story.Restart] has
-// it read them.
+// EditRules changes the rules of the release's prometheus-adapter. The adapter reads them when it starts, so they take effect
+// with [Story.Restart].
 func EditRules(change func(rules []any) []any) Fault {
 	return EditYAML(chart.PrometheusAdapter, "config.yaml", func(content map[string]any) error {
 		rules, _ := content["rules"].([]any)
@@ -106,8 +106,8 @@ func EditRules(change func(rules []any) []any) Fault {
 	})
 }
 
-// EditScrape changes how the release's Prometheus scrapes a component. Prometheus reads it when the kubelet has brought
-// the ConfigMap into the pod.
+// EditScrape changes the job by which the release's Prometheus scrapes a component. It takes effect when the kubelet has
+// updated the ConfigMap in the pod.
 func EditScrape(c chart.Component, change func(job map[string]any)) Fault {
 	return EditYAML(chart.Prometheus, "prometheus.yaml", func(content map[string]any) error {
 		jobs, _ := content["scrape_configs"].([]any)
@@ -130,7 +130,7 @@ type Relabeling struct {
 	Action       string   `json:"action,omitempty"`
 }
 
-// Relabel appends rules to those by which the release's Prometheus labels a component's targets.
+// Relabel appends rules to relabel_configs of a component's scrape job in the release's Prometheus.
 func Relabel(c chart.Component, rules ...Relabeling) Fault {
 	return EditScrape(c, func(job map[string]any) {
 		before, _ := job["relabel_configs"].([]any)
@@ -150,7 +150,7 @@ func EditAutoscaler(change func(*autoscalingv2.HorizontalPodAutoscalerSpec)) Fau
 	}
 }
 
-// Pin holds the autoscaler at that many pods, and has it ask for more as soon as there is any demand.
+// Pin limits the autoscaler to that many pods, and lowers its targets so that any load makes it want more.
 func Pin(replicas int32) Fault {
 	return EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
 		spec.MaxReplicas = replicas
@@ -174,7 +174,7 @@ func Unbind(c chart.Component) Fault {
 	}
 }
 
-// MisdirectAPI has the API server look for the custom metrics API at a Service that does not exist.
+// MisdirectAPI points the APIService of the custom metrics API at a Service that does not exist.
 func MisdirectAPI() Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		point := func(ctx context.Context, service string) error {
@@ -186,8 +186,8 @@ func MisdirectAPI() Fault {
 	}
 }
 
-// CutOff has the node refuse every packet between the pods that a component has now and other pods. The kubelet and the
-// API server, which run on the node, still reach them.
+// CutOff makes the node reject every packet between the component's current pods and other pods. The kubelet and the API
+// server still reach them, because they run on the node itself.
 func CutOff(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		var rules [][]string
@@ -202,7 +202,7 @@ func CutOff(c chart.Component) Fault {
 	}
 }
 
-// iptables adds rules to the node, each before those that are there. The fix removes them.
+// iptables inserts rules on the node, before the existing ones. The fix deletes them.
 func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
 	run := func(ctx context.Context, action string, rule []string) error {
 		_, err := s.cluster.Exec(ctx, s.cluster.Node(), append([]string{"iptables", "--wait", action}, rule...)...)
@@ -225,10 +225,10 @@ func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
 	return fix, nil
 }
 
-// EnforcePolicies has the node enforce NetworkPolicies, as the networks of many clusters do and kind's does not: it runs
-// kube-network-policies, which judges the first packet of each connection. That program hands packets to itself by a rule
-// of nftables for which a kernel needs CONFIG_NFT_QUEUE. Not every kernel has it, so a rule of iptables does the same:
-// the target NFQUEUE is older. As upstream's rule, it leaves out what root sends on the node, such as the kubelet's probes
+// EnforcePolicies makes the node enforce NetworkPolicies, as the networks of many clusters do and kind's does not. It runs
+// kube-network-policies, which decides on the first packet of each connection. That program gets its packets by a rule of
+// nftables, for which the kernel needs CONFIG_NFT_QUEUE. Not every kernel has it, so a rule of iptables with the older target
+// NFQUEUE takes its place. Like upstream's rule, it leaves out the packets of root on the node, such as the kubelet's probes
 // and the API server's requests.
 func EnforcePolicies() Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
@@ -248,7 +248,7 @@ func EnforcePolicies() Fault {
 		if err := guest.Apply(ctx, s.Release.Client, manifest); err != nil {
 			return stop, err
 		}
-		// Until it reads the queue, the kernel drops what is handed to it.
+		// The kernel drops the packets of a queue that nothing reads.
 		err = wait.For(ctx, breakTimeout, wait.Condition{Name: name + " to read packets", Unmet: func(ctx context.Context) error {
 			queues, err := s.cluster.Exec(ctx, s.cluster.Node(), "cat", "/proc/net/netfilter/nfnetlink_queue")
 			for line := range strings.Lines(queues) {
@@ -270,7 +270,7 @@ func EnforcePolicies() Fault {
 	}
 }
 
-// then returns a fix that waits for a condition afterwards.
+// then returns a fix that also waits for a condition.
 func then(fix Fix, condition wait.Condition) Fix {
 	if fix == nil {
 		return nil
@@ -283,13 +283,13 @@ func then(fix Fix, condition wait.Condition) Fix {
 	}
 }
 
-// editable is what client-go's typed clients for objects of type T have in common.
+// editable is what a typed client of client-go has for objects of type T that edit changes.
 type editable[T any] interface {
 	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
 	Update(ctx context.Context, object T, options metav1.UpdateOptions) (T, error)
 }
 
-// edit changes an object. The fix applies back to the object as it is then and as it was before the change.
+// edit changes an object. The fix calls back with the object as it is then, and as it was before the change.
 func edit[T any](ctx context.Context, client editable[T], name string, change func(now T) error, back func(now, before T)) (Fix, error) {
 	before, err := client.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -313,7 +313,7 @@ func edit[T any](ctx context.Context, client editable[T], name string, change fu
 	}, update(ctx, change)
 }
 
-// removable is what client-go's typed clients for objects of type T have in common.
+// removable is what a typed client of client-go has for objects of type T that remove deletes.
 type removable[T any] interface {
 	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
 	Create(ctx context.Context, object T, options metav1.CreateOptions) (T, error)
@@ -326,7 +326,7 @@ func remove[T metav1.Object](ctx context.Context, client removable[T], name stri
 	if err != nil {
 		return nil, err
 	}
-	// The API server takes no object that says which version it has.
+	// The API server rejects a new object with a resource version.
 	before.SetResourceVersion("")
 	return func(ctx context.Context) error {
 		_, err := client.Create(ctx, before, metav1.CreateOptions{})

@@ -17,11 +17,11 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// liar is the name of the pod that stands in for a renderer's metrics, and of its ConfigMap.
+// liar is the name of the pod that serves false metrics in place of a renderer, and of its ConfigMap.
 const liar = "liar"
 
-// Lie has Prometheus read a renderer pod's metrics elsewhere, from a second Prometheus that records each metric as the
-// value of a query of its own, such as "1e6 * vector(time())", once a second. The renderer itself goes on.
+// Lie makes Prometheus scrape false metrics in place of those of a renderer pod. A second Prometheus serves them: once a
+// second it records each metric as the result of a query, such as "1e6 * vector(time())". The renderer itself keeps running.
 func Lie(pod string, queries map[string]string) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		prometheus, err := s.Release.AppsV1().Deployments(s.Release.Namespace).Get(ctx, s.name(chart.Prometheus), metav1.GetOptions{})
@@ -37,7 +37,7 @@ func Lie(pod string, queries map[string]string) Fault {
 			return Relabeling{SourceLabels: []string{"__meta_kubernetes_pod_name"}, Regex: pod, TargetLabel: label, Replacement: value}
 		}
 		redirect := EditScrape(chart.Renderer, func(job map[string]any) {
-			// Other targets ignore the parameter.
+			// Renderers ignore this parameter of /federate.
 			job["params"] = map[string]any{"match[]": []string{`{__name__=~"holograph_.+"}`}}
 			rules, _ := job["relabel_configs"].([]any)
 			job["relabel_configs"] = append(rules, to("__address__", ip+":9090"), to("__metrics_path__", "/federate"))
@@ -127,7 +127,7 @@ func (s *Story) removeLiar(ctx context.Context) error {
 	}})
 }
 
-// ScrapeTwice gives the release's Prometheus a second job for a component, with another name.
+// ScrapeTwice adds a second scrape job for a component to the release's Prometheus, under another name.
 func ScrapeTwice(c chart.Component) Fault {
 	return EditYAML(chart.Prometheus, "prometheus.yaml", func(content map[string]any) error {
 		jobs, _ := content["scrape_configs"].([]any)

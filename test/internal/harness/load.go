@@ -19,17 +19,17 @@ func (s *Story) MeasurePod() load.Pod {
 	return pod
 }
 
-// loadName is the name of the stories' load. There is one at a time.
+// loadName is the name of the story's load. A story has one load at a time.
 const loadName = "load"
 
-// Drive starts a load on the release's renderer, which is removed when the story ends. The budget is the frame budget, by
-// which the load counts frames as late.
+// Drive starts a load on the renderer of the release. The end of the story removes the load. The budget is the frame budget:
+// frames that take longer count as late.
 func (s *Story) Drive(budget time.Duration, stages ...load.Stage) *load.Drive {
 	s.Helper()
 	return s.Offer(load.Profile{Stages: stages, Budget: budget})
 }
 
-// Offer is Drive for a load of any profile.
+// Offer is Drive for any profile.
 func (s *Story) Offer(profile load.Profile) *load.Drive {
 	s.Helper()
 	ctx, cancel := s.Within(2 * time.Minute)
@@ -57,16 +57,16 @@ func (s *Story) Finish(d *load.Drive) load.Summary {
 	return summary
 }
 
-// Cut ends the load now and returns its counts. The story fails if the load has ended by itself, because then it did not
-// last while the story looked at its effects.
+// Cut ends the load now and returns its counts. The story fails if the load has ended by itself: then it may have ended
+// before the story checked its effects.
 func (s *Story) Cut(d *load.Drive) load.Summary {
 	s.Helper()
-	require.Positive(s, time.Until(d.Begun.Add(d.Profile.Duration())), "time left to the load: it has ended before the story cut it")
+	require.Positive(s, time.Until(d.Begun.Add(d.Profile.Duration())), "time left of the load: it must last until the story ends it")
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	require.NoError(s, d.Stop(ctx))
 	return s.Finish(d)
 }
 
-// Record begins to record the load and the replicas of the release.
+// Record starts to record the load and the replicas of the release.
 func (s *Story) Record() *load.Recording { return load.Record(s.Context(), s.Release) }

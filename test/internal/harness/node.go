@@ -21,11 +21,11 @@ import (
 	"holograph/ci/image"
 )
 
-// nodeTimeout bounds what is done to the node itself. The images of two small programs take it 3 s.
+// nodeTimeout bounds a change to the node itself. Loading the images of two small programs takes 3 s.
 const nodeTimeout = time.Minute
 
-// TakeFromNode removes the images from the node until the story ends, with all their names and what they consist of. The
-// images must be in the cache, from which the node gets them again.
+// TakeFromNode removes the images from the node, with all their names and layers. The end of the story loads them again from
+// the cache, so they must be there.
 func (s *Story) TakeFromNode(images ...image.Image) {
 	s.Helper()
 	ctx, cancel := s.Within(nodeTimeout)
@@ -34,11 +34,11 @@ func (s *Story) TakeFromNode(images ...image.Image) {
 	for _, img := range images {
 		archive, cached, err := img.Archive()
 		require.NoError(s, err)
-		require.True(s, cached, "%s must be in the cache, from which the node gets it again", img.Ref)
+		require.True(s, cached, "%s must be in the cache, from which the end of the story loads it again", img.Ref)
 		archives = append(archives, archive)
 	}
 	s.Cleanup(func() {
-		// s.Context() has ended before the cleanups.
+		// s.Context() is canceled before the cleanups run.
 		ctx, cancel := context.WithTimeout(context.Background(), nodeTimeout)
 		defer cancel()
 		for _, archive := range archives {
@@ -51,15 +51,15 @@ func (s *Story) TakeFromNode(images ...image.Image) {
 	}
 	left, err := s.cluster.Exec(ctx, s.cluster.Node(), "crictl", "images", "--output", "json")
 	require.NoError(s, err)
-	require.Contains(s, left, "prometheus", "the node must list what it has, or a missing image proves nothing")
+	require.Contains(s, left, "prometheus", "images of the node: the list must have those of the cluster, or a missing image proves nothing")
 	for _, img := range images {
 		name, _, _ := strings.Cut(img.Ref[strings.LastIndex(img.Ref, "/")+1:], ":")
-		require.NotContains(s, left, name, "the node must not have %s under any name", img.Ref)
+		require.NotContains(s, left, name, "images of the node: %s must not be there under any name", img.Ref)
 	}
 }
 
-// ServeToNode lets the node pull from a registry that listens on a loopback address of this machine, over plain HTTP, until
-// the story ends. In the node the registry has the same address.
+// ServeToNode lets the node pull over plain HTTP from a registry that listens on a loopback address of this machine, until the
+// story ends. The registry has the same address in the node.
 func (s *Story) ServeToNode(registry string) {
 	s.Helper()
 	ctx, cancel := s.Within(nodeTimeout)
@@ -67,9 +67,9 @@ func (s *Story) ServeToNode(registry string) {
 	route, err := s.cluster.Exec(ctx, s.cluster.Node(), "ip", "-4", "route", "show", "default")
 	require.NoError(s, err)
 	words := strings.Fields(route)
-	require.Greater(s, len(words), 2, "the node's default route is %q, want one by way of this machine", route)
+	require.Greater(s, len(words), 2, "the default route of the node is %q, want one through this machine", route)
 	listener, err := net.Listen("tcp", net.JoinHostPort(words[2], "0"))
-	require.NoError(s, err, "the gateway of the engine's network must be this machine")
+	require.NoError(s, err, "listen on the gateway of the engine's network, which must be this machine")
 	proxy := &http.Server{
 		Handler:           httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: registry}),
 		ReadHeaderTimeout: nodeTimeout,

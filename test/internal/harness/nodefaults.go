@@ -28,16 +28,15 @@ const (
 	Etcd              = "etcd"
 )
 
-// Starve lowers the memory limit of a pod's first container, in the node, below what the container is about to use: the
-// kernel ends the process as it ends one that has used up its memory. The container that takes its place has its own
-// limit again.
+// Starve lowers the memory limit of a pod's first container on its node until the kernel kills the process for want of
+// memory. The next container of the pod has the old limit.
 func Starve(pod corev1.Pod) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		number, err := s.process(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
-		// The limit follows the use until the process is gone, because version 1 of control groups refuses one below the use.
+		// Version 1 of control groups refuses a limit below the use, so the limit follows the use until the process is gone.
 		_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "sh", "-c", `
 			v1=$(sed -n 's/^[0-9]*:memory://p' /proc/$1/cgroup); v2=$(sed -n 's/^0:://p' /proc/$1/cgroup)
 			if [ -n "$v1" ]; then group=/sys/fs/cgroup/memory$v1 use=memory.usage_in_bytes limit=memory.limit_in_bytes
@@ -73,7 +72,7 @@ func KillControlPlane(part string) Fault {
 	}
 }
 
-// PauseControlPlane stops a part of the control plane for so long, and returns when it goes on.
+// PauseControlPlane stops the process of a part of the control plane for that time, and returns when it runs again.
 func PauseControlPlane(part string, length time.Duration) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		pod, err := s.controlPlane(ctx, part)
@@ -97,9 +96,9 @@ func PauseControlPlane(part string, length time.Duration) Fault {
 	}
 }
 
-// Answers is met when a part of the control plane runs, has been restarted that often in all, and the API server says so.
+// Answers is met when the API server reports a part of the control plane as Ready, and restarted that often in all.
 func (s *Story) Answers(part string, restarts int32) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("%s to be Ready, restarted %d times", part, restarts), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("%s to be Ready and restarted %d times", part, restarts), Unmet: func(ctx context.Context) error {
 		pod, err := s.controlPlane(ctx, part)
 		if err != nil {
 			return err
@@ -112,7 +111,7 @@ func (s *Story) Answers(part string, restarts int32) wait.Condition {
 	}}
 }
 
-// Restarts is how often a part of the control plane was restarted.
+// Restarts returns how often a part of the control plane was restarted.
 func (s *Story) Restarts(part string) int32 {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
@@ -122,10 +121,10 @@ func (s *Story) Restarts(part string) int32 {
 	return pod.Status.ContainerStatuses[0].RestartCount
 }
 
-// Nodes are the names of the cluster's nodes; the first is the control plane.
+// Nodes returns the names of the cluster's nodes. The first is the control plane.
 func (s *Story) Nodes() []string { return s.cluster.Nodes() }
 
-// Worker returns a node that runs renderers and not the load of [Story.Drive], so that the node can be taken away.
+// Worker returns a node that runs renderers and not the load of [Story.Drive], so the story can break it.
 func (s *Story) Worker() string {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
@@ -144,7 +143,7 @@ func (s *Story) Worker() string {
 			return node
 		}
 	}
-	require.FailNow(s, "no worker runs renderers and not the load", "renderers run on %v, the load on %v", of, with)
+	require.FailNow(s, "no worker runs renderers without the load", "renderers run on %v, the load on %v", of, with)
 	return ""
 }
 
@@ -154,8 +153,8 @@ func (s *Story) kubectl(ctx context.Context, args ...string) error {
 	return err
 }
 
-// Drain takes a node out of service as an administrator does before an upgrade, and waits until the release's pods have
-// left it. The fix puts it back into service.
+// Drain drains a node of the release's pods, as an administrator does before an upgrade, and waits until they are gone. The
+// fix uncordons the node.
 func Drain(node string) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		back := func(ctx context.Context) error { return s.kubectl(ctx, "uncordon", node) }
@@ -164,17 +163,17 @@ func Drain(node string) Fault {
 	}
 }
 
-// KillNode ends a node as a loss of power does. The fix starts it again, and waits until it is Ready.
+// KillNode kills a node without notice, as a loss of power does. The fix starts the node again, and waits until it is Ready.
 func KillNode(node string) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		if !slices.Contains(s.Nodes()[1:], node) {
-			return nil, errors.New("only a worker can be killed: the API server is in the other node")
+			return nil, errors.New("only a worker can be killed: the other node runs the API server")
 		}
 		return func(ctx context.Context) error { return s.cluster.Revive(ctx, node) }, s.cluster.Kill(ctx, node)
 	}
 }
 
-// PodReady is met when the pod is Ready or not, as wanted, and its first container has been restarted that often.
+// PodReady is met when the pod is Ready, or not Ready if ready is false, and its first container has been restarted that often.
 func (s *Story) PodReady(name string, ready bool, restarts int32) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("pod %s to be Ready: %t, restarted %d times", name, ready, restarts), Unmet: func(ctx context.Context) error {
 		pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
@@ -192,7 +191,7 @@ func (s *Story) PodReady(name string, ready bool, restarts int32) wait.Condition
 	}}
 }
 
-// Ended is why the pod's first container ended the last time, as Kubernetes names it.
+// Ended returns the reason that Kubernetes gives for the last end of the pod's first container.
 func (s *Story) Ended(name string) string {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
@@ -205,8 +204,8 @@ func (s *Story) Ended(name string) string {
 	return "it has not ended"
 }
 
-// KillUpgrade begins to bring the release to what the upgrade says, and kills helm as soon as it has written that an
-// upgrade is under way and the Deployment has changed.
+// KillUpgrade starts an upgrade and kills helm as soon as the Deployment has changed. The release then has the status of a
+// pending upgrade.
 func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
 	before, err := s.Release.Deployment(ctx)
 	if err != nil {
@@ -230,27 +229,27 @@ func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
 	changed := wait.For(ctx, time.Minute, wait.Condition{Name: "helm to have changed the Deployment", Unmet: func(ctx context.Context) error {
 		now, err := s.Release.Deployment(ctx)
 		if err == nil && now.Generation == before.Generation {
-			err = errors.New("it has not")
+			err = errors.New("its generation is the same")
 		}
 		return err
 	}})
 	killed := helm.Process.Kill()
-	// The error is that helm was killed.
+	// An error is expected: helm was killed.
 	ended := helm.Wait()
 	if changed != nil {
-		return fmt.Errorf("%w; helm said: %s", changed, said.String())
+		return fmt.Errorf("%w; helm printed: %s", changed, said.String())
 	}
 	if killed != nil || ended == nil {
-		return fmt.Errorf("helm ended before it was killed, and said: %s", said.String())
+		return fmt.Errorf("helm ended before it was killed, and printed: %s", said.String())
 	}
 	return nil
 }
 
-// Rollout replaces a component's pods by new ones, as `kubectl rollout restart` does, and waits until these are Ready.
+// Rollout replaces a component's pods, as `kubectl rollout restart` does, and waits until the new ones are Ready.
 func (s *Story) Rollout(c chart.Component) {
 	s.Helper()
 	ctx, cancel := s.Within(fixTimeout + time.Minute)
 	defer cancel()
 	require.NoError(s, s.kubectl(ctx, "--namespace="+s.Release.Namespace, "rollout", "restart", "deployment/"+s.name(c)))
-	require.NoError(s, wait.For(ctx, fixTimeout, s.running(c)))
+	require.NoError(s, wait.For(ctx, fixTimeout, s.RolledOut(c)))
 }

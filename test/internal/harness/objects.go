@@ -17,13 +17,13 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// LowestReplicas begins to watch spec.replicas of the renderer's Deployment. The returned function ends that, and returns
-// the lowest number that was seen.
+// LowestReplicas starts to watch spec.replicas of the renderer's Deployment. The returned function stops that, and returns
+// the lowest number.
 func (s *Story) LowestReplicas() func() int32 {
 	return s.lowest("replicas", func(deployment *appsv1.Deployment) int32 { return *deployment.Spec.Replicas })
 }
 
-// LowestReady is LowestReplicas for the pods that are Ready.
+// LowestReady is LowestReplicas for Ready pods.
 func (s *Story) LowestReady() func() int32 {
 	return s.lowest("Ready pods", func(deployment *appsv1.Deployment) int32 { return deployment.Status.ReadyReplicas })
 }
@@ -50,22 +50,22 @@ func (s *Story) lowest(what string, of func(*appsv1.Deployment) int32) func() in
 	return func() int32 {
 		stop()
 		lowest := <-result
-		require.Less(s, lowest, int32(math.MaxInt32), "the lowest %s are unknown: the Deployment was never read", what)
+		require.Less(s, lowest, int32(math.MaxInt32), "lowest %s: the Deployment was never read", what)
 		return lowest
 	}
 }
 
-// Objects lists the objects of any kind that carry the release's label, as Kind/name. Objects that controllers made for
-// the release, such as pods, are among them.
+// Objects lists the objects of every kind that have the release's label, as Kind/name. They include objects that controllers
+// created for the release, such as pods.
 func (s *Story) Objects() []string {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	client, err := dynamic.NewForConfig(s.Release.Config)
 	require.NoError(s, err)
-	// Discovery fails for groups whose server is being removed, which are the release's own.
+	// Discovery returns an error for a group whose server is being removed, such as the release's own metrics API.
 	lists, _ := s.Release.Discovery().ServerPreferredResources()
-	require.NotEmpty(s, lists, "kinds that the API server lists")
+	require.NotEmpty(s, lists, "kinds of objects that the API server has")
 	var found []string
 	for _, list := range lists {
 		version, err := schema.ParseGroupVersion(list.GroupVersion)
@@ -86,9 +86,9 @@ func (s *Story) Objects() []string {
 	return found
 }
 
-// NothingLeft is met when the cluster holds no object of the release.
+// NothingLeft is met when the cluster has no object of the release.
 func (s *Story) NothingLeft() wait.Condition {
-	return wait.Condition{Name: "nothing of the release to be left", Unmet: func(context.Context) error {
+	return wait.Condition{Name: "every object of the release to be gone", Unmet: func(context.Context) error {
 		if left := s.Objects(); len(left) > 0 {
 			return fmt.Errorf("%d objects are left: %s", len(left), strings.Join(left, ", "))
 		}

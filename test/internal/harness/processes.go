@@ -12,7 +12,7 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// process returns the number that the process of a pod's first container has in the pod's node.
+// process returns the process ID of a pod's first container on the pod's node.
 func (s *Story) process(ctx context.Context, pod corev1.Pod) (string, error) {
 	if len(pod.Status.ContainerStatuses) == 0 {
 		return "", fmt.Errorf("pod %s has no container", pod.Name)
@@ -24,7 +24,7 @@ func (s *Story) process(ctx context.Context, pod corev1.Pod) (string, error) {
 	}
 	number = strings.TrimSpace(number)
 	if n, err := strconv.Atoi(number); err != nil || n < 2 {
-		return "", fmt.Errorf("container %s in node %s has the process %q", id, pod.Spec.NodeName, number)
+		return "", fmt.Errorf("the process ID of container %s on node %s is %q, want a number above 1", id, pod.Spec.NodeName, number)
 	}
 	return number, nil
 }
@@ -39,8 +39,8 @@ func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error
 	return err
 }
 
-// KillProcess kills the first process of that many of a component's pods, at once and without notice. The kubelet starts
-// their containers again.
+// KillProcess kills the first process of that many of a component's pods without notice. The kubelet restarts their
+// containers.
 func KillProcess(c chart.Component, pods int) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		found := s.PodsOf(c)
@@ -56,7 +56,7 @@ func KillProcess(c chart.Component, pods int) Fault {
 	}
 }
 
-// Replace deletes a component's pods. Its Deployment makes others.
+// Replace deletes the pods of a component. Its Deployment creates others.
 func Replace(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		for _, pod := range s.PodsOf(c) {
@@ -68,13 +68,13 @@ func Replace(c chart.Component) Fault {
 	}
 }
 
-// Hang stops the process of a pod's first container: it accepts connections and answers none. Nothing but a restart of the
-// container ends that.
+// Hang stops the process of a pod's first container. It still accepts connections, and answers none of them until the
+// container is restarted.
 func Hang(pod corev1.Pod) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) { return nil, s.signal(ctx, pod, "STOP") }
 }
 
-// Freeze hangs each of a component's pods. The fix continues those whose containers were not restarted.
+// Freeze stops the processes of all pods of a component. The fix continues those whose containers were not restarted.
 func Freeze(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		frozen := map[string]string{}

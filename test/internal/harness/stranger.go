@@ -19,44 +19,44 @@ import (
 	"holograph/test/internal/wait"
 )
 
-//go:embed knock.js
-var knock string
+//go:embed requests.js
+var requests string
 
-// Door is what a stranger asks for.
-type Door struct {
+// Endpoint is what a pod of another namespace requests.
+type Endpoint struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"`
 }
 
-// Closed is the answer at a door to which no connection comes about.
-const Closed = 0
+// NoConnection is the status of an endpoint to which the pod could not connect.
+const NoConnection = 0
 
-// answer is a line of a stranger's log. k6 quotes what a script logs.
+// answer matches a line of the pod's log. k6 quotes what a script logs.
 var answer = regexp.MustCompile(`msg=("answer .*") source=`)
 
-// Knock has a pod with these labels, in a namespace of strangers, ask at each door, and returns the HTTP status of each
-// answer by the door's name, [Closed] where there was none within 3 s. The pod and its namespace are of the restricted
-// Pod Security Standard.
-func (s *Story) Knock(namespace string, labels map[string]string, doors map[string]Door) map[string]int {
+// RequestFrom runs a pod with these labels in the namespace, which requests each endpoint once. It returns the HTTP status
+// of each answer by the endpoint's name, or [NoConnection] where there was no answer within 3 s. The pod and its namespace
+// are of the restricted Pod Security Standard.
+func (s *Story) RequestFrom(namespace string, labels map[string]string, endpoints map[string]Endpoint) map[string]int {
 	s.Helper()
 	ctx, cancel := s.Within(time.Minute)
 	defer cancel()
 	s.Apply(guest.Namespace(namespace))
-	text, err := json.Marshal(doors)
+	text, err := json.Marshal(endpoints)
 	require.NoError(s, err)
-	const script = "knock.js"
+	const script = "requests.js"
 	config, err := s.Release.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "stranger-"}, Data: map[string]string{script: knock}}, metav1.CreateOptions{})
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "stranger-"}, Data: map[string]string{script: requests}}, metav1.CreateOptions{})
 	require.NoError(s, err)
-	spec, err := load.Runner(config.Name, script, []corev1.EnvVar{{Name: "DOORS", Value: string(text)}}, resource.MustParse("128Mi"))
+	spec, err := load.Runner(config.Name, script, []corev1.EnvVar{{Name: "ENDPOINTS", Value: string(text)}}, resource.MustParse("128Mi"))
 	require.NoError(s, err)
 	pods := s.Release.CoreV1().Pods(namespace)
 	pod, err := pods.Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: config.Name, Labels: labels}, Spec: spec}, metav1.CreateOptions{})
 	require.NoError(s, err)
-	require.NoError(s, wait.For(ctx, time.Minute, wait.Condition{Name: "the stranger to have asked", Unmet: func(ctx context.Context) error {
+	require.NoError(s, wait.For(ctx, time.Minute, wait.Condition{Name: "the stranger's pod to end", Unmet: func(ctx context.Context) error {
 		now, err := pods.Get(ctx, pod.Name, metav1.GetOptions{})
 		if err == nil && now.Status.Phase != corev1.PodSucceeded && now.Status.Phase != corev1.PodFailed {
-			err = fmt.Errorf("its pod is %s", now.Status.Phase)
+			err = fmt.Errorf("it is %s", now.Status.Phase)
 		}
 		return err
 	}}))
@@ -67,13 +67,13 @@ func (s *Story) Knock(namespace string, labels map[string]string, doors map[stri
 		line, err := strconv.Unquote(string(match[1]))
 		require.NoError(s, err)
 		var said struct {
-			Door, Error string
-			Status      int
+			Endpoint, Error string
+			Status          int
 		}
 		require.NoError(s, json.Unmarshal([]byte(line[len("answer "):]), &said))
-		s.Logf("    %s: %d %s", said.Door, said.Status, said.Error)
-		found[said.Door] = said.Status
+		s.Logf("    %s: %d %s", said.Endpoint, said.Status, said.Error)
+		found[said.Endpoint] = said.Status
 	}
-	require.Len(s, found, len(doors), "answers in the stranger's log:\n%s", log)
+	require.Len(s, found, len(endpoints), "answers in the stranger's log:\n%s", log)
 	return found
 }

@@ -8,8 +8,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// WaitFor waits for the conditions, one after the other, within one budget. If one stays unmet, the story ends with the
-// reason.
+// WaitFor waits for the conditions, one after the other, within one budget. If a condition is not met in time, the story ends
+// with the reason.
 func (s *Story) WaitFor(budget time.Duration, conditions ...wait.Condition) {
 	s.Helper()
 	ctx, cancel := s.Within(budget)

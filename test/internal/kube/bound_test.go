@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// asked is each way on which something is read, and who answers on it.
+// asked has each kind of request of this package, with the server that answers it.
 var asked = map[string]struct {
 	who string
 	ask func(ctx context.Context, c *Client, address string) error
@@ -61,7 +61,7 @@ func fetched(ctx context.Context, c *Client) error {
 	return err
 }
 
-// everyWay asks a server on every way.
+// everyWay sends each kind of request to a server.
 func everyWay(t *testing.T, answer http.HandlerFunc, check func(t *testing.T, who string, err error)) {
 	t.Helper()
 	for way, read := range asked {
@@ -79,8 +79,7 @@ func everyWay(t *testing.T, answer http.HandlerFunc, check func(t *testing.T, wh
 	}
 }
 
-// An answer beyond what is read of one is an error that says whose it was and what
-// it was too much of, on every way.
+// For each kind of request, an answer beyond a limit is an error that names the server and the limit.
 func TestAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	endless := func(w io.Writer) {
@@ -131,7 +130,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// Text that looks like a number with too many digits, and is a string, is read.
+// A string that looks like a number with too many digits is accepted.
 func TestNamesAreNoNumbers(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -142,7 +141,7 @@ func TestNamesAreNoNumbers(t *testing.T) {
 	}
 }
 
-// The body of a refusal is quoted up to a bound, and the rest is not read.
+// The error quotes the body of a refusal up to a limit, and the rest is not read.
 func TestRefusalsAreCut(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -154,14 +153,14 @@ func TestRefusalsAreCut(t *testing.T) {
 		}
 	}, func(t *testing.T, who string, err error) {
 		if strings.HasPrefix(who, "pod ") {
-			return // The reader of a metric looks at the status.
+			return // Here the caller checks the status.
 		}
 		require.Error(t, err)
 		assert.Less(t, len(err.Error()), 2*maxRefusal)
 	})
 }
 
-// A header is bounded where nothing else bounds what a server says.
+// The header of an answer has a limit too.
 func TestHeadersAreBounded(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -178,8 +177,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	assert.ErrorContains(t, err, "server response headers exceeded")
 }
 
-// If a server asks for a wait that is longer than the time left, the request fails at once with
-// that wait in the error.
+// If a server asks for a longer wait than there is time, the request fails at once, and the error has that wait.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
@@ -192,7 +190,7 @@ func TestWait(t *testing.T) {
 	} {
 		for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 			if header == "" && code != http.StatusTooManyRequests {
-				continue // That asks for nothing.
+				continue // Such an answer does not ask for a wait.
 			}
 			t.Run(fmt.Sprint(code, header), func(t *testing.T) {
 				t.Parallel()
@@ -210,7 +208,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A short wait that an API server asks for is kept.
+// A request waits if an API server asks for a short wait.
 func TestShortWait(t *testing.T) {
 	t.Parallel()
 	var times atomic.Int32
@@ -231,8 +229,7 @@ func TestShortWait(t *testing.T) {
 	assert.EqualValues(t, 2, times.Load())
 }
 
-// Credentials are for the server that they were given for: no redirect takes them
-// to another one, or to other objects of the API server.
+// No redirect sends credentials to another server, or to other objects of the API server.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	var visits atomic.Int32
@@ -259,7 +256,7 @@ func TestRedirects(t *testing.T) {
 			})
 		})
 	}
-	assert.Zero(t, visits.Load(), "the other server was asked")
+	assert.Zero(t, visits.Load(), "requests to the other server")
 
 	t.Run("Secrets", func(t *testing.T) {
 		var seen []string
@@ -276,7 +273,7 @@ func TestRedirects(t *testing.T) {
 	})
 }
 
-// An API server is asked for JSON alone, the only encoding that is bounded and taken.
+// Requests to an API server ask only for JSON, because only JSON answers are checked against the limits.
 func TestJSONIsAskedFor(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, r *http.Request) {
@@ -293,8 +290,8 @@ func TestJSONIsAskedFor(t *testing.T) {
 	})
 }
 
-// A call that times out cancels its request. client-go looks for the transport that can do so below each round tripper,
-// and logs "unable to cancel request" at one that hides it.
+// A call that times out cancels its request. client-go looks for the transport that can cancel it below each round tripper,
+// and logs "unable to cancel request" if a round tripper hides it.
 func TestRequestsCanBeCanceled(t *testing.T) {
 	client, err := New(&rest.Config{Host: "http://127.0.0.1:1"})
 	require.NoError(t, err)
@@ -309,7 +306,7 @@ func TestRequestsCanBeCanceled(t *testing.T) {
 	}
 }
 
-// An answer that is not JSON is not decoded by the media type that it claims.
+// An answer with another media type than JSON is not decoded.
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, media := range []string{"application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor", "application;;"} {
@@ -325,7 +322,7 @@ func TestOtherEncodings(t *testing.T) {
 	}
 }
 
-// A switch to another protocol, whose answer never ends, is refused.
+// A switch to another protocol is refused, because its answer never ends.
 func TestSwitchedProtocols(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -341,7 +338,7 @@ func TestSwitchedProtocols(t *testing.T) {
 	})
 }
 
-// A body that ends before its length is an error.
+// A body that is shorter than its length is an error.
 func TestCutBody(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -352,7 +349,7 @@ func TestCutBody(t *testing.T) {
 	})
 }
 
-// A server that cannot be reached has another error than one that answers with an error.
+// A server that cannot be reached gives an error of its own type.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
@@ -365,7 +362,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// An address that cannot be parsed is not quoted: a part of it may be a password.
+// The error does not quote an address that cannot be parsed, because a part of it may be a password.
 func TestAddressesAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	client, err := New(&rest.Config{Host: "https://api.example"})

@@ -20,16 +20,15 @@ import (
 	"holograph/test/internal/kube/forwarded"
 )
 
-// guarded is an API server of a cluster with a Prometheus that wants a login, and that
-// Prometheus.
+// guarded is the API server of a cluster with a Prometheus that requires a login, and that Prometheus.
 type guarded struct {
-	// password is what Prometheus wants, secret what the Secret holds.
+	// password is the one that Prometheus requires, and secret the one in the Secret.
 	password, secret atomic.Value
 	// reads counts how often the Secret was read, forwards how often a port was forwarded.
 	reads, forwards atomic.Int32
 	// ready says whether Prometheus' pod is Ready.
 	ready atomic.Bool
-	// refusal is what the node says of the port in place of connecting to it; forbidden refuses the forward.
+	// refusal is the node's error in place of a connection to the port. forbidden is the API server's error for the forward.
 	refusal, forbidden string
 }
 
@@ -101,27 +100,27 @@ func (g *guarded) prometheus(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
 }
 
-// TestPrometheusWantsALogin: from outside the cluster the login is read with the person's own rights and arrives, on
-// one connection for many questions; a new one is found.
-func TestPrometheusWantsALogin(t *testing.T) {
+// TestPrometheusRequiresALogin: from outside the cluster, the login is read with the user's own rights and sent to Prometheus,
+// on one connection for several queries. After a change the new login is read.
+func TestPrometheusRequiresALogin(t *testing.T) {
 	t.Parallel()
 	g, r := newGuarded(t)
 	for range 3 {
 		_, err := r.Query(t.Context(), "up")
 		require.NoError(t, err)
 	}
-	assert.EqualValues(t, 1, g.reads.Load(), "reads of the Secret for three questions")
-	assert.EqualValues(t, 1, g.forwards.Load(), "connections for three questions")
+	assert.EqualValues(t, 1, g.reads.Load(), "reads of the Secret for three queries")
+	assert.EqualValues(t, 1, g.forwards.Load(), "connections for three queries")
 
 	g.password.Store("new")
 	g.secret.Store("new")
 	_, err := r.Query(t.Context(), "up")
-	require.ErrorContains(t, err, "401", "the question that tells")
+	require.ErrorContains(t, err, "401", "error of the first query after a change of the login")
 	_, err = r.Query(t.Context(), "up")
-	assert.NoError(t, err, "the login that the Secret holds now")
+	assert.NoError(t, err, "second query after a change of the login, which must read the Secret again")
 }
 
-// TestForwardingFails: the error of a forwarded port is that of the server that knows the cause.
+// TestForwardingFails: the error of a forwarded port is that of the server at which it failed.
 func TestForwardingFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -130,7 +129,7 @@ func TestForwardingFails(t *testing.T) {
 	}{
 		"no pod is ready":  {func(g *guarded) { g.ready.Store(false) }, `no endpoints available for service "holograph-prometheus"`},
 		"a closed port":    {func(g *guarded) { g.refusal = "connection refused by port 19090" }, "connection refused by port 19090"},
-		"no right to":      {func(g *guarded) { g.forbidden = "pods is forbidden" }, "pods is forbidden"},
+		"no permission":    {func(g *guarded) { g.forbidden = "pods is forbidden" }, "pods is forbidden"},
 		"an empty Secret":  {func(g *guarded) { g.secret.Store("") }, "401"},
 		"a wrong password": {func(g *guarded) { g.secret.Store("wrong") }, "401"},
 	} {
@@ -141,14 +140,14 @@ func TestForwardingFails(t *testing.T) {
 			_, err := r.Query(t.Context(), "up")
 			assert.ErrorContains(t, err, test.want)
 			if g.forbidden != "" {
-				assert.True(t, apierrors.IsForbidden(err), "%v is no refusal of the API server's, want one: the doctor names the permission", err)
+				assert.True(t, apierrors.IsForbidden(err), "the error is %v, want the API server's Forbidden: the doctor then names the missing permission", err)
 			}
 		})
 	}
 }
 
-// TestForwardPrometheus: a person opens the address as it is printed, without a password; a page of another site,
-// whose name leads here, is told nothing.
+// TestForwardPrometheus: a user opens the printed address without a password. A page of another site whose name resolves to
+// this address gets no answer.
 func TestForwardPrometheus(t *testing.T) {
 	t.Parallel()
 	_, r := newGuarded(t)
@@ -175,7 +174,7 @@ func TestForwardPrometheus(t *testing.T) {
 	assert.Equal(t, http.StatusOK, code)
 	for _, stranger := range []string{"evil.example", "evil.example:" + port, "127.0.0.1.evil.example:" + port} {
 		code, page = get(stranger)
-		assert.Equal(t, http.StatusForbidden, code, "%s is answered", stranger)
+		assert.Equal(t, http.StatusForbidden, code, "status of the answer to the host %s", stranger)
 		assert.NotContains(t, page, "the page for")
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// From outside, Services and pods are reached through the API server; from inside,
-// and for what is no Service, as they are.
+// Outside the cluster, Services and pods are reached through the API server. Inside the cluster, and for other addresses, the
+// address is used as it is.
 func TestReach(t *testing.T) {
 	outside, err := New(&rest.Config{Host: "https://api.example:6443"})
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestReach(t *testing.T) {
 	assert.Equal(t, "http://[fd00::1]:8080", got)
 }
 
-// A Prometheus receives the headers, credentials and certificates that it requires.
+// Queries have the headers, credentials and certificates that a Prometheus requires.
 func TestPrometheusAt(t *testing.T) {
 	folder := t.TempDir()
 	token, login := filepath.Join(folder, "token"), filepath.Join(folder, "authorization")
@@ -78,17 +78,17 @@ func TestPrometheusAt(t *testing.T) {
 	assert.Equal(t, "Basic c2VjcmV0", seen.Get("Authorization"))
 	require.NoError(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token}}))
 	assert.Equal(t, "secret", seen.Get("X-Api-Key"))
-	assert.Equal(t, http.MethodPost, method, "the verb of queries by default: a query can be too long for a URL")
+	assert.Equal(t, http.MethodPost, method, "method of queries by default: a query can be too long for a URL")
 	require.NoError(t, ask(Access{Verb: http.MethodGet, TokenFile: token}))
-	assert.Equal(t, http.MethodGet, method, "the verb of queries to a proxy that forbids POST")
-	assert.Equal(t, "up", query, "the query in the URL")
+	assert.Equal(t, http.MethodGet, method, "method of queries to a proxy that forbids POST")
+	assert.Equal(t, "up", query, "query in the URL")
 	assert.Equal(t, "Bearer secret", seen.Get("Authorization"))
 	assert.ErrorIs(t, ask(Access{AuthorizationFile: login + ".missing"}), os.ErrNotExist)
 	assert.ErrorIs(t, ask(Access{HeaderFiles: map[string]string{"X-Api-Key": token + ".missing"}}), os.ErrNotExist)
 }
 
-// An answer of the API server itself, in place of the server behind its proxy, is an error with
-// the API server's message. An answer of the server behind it is returned as it is.
+// If the API server itself answers, in place of the server behind its proxy, the error has the API server's message. An answer
+// of the server behind the proxy is returned unchanged.
 func TestProxyErrors(t *testing.T) {
 	var answer string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,12 +16,12 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// startBudget is for the load's pod to be scheduled and started: 2 s when measured with the image in the node.
+// startBudget bounds the time until the load's pod runs: 2 s if the node has the image.
 const startBudget = time.Minute
 
 // Drive is a running load.
 type Drive struct {
-	// Profile is what is offered, from Begun on.
+	// Profile is the load, which started at Begun.
 	Profile Profile
 	Begun   time.Time
 
@@ -29,8 +29,7 @@ type Drive struct {
 	name    string
 }
 
-// Start starts a load of that profile on its renderer, in place of one of that name that may still run, and
-// returns when its pod runs.
+// Start starts a load of that profile, and returns when its pod runs. It first removes an earlier load of that name.
 func Start(ctx context.Context, r kube.Release, name string, profile Profile) (*Drive, error) {
 	job, err := Job(r.Namespace, name, cmp.Or(profile.URL, r.RendererURL()), profile)
 	if err != nil {
@@ -49,7 +48,7 @@ func Start(ctx context.Context, r kube.Release, name string, profile Profile) (*
 	return d, wait.For(ctx, startBudget, wait.Condition{Name: "the load's pod to run", Unmet: d.notRunning})
 }
 
-// Remove deletes the load of that name, where there is one, and waits until its pod is gone.
+// Remove deletes the load of that name, if there is one, and waits until its pod is gone.
 func Remove(ctx context.Context, r kube.Release, name string) error {
 	background := metav1.DeletePropagationBackground
 	err := r.BatchV1().Jobs(r.Namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &background})
@@ -109,13 +108,13 @@ func (d *Drive) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// Stop ends the load early. [Drive.Wait] then returns the counts until now, without the few frames that are under way.
+// Stop ends the load early. [Drive.Wait] then returns the counts until now, without the frames that have no answer yet.
 func (d *Drive) Stop(ctx context.Context) error {
 	pod, err := d.pod(ctx)
 	if err != nil {
 		return err
 	}
-	// A deadline that has passed is the only way to have the kubelet stop a pod and keep its log.
+	// Deleting the pod would delete its log too. A deadline in the past makes the kubelet stop the pod and keep the log.
 	_, err = d.release.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType,
 		[]byte(`{"spec": {"activeDeadlineSeconds": 1}}`), metav1.PatchOptions{})
 	return err

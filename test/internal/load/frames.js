@@ -1,24 +1,24 @@
-// The load: frames asked of the renderer at given times, whether or not the earlier ones were answered.
+// The load requests frames from the renderer at given times, whether or not earlier frames have an answer.
 //
-// A frame is due when the arrival-rate executor starts its iteration. That is sound because, in k6 v1.8.1
-// (lib/executor/ramping_arrival_rate.go):
-//   - cal() places arrival i (1, 2, ...) where the area below the line through the stages reaches i, and
-//     Run() waits for that moment alone, never for an answer.
-//   - TryRunIteration() then hands the arrival to an idle VU at once, or drops it; there is no queue. What
-//     is dropped is counted (dropped_iterations): a frame that was due and never started.
-// So nothing that the renderer does can delay a due time: there is no coordinated omission. What can is
-// k6 itself, short of CPU. How much is reported as start_delay_ms, from arrivals computed as cal() does.
+// A frame is due when the arrival-rate executor starts its iteration. In k6 v1.8.1
+// (lib/executor/ramping_arrival_rate.go), the renderer cannot delay that time:
+//   - cal() places arrival i (1, 2, ...) where the area below the line of the rate reaches i, and Run()
+//     waits only for that time, never for an answer.
+//   - TryRunIteration() then gives the arrival to an idle VU at once, or drops it; there is no queue. k6
+//     counts dropped arrivals (dropped_iterations): frames that were due and never started.
+// So there is no coordinated omission. Only k6 itself can delay a frame, when it is short of CPU.
+// start_delay_ms reports that delay, against arrivals that arrival() computes as cal() does.
 //
-// The computed arrivals do not serve as due times, for two reasons. exec.scenario.startTime is read before
-// the VUs are activated, the executor's zero after it (17 ms later with 250 VUs on two busy cores), and a
-// dropped arrival takes no number from iterationInTest. The first shifts all arrivals alike, so delays are
-// counted from the quickest start; the second makes the delays after a drop too long, never too short.
+// The computed arrivals are not exact enough to be the due times. exec.scenario.startTime is read before the
+// VUs are activated, and the executor's clock starts after that (17 ms later with 250 VUs on two busy
+// cores). This shifts all arrivals by the same time, so delays are counted from the shortest one. A dropped
+// arrival does not count in iterationInTest, which makes the delays after it too long, never too short.
 
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter, Gauge, Trend } from 'k6/metrics';
 
-// setting reads one environment variable; valid says whether what parse made of it is meant.
+// setting reads an environment variable with parse, and checks the result with valid.
 function setting(name, parse, valid, example) {
   let value;
   try {
@@ -35,18 +35,18 @@ function setting(name, parse, valid, example) {
 const positive = (n) => n > 0;
 
 const url = setting('FRAMES_URL', String, (u) => /^https?:/.test(u), "the renderer's address such as http://holograph-renderer:8080");
-// Where frames are asked for; empty is the reference renderer's path.
+// The path of frames; empty is the path of the reference renderer.
 const path = setting('FRAMES_PATH', String, (p) => p === '' || p[0] === '/', 'a path such as /view, or nothing');
 const budget = setting('FRAMES_BUDGET_MS', Number, positive, 'milliseconds such as 33');
 const timeout = setting('FRAMES_TIMEOUT_MS', Number, positive, 'milliseconds such as 2000');
-const vus = setting('FRAMES_VUS', Number, positive, 'the greatest number of frames under way at once such as 100');
+const vus = setting('FRAMES_VUS', Number, positive, 'the highest number of frames without an answer at one time, such as 100');
 
-// Counts are also kept by slice of the load, of so many milliseconds each; 0 keeps none.
+// The length in milliseconds of the slices that are also counted separately; 0 is no slices.
 const slice = setting('FRAMES_SLICE_MS', Number, (n) => n >= 0, 'milliseconds such as 5000, or 0');
-// The first frame out of budget is looked for from here on, in milliseconds from the start.
+// The time in milliseconds from the start after which the summary looks for the first frame out of budget.
 const mark = setting('FRAMES_MARK_MS', Number, (n) => n >= 0, 'milliseconds such as 60000, or 0');
 
-// The executor takes whole numbers as targets. Per thousand seconds, 2.5 frames per second are one.
+// The executor takes only whole numbers as targets, so they are per thousand seconds: 2500 for 2.5 frames a second.
 const unit = 1000;
 
 const stages = setting(
@@ -68,13 +68,13 @@ const sliced = (name, n) => `${name}{slice:${n}}`;
 
 export const options = {
   discardResponseBodies: true,
-  // k6 counts by tag what a threshold asks for, so one that always holds stands for each slice.
+  // k6 counts by tag only where a threshold needs it, so each slice has a threshold that is always met.
   thresholds: Object.fromEntries(
     Array.from({ length: slices }, (_, n) => [sliced('frames_sent', n), sliced('frames_in_budget', n)])
       .flat()
       .map((name) => [name, ['count>=0']]),
   ),
-  // Every frame has an address of its own; without this each would be a time series of its own too.
+  // Every frame has its own URL. With the tag of the URL, each would be a time series.
   systemTags: ['error_code'],
   summaryTrendStats: ['min', 'p(50)', 'p(95)', 'p(99)', 'max'],
   scenarios: {
@@ -84,8 +84,8 @@ export const options = {
       timeUnit: `${unit}s`,
       preAllocatedVUs: vus,
       maxVUs: vus,
-      // No frame arrives in the last two stages. Without them the executor's clock, which is ahead of that
-      // of the arrivals, cuts off the last frames and does not count them as dropped: 296 of 300 were sent.
+      // No frame arrives in the last two stages. The executor's clock is ahead of that of the arrivals: without
+      // these stages it ended before the last frames, and did not count them as dropped (296 of 300 were sent).
       stages: stages
         .concat({ target: 0, duration: '0s' }, { target: 0, duration: '1s' })
         .map((s) => ({ target: Math.round(s.target * unit), duration: s.duration })),
@@ -108,8 +108,8 @@ const startDelay = new Trend('frame_start_delay');
 const outAfterMark = new Trend('frame_out_of_budget_after_mark');
 const start = new Gauge('frames_start');
 
-// arrival is the time in seconds from the start at which the stages' area reaches n: cal()'s own formula,
-// written so that it holds for level stages too.
+// arrival returns the time in seconds from the start at which the area below the line of the rate reaches n. It is the
+// formula of cal(), in a form that also holds for a constant rate.
 function arrival(n) {
   let from = 0;
   let start = 0;
@@ -129,11 +129,11 @@ function arrival(n) {
   return start;
 }
 
-// The renderer judges a frame from its arrival, and nothing scales but on that. What a viewer sees is judged from the
-// due time, by the renderer too: it compares the frame's completion with what this script says in `scheduled`. A
-// frame is in budget if it is by both. Where the two clocks cannot both be right, the second is unknown, and the frame
-// has failed: no share in budget can be told with such a clock. Another renderer judges no frame in its answer, so the
-// time that the answer took here decides.
+// The reference renderer measures each frame twice: from its arrival, which is what the autoscaler follows, and from its due
+// time, which this script sends as `scheduled` and which is what a viewer sees. A frame is in budget if it is in both. If
+// the clocks of k6 and the renderer contradict each other, the renderer answers "unknown" for the second, and the frame
+// counts as failed, because no share in budget can be computed. Another renderer does not say whether a frame is in budget,
+// so the time until its answer decides.
 function outcome(response, took) {
   if (path !== '' && response.status === 200) return took <= budget ? 'in_budget' : 'late';
   const late = [response.headers['Holograph-Over-Budget'], response.headers['Holograph-Client-Over-Budget']];
@@ -154,8 +154,8 @@ export default function () {
   const response = http.get(url + (path || `/frame?scheduled=${due * 1000}`), { timeout: timeout, tags: { name: 'frame' } });
   const took = Date.now() - due;
 
-  // When k6 is stopped it cancels the frames under way, and goes on with this script for a moment. Such a frame has no
-  // outcome: nobody can tell what the renderer would have answered.
+  // When k6 is stopped, it cancels the requests without an answer, and continues this script for a moment. Such a frame has
+  // no outcome.
   if (response.error === 'context canceled') return;
 
   const result = outcome(response, took);

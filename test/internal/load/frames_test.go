@@ -17,8 +17,8 @@ import (
 	"holograph/ci/program"
 )
 
-// offer runs the script in k6 against a renderer that answers as handler does, stops k6 once stop is closed, and
-// returns what k6 counted.
+// offer runs the script in k6 against a renderer that answers with handler, stops k6 when stop is closed, and returns the
+// summary.
 func offer(t *testing.T, profile Profile, handler http.Handler, stop <-chan struct{}) Summary {
 	t.Helper()
 	renderer := httptest.NewServer(handler)
@@ -43,22 +43,22 @@ func offer(t *testing.T, profile Profile, handler http.Handler, stop <-chan stru
 	select {
 	case <-stop:
 		require.NoError(t, command.Process.Signal(syscall.SIGTERM))
-		<-ended // with a code of its own, as it was stopped
+		<-ended // with an error, because it was stopped
 	case err := <-ended:
-		require.NoError(t, err, "k6 said:\n%s", &log)
+		require.NoError(t, err, "k6 printed:\n%s", &log)
 	}
 	summary, err := ParseSummary(bytes.NewReader(log.Bytes()))
-	require.NoError(t, err, "k6 said:\n%s", &log)
+	require.NoError(t, err, "k6 printed:\n%s", &log)
 	return summary
 }
 
-// answer is what the renderer answers to a frame in budget.
+// answer writes the headers of the reference renderer's answer to a frame in budget.
 func answer(w http.ResponseWriter) {
 	w.Header().Set("Holograph-Over-Budget", "false")
 	w.Header().Set("Holograph-Client-Over-Budget", "false")
 }
 
-func TestFramesUnderWayWhenTheLoadIsStoppedHaveNoOutcome(t *testing.T) {
+func TestFramesWithoutAnAnswerWhenTheLoadIsStoppedHaveNoOutcome(t *testing.T) {
 	stop := make(chan struct{})
 	asked := make(chan struct{}, 1000)
 	go func() {
@@ -76,9 +76,9 @@ func TestFramesUnderWayWhenTheLoadIsStoppedHaveNoOutcome(t *testing.T) {
 		}
 		answer(w)
 	}), stop)
-	assert.GreaterOrEqual(t, summary.Sent, 60)
-	assert.Zero(t, summary.Failed)
-	assert.Empty(t, summary.Failures)
+	assert.GreaterOrEqual(t, summary.Sent, 60, "frames sent before k6 was stopped")
+	assert.Zero(t, summary.Failed, "failed frames: a frame without an answer at the end has no outcome")
+	assert.Empty(t, summary.Failures, "reasons of failed frames")
 }
 
 func TestAFailedFrameSaysWhy(t *testing.T) {
@@ -106,8 +106,8 @@ func TestAFailedFrameSaysWhy(t *testing.T) {
 	}
 }
 
-// TestAFrameOfAnotherRendererIsJudgedByTheClientsClock: a renderer that says nothing of a frame's budget in its answer has
-// frames in budget, late, refused and failed all the same.
+// TestAFrameOfAnotherRendererIsJudgedByTheClientsClock: frames of a renderer whose answers do not say whether a frame was in
+// budget still count as in budget, late, refused or failed.
 func TestAFrameOfAnotherRendererIsJudgedByTheClientsClock(t *testing.T) {
 	answers := map[string]struct {
 		answer http.HandlerFunc
@@ -122,7 +122,7 @@ func TestAFrameOfAnotherRendererIsJudgedByTheClientsClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			profile := Profile{Path: "/view", Stages: []Stage{{10, 0}, {10, time.Second}}, Budget: time.Second}
 			summary := offer(t, profile, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				assert.Equal(t, "/view", r.URL.String(), "address of a frame")
+				assert.Equal(t, "/view", r.URL.String(), "path of a frame")
 				test.answer(w, r)
 			}), nil)
 			assert.Equal(t, 10, test.want(summary), "frames %s of 10: %s", name, summary)

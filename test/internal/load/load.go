@@ -1,5 +1,5 @@
-// Package load offers frames to a release: it describes them, runs k6 as a Job that asks for them at their times,
-// reads the counts that k6 leaves in its log, and records what the release does meanwhile.
+// Package load sends frames to a release. It describes a load, runs it with k6 as a Job, reads the counts from k6's log, and
+// records what the release does meanwhile.
 package load
 
 import (
@@ -26,10 +26,10 @@ const scriptName = "frames.js"
 //go:embed frames.js
 var script string
 
-// Script returns the k6 script that offers the frames.
+// Script returns the k6 script that requests the frames.
 func Script() string { return script }
 
-// labels are those of every object of one load.
+// labels returns the labels of every object of a load.
 func labels(name string) map[string]string {
 	return map[string]string{
 		"app.kubernetes.io/name":      "k6",
@@ -39,7 +39,7 @@ func labels(name string) map[string]string {
 	}
 }
 
-// ConfigMap returns the object that carries the script to the Job of the same name.
+// ConfigMap returns the ConfigMap with the script for the Job of the same name.
 func ConfigMap(namespace, name string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
@@ -48,10 +48,10 @@ func ConfigMap(namespace, name string) *corev1.ConfigMap {
 	}
 }
 
-// Job returns the object that offers the frames of the profile, once, to the renderer at address (such as
-// http://holograph-renderer:8080). It reads its script from the ConfigMap of the same name. Its pod meets
-// the restricted Pod Security Standard, and its log ends with the line that [ParseSummary] finds. The
-// error says what is wrong with the address or the profile.
+// Job returns the Job that requests the frames of the profile once from the renderer at address, such as
+// http://holograph-renderer:8080. It reads its script from the ConfigMap of the same name. Its pod meets the restricted Pod
+// Security Standard, and its log ends with the line that [ParseSummary] reads. The error says what is wrong with the address
+// or the profile.
 func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 	if parsed, err := url.Parse(address); err != nil || parsed.Scheme != "http" || parsed.Host == "" {
 		return nil, fmt.Errorf("the renderer's address is %q; write one such as http://holograph-renderer:8080", address)
@@ -74,7 +74,7 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 		{Name: "FRAMES_SLICE_MS", Value: milliseconds(p.Slice)},
 		{Name: "FRAMES_MARK_MS", Value: milliseconds(p.Mark)},
 	}
-	// Measured: 90 MB with 125 VUs, 126 MB with 250. The limit is twice that, for k6 keeps every latency.
+	// k6 used 90 MB with 125 VUs and 126 MB with 250. The limit is twice that, because k6 keeps every latency.
 	memory := *resource.NewQuantity(int64(128+p.VUs()/2)<<20, resource.BinarySI)
 
 	pod, err := Runner(name, scriptName, environment, memory)
@@ -82,7 +82,7 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 		return nil, err
 	}
 
-	// Two minutes are for the pod to be scheduled and its image pulled.
+	// Two minutes are for scheduling the pod and pulling its image.
 	deadline := p.Duration() + p.Timeout() + 2*time.Minute
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
@@ -96,8 +96,8 @@ func Job(namespace, name, address string, p Profile) (*batchv1.Job, error) {
 	}, nil
 }
 
-// Runner returns a pod that runs a script with k6 once. The script is a key of the ConfigMap of that name in the pod's
-// namespace, and reads the environment. The pod meets the restricted Pod Security Standard, and uses no more than memory.
+// Runner returns a pod that runs a script with k6 once. The script is a key of that ConfigMap in the pod's namespace, and
+// reads the environment. The pod meets the restricted Pod Security Standard. memory is its request and its limit.
 func Runner(configMap, script string, environment []corev1.EnvVar, memory resource.Quantity) (corev1.PodSpec, error) {
 	k6, err := image.K6()
 	return corev1.PodSpec{
@@ -117,12 +117,12 @@ func Runner(configMap, script string, environment []corev1.EnvVar, memory resour
 			// Without an address k6 does not open its REST API.
 			Args: []string{"run", "--quiet", "--no-color", "--address", "", "/load/" + script},
 			Env: append(environment,
-				// k6 asks for its configuration below HOME and goes on without one.
+				// k6 looks for its configuration below HOME, and needs none.
 				corev1.EnvVar{Name: "HOME", Value: "/"},
 				corev1.EnvVar{Name: "K6_NO_USAGE_REPORT", Value: "true"},
 				corev1.EnvVar{Name: "K6_AUTO_EXTENSION_RESOLUTION", Value: "false"}),
 			Resources: corev1.ResourceRequirements{
-				// No CPU limit: throttled, k6 would start frames late and blame the renderer.
+				// There is no CPU limit: a throttled k6 would send frames late, and they would count against the renderer.
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: memory},
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
 			},

@@ -34,7 +34,7 @@ func TestJob(t *testing.T) {
 	mount := container.VolumeMounts[0]
 	assert.Equal(t, pod.Volumes[0].Name, mount.Name)
 	path := container.Args[len(container.Args)-1]
-	assert.Equal(t, Script(), config.Data[strings.TrimPrefix(path, mount.MountPath+"/")], "k6 runs what the ConfigMap holds")
+	assert.Equal(t, Script(), config.Data[strings.TrimPrefix(path, mount.MountPath+"/")], "content of the ConfigMap at the path that k6 runs")
 	assert.Equal(t, []string{"/usr/bin/k6"}, container.Command)
 	assert.EqualValues(t, (128+101/2)<<20, container.Resources.Limits.Memory().Value())
 
@@ -64,8 +64,7 @@ func TestJobRefusesWrongInput(t *testing.T) {
 	assert.ErrorContains(t, err, "the load offers no frame")
 }
 
-// The script and the Go code have only names in common, and without this test a name that is changed on one side would
-// fail on a cluster only.
+// The script and the Go code share names. Without this test, a name that is changed on one side would fail only on a cluster.
 func TestTheScriptAndTheJobAgree(t *testing.T) {
 	job, err := Job("frames", "spike", "http://holograph-renderer:8080", spike)
 	require.NoError(t, err)
@@ -80,7 +79,7 @@ func TestTheScriptAndTheJobAgree(t *testing.T) {
 	}
 	slices.Sort(read)
 	slices.Sort(set)
-	assert.Equal(t, read, set, "the environment that the script reads is what the Job sets")
+	assert.Equal(t, read, set, "variables that the Job sets, want those that the script reads")
 	assert.True(t, strings.Contains(Script(), "`"+summaryPrefix+" ${JSON.stringify(summary)}\\n`"), "the script's summary lacks the prefix %q", summaryPrefix)
 	for _, match := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(counts, -1) {
 		if match[1] != "max" {

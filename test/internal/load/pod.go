@@ -16,11 +16,11 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// costFrames is the number of frames over which the cost of one is measured. 40 frames of 3 ms are 0.12 s of CPU, against
-// which the rest of the process' work is small.
+// costFrames is the number of frames over which the cost of one is measured. 40 frames of 3 ms take 0.12 s of CPU, which is
+// much more than the other work of the process.
 const costFrames = 40
 
-// budgetVariable is how the chart tells the renderer its frame budget.
+// budgetVariable is the environment variable in which the chart passes the frame budget to the renderer.
 const budgetVariable = "HOLOGRAPH_FRAME_BUDGET"
 
 // rendererPort is the port of a renderer pod.
@@ -28,7 +28,7 @@ const rendererPort = 8080
 
 // Pod is the capacity of one renderer pod.
 type Pod struct {
-	// FrameCost is the CPU time of a frame in seconds, HTTP included.
+	// FrameCost is the CPU time of a frame in seconds, with that of its HTTP request.
 	FrameCost float64
 	// Cores is the pod's CPU limit.
 	Cores float64
@@ -36,7 +36,7 @@ type Pod struct {
 	Budget time.Duration
 }
 
-// FramesPerSecond is the rate of frames that uses up the pod's CPU limit.
+// FramesPerSecond returns the rate of frames at which the pod reaches its CPU limit.
 func (p Pod) FramesPerSecond() float64 { return p.Cores / p.FrameCost }
 
 // MeasurePod measures one of the release's renderer pods.
@@ -64,8 +64,8 @@ func MeasurePod(ctx context.Context, r kube.Release) (Pod, error) {
 	return pod, err
 }
 
-// frameCost measures how much a pod's CPU time grows over some frames, one after the other. A frame that the pod refuses is
-// asked for again: a pod that has just started may be short of CPU.
+// frameCost measures the CPU time of a frame from the growth of a pod's CPU time over costFrames frames, one after the other.
+// It requests a refused frame again: a pod that has just started may be short of CPU.
 func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	pods, err := r.Pods(ctx)
 	if err != nil {

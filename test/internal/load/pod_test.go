@@ -16,7 +16,7 @@ import (
 	"holograph/test/internal/kube"
 )
 
-// A frame costs 5 ms, and the pod refuses every other one with the given status.
+// TestFrameCost: a frame costs 5 ms, and the pod refuses every second one with the given status.
 func TestFrameCost(t *testing.T) {
 	for refusal, want := range map[int]string{
 		http.StatusServiceUnavailable: "",

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Stage leads the load in a straight line from the rate before it to FramesPerSecond. A stage of no
+// Stage changes the rate of the load in a straight line, from the rate before it to FramesPerSecond. A stage without a
 // duration is a step.
 type Stage struct {
 	FramesPerSecond float64       // at the end of the stage, to a thousandth
@@ -23,21 +23,21 @@ func (s Stage) MarshalJSON() ([]byte, error) {
 	}{s.FramesPerSecond, milliseconds(s.Duration) + "ms"})
 }
 
-// Profile is the course of a load from no frames per second through its stages.
+// Profile describes a load, which starts at 0 frames per second and follows its stages.
 type Profile struct {
 	Stages []Stage
-	// Budget is the time from a frame's scheduled time until its answer has reached the client. It is
-	// what late_at_client is counted by; whether a frame was in budget is for the renderer to say.
+	// Budget is the longest time from a frame's due time until its answer has reached the client, after which the frame
+	// counts as late_at_client. Whether a frame is in budget is decided by the renderer.
 	Budget time.Duration
-	// Slice is the length of the parts of the load by which frames are counted too, to a millisecond; 0
-	// counts them in all only.
+	// Slice is the length of the parts of the load for which frames are also counted separately, to a millisecond; 0 is
+	// no parts.
 	Slice time.Duration
-	// Path is where frames are asked for, on a renderer other than the reference renderer: whether such a frame was in
-	// budget is told by the client's clock, as nothing else tells it. Empty is the reference renderer's own path.
+	// Path is the path of frames on a renderer other than the reference renderer. Such a renderer does not say whether a
+	// frame is in budget, so the client's clock decides. Empty is the path of the reference renderer.
 	Path string
 	// URL is the renderer, such as "http://stream:9000". Empty is the release's own.
 	URL string
-	// Mark is the time from which the first frame out of budget is looked for.
+	// Mark is the time after the start from which the summary looks for the first frame that is not in budget.
 	Mark time.Duration
 }
 
@@ -56,7 +56,7 @@ func (s Spike) Stages() []Stage {
 	}
 }
 
-// Validate says in one sentence what is wrong with the profile, and nil if nothing is.
+// Validate returns an error that says what is wrong with the profile, or nil.
 func (p Profile) Validate() error {
 	for i, s := range p.Stages {
 		if !(s.FramesPerSecond >= 0) || math.IsInf(s.FramesPerSecond, 1) {
@@ -83,7 +83,7 @@ func (p Profile) Validate() error {
 	return nil
 }
 
-// Duration is that of all stages together.
+// Duration returns the duration of all stages together.
 func (p Profile) Duration() time.Duration {
 	var total time.Duration
 	for _, s := range p.Stages {
@@ -92,8 +92,8 @@ func (p Profile) Duration() time.Duration {
 	return total
 }
 
-// FramesPerSecondAt is the rate offered at the time t after the start. At a step it is the rate after the
-// step; before the start and from the end on it is 0.
+// FramesPerSecondAt returns the rate at the time t after the start. At a step it is the rate after the step. Before the start
+// and from the end on it is 0.
 func (p Profile) FramesPerSecondAt(t time.Duration) float64 {
 	from, start := 0.0, time.Duration(0)
 	if t < 0 {
@@ -108,25 +108,24 @@ func (p Profile) FramesPerSecondAt(t time.Duration) float64 {
 	return 0
 }
 
-// Frames is the number of frames offered in all: the area below the line through the stages. k6 starts as
-// many whole frames.
+// Frames returns the number of frames in all: the area below the line of the rate. k6 sends the whole frames of it.
 func (p Profile) Frames() float64 { return p.FramesBy(p.Duration()) }
 
-// FramesBy is the number of frames offered until the time t after the start.
+// FramesBy returns the number of frames until the time t after the start.
 func (p Profile) FramesBy(t time.Duration) float64 {
 	from, frames := 0.0, 0.0
 	for _, s := range p.Stages {
 		if s.Duration > 0 && t > 0 {
-			told := min(t, s.Duration)
-			to := from + (s.FramesPerSecond-from)*float64(told)/float64(s.Duration)
-			frames += (from + to) / 2 * told.Seconds()
+			elapsed := min(t, s.Duration)
+			to := from + (s.FramesPerSecond-from)*float64(elapsed)/float64(s.Duration)
+			frames += (from + to) / 2 * elapsed.Seconds()
 		}
 		from, t = s.FramesPerSecond, t-s.Duration
 	}
 	return frames
 }
 
-// Peak is the greatest rate offered, in frames per second.
+// Peak returns the highest rate, in frames per second.
 func (p Profile) Peak() float64 {
 	peak := 0.0
 	for _, s := range p.Stages {
@@ -135,14 +134,15 @@ func (p Profile) Peak() float64 {
 	return peak
 }
 
-// Timeout is the time after which a frame without an answer counts as failed: two budgets, and at least
-// two seconds, which a connection to a pod that has just gone may take.
+// Timeout returns the time after which a frame without an answer counts as failed. It is two budgets, and at least two
+// seconds, because a connection to a pod that was just removed may take that long.
 func (p Profile) Timeout() time.Duration {
 	return max(2*time.Second, 2*p.Budget)
 }
 
-// VUs is the greatest number of frames under way at once. By Little's law it is the peak rate times the
-// longest time that a frame may take; a quarter more keeps frames from being dropped while k6 is short of CPU.
+// VUs returns the number of virtual users that k6 needs: the highest number of frames without an answer at one time. By
+// Little's law that is the peak rate times the timeout. A quarter more keeps k6 from dropping frames while it is short of
+// CPU.
 func (p Profile) VUs() int {
 	return int(math.Ceil(1.25*p.Peak()*p.Timeout().Seconds())) + 1
 }

@@ -38,13 +38,13 @@ func TestProfile(t *testing.T) {
 			assert.Equal(t, test.duration, p.Duration())
 			assert.Equal(t, test.peak, p.Peak())
 
-			// The midpoint rule is exact for straight lines; steps fall between the slices.
+			// The midpoint rule is exact for straight lines, and every step is between two slices.
 			sum, slice := 0.0, 100*time.Millisecond
 			for at := slice / 2; at < test.duration; at += slice {
-				assert.InDelta(t, sum, p.FramesBy(at-slice/2), 1e-6, "the frames by %v", at-slice/2)
+				assert.InDelta(t, sum, p.FramesBy(at-slice/2), 1e-6, "frames until %v", at-slice/2)
 				sum += p.FramesPerSecondAt(at) * slice.Seconds()
 			}
-			assert.InDelta(t, test.frames, sum, 1e-6, "the frames are the integral of the rate")
+			assert.InDelta(t, test.frames, sum, 1e-6, "integral of the rate, want the number of frames")
 		})
 	}
 }
@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 func TestVUsHoldTheFramesOfOneTimeout(t *testing.T) {
 	p := Profile{Stages: []Stage{{40, 0}, {40, time.Minute}}, Budget: 33 * time.Millisecond}
 	assert.Equal(t, 2*time.Second, p.Timeout())
-	assert.Equal(t, 101, p.VUs(), "40 frames per second, 2 s each, a quarter more, and one")
+	assert.Equal(t, 101, p.VUs(), "virtual users: 40 frames a second times 2 s, a quarter more, and one")
 	p.Budget = 2 * time.Second
 	assert.Equal(t, 4*time.Second, p.Timeout())
 	assert.Equal(t, 201, p.VUs())

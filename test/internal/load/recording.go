@@ -12,13 +12,13 @@ import (
 const (
 	// interval is the time between two readings. With values-examples/local.yaml Prometheus scrapes every 5 s.
 	interval = 2 * time.Second
-	// rateWindow is the window of the rates: three scrapes with values-examples/local.yaml, so that every reading has two
-	// samples.
+	// rateWindow is the window of the rates. It is three scrapes with values-examples/local.yaml, so it always has the two
+	// samples that a rate needs.
 	rateWindow = "15s"
 )
 
-// Observe reads the rates of the frames that arrive and of those over budget, and the replicas, once. What cannot be read
-// is missing from the point; the error is the first reason.
+// Observe reads the rates of all frames and of frames over budget, and the replicas, once. The point lacks what cannot be
+// read, and the error is the first reason.
 func Observe(ctx context.Context, r kube.Release) (timeline.Point, error) {
 	point := timeline.Point{At: time.Now()}
 	var first error
@@ -51,11 +51,11 @@ func Observe(ctx context.Context, r kube.Release) (timeline.Point, error) {
 	return point, first
 }
 
-// Recording is a series of readings, one every two seconds until it is stopped.
+// Recording is a series of readings, one every two seconds until Stop.
 type Recording struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
-	// points belongs to the goroutine of Record until stopped is closed.
+	// points is used only by the goroutine of Record until stopped is closed.
 	points []timeline.Point
 }
 
@@ -71,7 +71,7 @@ func Record(ctx context.Context, r kube.Release) *Recording {
 	}
 	go func() {
 		defer close(recording.stopped)
-		// The last reading is taken when the recording is stopped, so that it contains what the story waited for.
+		// The last reading, after Stop, has what the story has just waited for.
 		defer read()
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
@@ -87,7 +87,7 @@ func Record(ctx context.Context, r kube.Release) *Recording {
 	return recording
 }
 
-// Stop ends the recording and returns the readings, each with the rate that the load offered at that time.
+// Stop ends the recording and returns the readings, each with the rate of the load at that time.
 func (r *Recording) Stop(title string, d *Drive) *timeline.Timeline {
 	r.stop()
 	<-r.stopped

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sliced is counts with what a profile with slices and a mark adds.
+// sliced is counts of a profile with slices and a mark.
 var sliced = `{"start_ms":1795434802648,"first_out_of_budget_after_mark_ms":4250.5,"slices":[[2,2],[8,2]],` + counts[1:]
 
 func TestParseSlices(t *testing.T) {
@@ -18,11 +18,11 @@ func TestParseSlices(t *testing.T) {
 	assert.Equal(t, time.UnixMilli(1795434802648), summary.Start)
 	assert.Equal(t, 4250*time.Millisecond, *summary.FirstOutOfBudget)
 	assert.Equal(t, []Slice{{Sent: 2, InBudget: 2}, {Sent: 8, InBudget: 2}}, summary.Slices)
-	assert.Equal(t, 10, summary.Sent, "the rest of the summary is read as well")
+	assert.Equal(t, 10, summary.Sent, "frames sent, which the rest of the summary has")
 
 	without, err := ParseSummary(strings.NewReader(summaryPrefix + " " + strings.Replace(sliced, "4250.5", "null", 1) + "\n"))
 	require.NoError(t, err)
-	assert.Nil(t, without.FirstOutOfBudget, "every frame after the mark was in budget")
+	assert.Nil(t, without.FirstOutOfBudget, "first frame out of budget, where every frame after the mark was in budget")
 }
 
 func TestParseSlicesRefuses(t *testing.T) {

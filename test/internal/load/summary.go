@@ -14,43 +14,42 @@ import (
 )
 
 const (
-	// summaryPrefix begins the line of the log that holds the summary, as JSON.
+	// summaryPrefix begins the line of k6's log that has the summary as JSON.
 	summaryPrefix = "holograph-load-summary:"
-	// maxFailures is how many reasons of failed frames a summary keeps: the first ones tell what began.
+	// maxFailures is the number of failed frames whose reason a summary keeps. The first ones show how a failure began.
 	maxFailures = 5
 )
 
-// failure finds the reason of a failed frame in a line of k6's log, where k6 has quoted it.
+// failure matches the reason of a failed frame in k6's log, as a quoted string.
 var failure = regexp.MustCompile(`msg=("holograph-load-failure: .*") source=console`)
 
-// Summary is what k6 counted. Every frame sent is in budget, late, refused or failed, but for those under
-// way when k6 was stopped.
+// Summary has the counts of k6. Every frame that was sent is in budget, late, refused or failed, except those without an
+// answer when k6 was stopped.
 type Summary struct {
-	Sent         int // asked of the renderer
-	InBudget     int // rendered, and within the budget both from arrival and from the due time
-	Late         int // rendered, and over budget from arrival, which the renderer counts, or from the due time
+	Sent         int // requested from the renderer
+	InBudget     int // rendered, and within the budget both from the arrival and from the due time
+	Late         int // rendered, and over budget from the arrival, which the renderer counts, or from the due time
 	Refused      int // answered with 503
 	Failed       int // anything else: no connection, no answer in time, another status, a clock that cannot be right
-	NeverStarted int // due, but k6 had too many frames under way
-	// Failures are the reasons of the first failed frames, each with its time from Start and how long it took.
+	NeverStarted int // due, but k6 was waiting for the answers of too many frames
+	// Failures are the reasons of the first failed frames, each with the time since Start and the duration of the request.
 	Failures []string
 
-	LateAtClient int // rendered, but over budget when the answer had reached k6
-	// Latency is the time from a rendered frame's scheduled time until the answer has reached k6; nil if
-	// none was rendered.
+	LateAtClient int // rendered, but over budget when the answer reached k6
+	// Latency is the time from the due time of a rendered frame until the answer reached k6; nil without rendered frames.
 	Latency *Spread
-	// Refusal is the time from a refused frame's scheduled time until the refusal has reached k6; nil if none was refused.
+	// Refusal is the time from the due time of a refused frame until the refusal reached k6; nil without refused frames.
 	Refusal *Spread
 	// Start is when the profile began, by k6's clock; zero if no frame was sent.
 	Start time.Time
-	// FirstOutOfBudget is when the first frame was due that was not in budget, from the profile's mark on,
-	// since Start; nil if there was none.
+	// FirstOutOfBudget is the due time, since Start, of the first frame after the profile's mark that was not in budget; nil
+	// without such a frame.
 	FirstOutOfBudget *time.Duration
-	// Slices are the counts by the profile's slices, from Start on.
+	// Slices are the counts of the profile's slices, from Start on.
 	Slices []Slice
 
-	// StartDelay is how late k6 itself sent the frames; nil if it sent none. Where it is not small against
-	// the budget, k6 was short of CPU and the load was not that of the profile.
+	// StartDelay is how late k6 itself sent the frames; nil if it sent none. If it is not much shorter than the budget, k6 was
+	// short of CPU, and the load was not that of the profile.
 	StartDelay *Spread
 }
 
@@ -59,14 +58,14 @@ type Slice struct {
 	Sent, InBudget int
 }
 
-// Spread holds percentiles of a time, to a millisecond.
+// Spread has percentiles of a time, to a millisecond.
 type Spread struct{ P50, P95, P99, Max time.Duration }
 
-// Offered is the number of frames that were due.
+// Offered returns the number of frames that were due.
 func (s Summary) Offered() int { return s.Sent + s.NeverStarted }
 
-// InBudgetShare is the share of the frames offered that were in budget, from 0 to 1, and NaN if none was
-// offered. Frames that were refused, failed or never started are missing frames, so they count against it.
+// InBudgetShare returns the share of all due frames that were in budget, from 0 to 1, or NaN if none was due. Frames that were
+// refused, failed or never started lower it, because the viewer misses them.
 func (s Summary) InBudgetShare() float64 {
 	if s.Offered() == 0 {
 		return math.NaN()
@@ -74,7 +73,7 @@ func (s Summary) InBudgetShare() float64 {
 	return float64(s.InBudget) / float64(s.Offered())
 }
 
-// String is the summary in one line for a person.
+// String returns the summary in one line.
 func (s Summary) String() string {
 	text := fmt.Sprintf("%d frames offered: %d in budget, %d late, %d refused, %d failed, %d never started",
 		s.Offered(), s.InBudget, s.Late, s.Refused, s.Failed, s.NeverStarted)
@@ -104,8 +103,8 @@ type line struct {
 
 type spread struct{ P50, P95, P99, Max float64 }
 
-// ParseSummary finds the summary in the log of the Job's pod. Without one, the error quotes the log's last
-// line, where k6 says why it stopped.
+// ParseSummary reads the summary from the log of the Job's pod. If the log has none, the error quotes its last line, in which
+// k6 says why it stopped.
 func ParseSummary(log io.Reader) (Summary, error) {
 	var summary *Summary
 	var failures []string
@@ -165,7 +164,7 @@ func parseLine(encoded string) (Summary, error) {
 		if c.n == nil {
 			return Summary{}, fmt.Errorf("lacks the count %s", c.name)
 		}
-		// No run has this many; bounded, the sums below cannot overflow.
+		// No run has this many, and below it the sums cannot overflow.
 		if *c.n < 0 || *c.n > math.MaxInt32 {
 			return Summary{}, fmt.Errorf("has %d as the count %s", *c.n, c.name)
 		}

@@ -16,7 +16,8 @@ const counts = `{"sent":10,"in_budget":4,"late":3,"refused":2,"failed":1,"never_
 	`"latency_ms":{"p50":7,"p95":88.4,"p99":102,"max":114},"start_delay_ms":{"p50":1,"p95":2,"p99":3,"max":4}}`
 
 func TestParseSummaryOfARun(t *testing.T) {
-	// testdata/dropped.log is k6's own: ten VUs, twenty frames per second, and a server that gave no answer for two seconds.
+	// testdata/dropped.log is the log of a real run: ten VUs, twenty frames per second, and a server that did not answer for
+	// two seconds.
 	log, err := os.Open("testdata/dropped.log")
 	require.NoError(t, err)
 	defer log.Close()
@@ -29,7 +30,7 @@ func TestParseSummaryOfARun(t *testing.T) {
 		StartDelay: &Spread{1100 * time.Millisecond, 1103 * time.Millisecond, 1105 * time.Millisecond, 1105 * time.Millisecond},
 	}, summary)
 	assert.Equal(t, 160, summary.Offered())
-	assert.InDelta(t, 118.0/160, summary.InBudgetShare(), 1e-12, "frames that never started count against the share")
+	assert.InDelta(t, 118.0/160, summary.InBudgetShare(), 1e-12, "share of frames in budget: frames that never started lower it")
 	assert.Equal(t, "160 frames offered: 118 in budget, 0 late, 0 refused, 20 failed, 22 never started", summary.String())
 }
 

@@ -1,20 +1,20 @@
 package promise
 
-// limits are what the chart cannot promise, and what an operator does about it.
+// limits are what the chart cannot promise, and what an operator can do about it.
 var limits = []struct{ When, Happens, Do string }{
 	{
 		"Prometheus is down",
-		"No alert of this chart fires, because Prometheus evaluates them. The replicas hold, also where the load grows.",
-		"Have a service outside the cluster expect HolographWatchdog, which always fires, and tell you when it stops. Where the load can grow faster than you react, set `autoscaling.minReplicas` to what it needs.",
+		"No alert of this chart fires, because Prometheus evaluates them. The number of replicas does not change, even if the load grows.",
+		"Use a service outside the cluster that alerts you when HolographWatchdog, which always fires, stops arriving. If the load can grow faster than you react, set `autoscaling.minReplicas` to what it needs.",
 	},
 	{
 		"Every part that serves a metric is down",
-		"The replicas hold at the last number. More load than they can bear is late or refused.",
-		"As above. HolographAutoscalerInactive and HolographAdapterUnavailable fire while Prometheus works.",
+		"The number of replicas does not change. Frames beyond their capacity are late or refused.",
+		"The same. HolographAutoscalerInactive and HolographAdapterUnavailable fire while Prometheus works.",
 	},
 	{
-		"One pod counts late frames that there are not, at a plausible rate",
-		"Its late frames bring pods up to `autoscaling.maxReplicas`, at the pace of `autoscaling.behavior.scaleUp`. A rate above `signals.frames.maxRate` counts for nothing, and demand counts for at most ten full pods.",
-		"Set `autoscaling.maxReplicas` to what you can pay for, and `signals.frames.maxRate` to what a pod of yours can be asked for.",
+		"One pod exports false late frames at a plausible rate",
+		"The autoscaler adds pods up to `autoscaling.maxReplicas`, at the pace of `autoscaling.behavior.scaleUp`. A rate above `signals.frames.maxRate` is ignored, and demand counts for at most ten full pods.",
+		"Set `autoscaling.maxReplicas` to what you can pay for, and `signals.frames.maxRate` to the highest rate at which frames are requested from one of your pods.",
 	},
 }

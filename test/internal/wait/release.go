@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"holograph/test/doctor/check"
 	"holograph/test/doctor/description"
 	"holograph/test/internal/kube"
 )
 
-// Chain returns a condition for each link from the renderer's pods to the autoscaler. The release's description says
-// which links it has and which metrics must arrive.
+// Chain returns a condition for each link from the renderer's pods to the autoscaler. The description of the release says
+// which links it has and which metrics it needs.
 func Chain(r kube.Release) []Condition { return From(r, check.RendererPods) }
 
-// From returns the conditions of Chain from that link on, for a release whose earlier links cannot be seen from outside
+// From returns the conditions of Chain from that link on, for a release whose earlier links cannot be checked from outside
 // the cluster.
 func From(r kube.Release, first check.Link) []Condition {
 	var chain []Condition
@@ -28,11 +30,10 @@ func From(r kube.Release, first check.Link) []Condition {
 	return chain
 }
 
-// PodsReady is met when every renderer pod is Ready and there are as many as the
-// Deployment wants.
+// PodsReady is met when there are as many renderer pods as the Deployment wants, and each is Ready.
 func PodsReady(r kube.Release) Condition { return condition(r, check.RendererPods) }
 
-// condition is met when the link holds, or is not on the release's path.
+// condition is met when the link holds, or when the release does not have it.
 func condition(r kube.Release, link check.Link) Condition {
 	return Condition{Name: link.Holds, Unmet: func(ctx context.Context) error {
 		p, err := description.Read(ctx, r.Client, r.Namespace, r.Name)
@@ -44,14 +45,24 @@ func condition(r kube.Release, link check.Link) Condition {
 	}}
 }
 
-// Replicas is met when exactly that many replicas are desired by the HPA, and Ready in the Deployment.
+// Ready reports whether a pod is Ready.
+func Ready(pod corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// Replicas is met when the autoscaler wants exactly that many replicas, and as many are Ready.
 func Replicas(r kube.Release, want int32) Condition {
 	return Condition{Name: fmt.Sprintf("%d desired and Ready replicas", want), Unmet: func(ctx context.Context) error {
 		return replicas(ctx, r, func(n int32) bool { return n == want })
 	}}
 }
 
-// ReplicasAtLeast is met when that many replicas or more are desired by the HPA, and Ready in the Deployment.
+// ReplicasAtLeast is met when the autoscaler wants that many replicas or more, and as many are Ready.
 func ReplicasAtLeast(r kube.Release, want int32) Condition {
 	return Condition{Name: fmt.Sprintf("at least %d desired and Ready replicas", want), Unmet: func(ctx context.Context) error {
 		return replicas(ctx, r, func(n int32) bool { return n >= want })
@@ -69,7 +80,7 @@ func replicas(ctx context.Context, r kube.Release, enough func(int32) bool) erro
 	}
 	desired, ready := hpa.Status.DesiredReplicas, deployment.Status.ReadyReplicas
 	if !enough(desired) || !enough(ready) {
-		return fmt.Errorf("%d desired, %d Ready", desired, ready)
+		return fmt.Errorf("%d are desired and %d are Ready", desired, ready)
 	}
 	return nil
 }

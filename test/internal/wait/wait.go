@@ -1,5 +1,5 @@
-// Package wait waits for named conditions until a deadline, and then says why a condition was not met. The conditions of
-// a release are the doctor's links on the path from a late frame to a new pod, and numbers of replicas.
+// Package wait waits for named conditions until a deadline, and then returns why a condition was not met. It has the
+// conditions of a release: the links between a late frame and a new pod, as the doctor checks them, and numbers of replicas.
 package wait
 
 import (
@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// interval is the time between two looks at a condition. A look is a request or two to a cluster on this machine.
+// interval is the time between two checks of a condition. A check is a request or two to a cluster on this machine.
 const interval = 500 * time.Millisecond
 
-// Condition is a state that is reached without the caller's help. Looking at it changes nothing.
+// Condition is a state to wait for. Checking it changes nothing.
 type Condition struct {
 	// Name completes "waited for".
 	Name string
-	// Unmet returns nil if the condition is met, else the reason why not. A read that failed is such a reason.
+	// Unmet returns nil if the condition is met, and otherwise the reason why it is not. A failed read is a reason too.
 	Unmet func(ctx context.Context) error
 }
 
-// For waits until each condition has been met, one after the other, within one budget. The error names the condition that
-// was not met, with the last reason.
+// For waits for the conditions, one after the other, within one budget. The error names the condition that was not met, with
+// the last reason.
 func For(ctx context.Context, budget time.Duration, conditions ...Condition) error {
 	deadline := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -35,8 +35,8 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 			if now == nil {
 				break
 			}
-			// A look that ends at the deadline was cut short and gives no reason of its own. A client may give up a moment
-			// before the context ends.
+			// A check that ends at the deadline was interrupted, so its error is not the reason. A client may give up a
+			// moment before the context ends.
 			over := ctx.Err() != nil || !time.Now().Before(deadline)
 			if reason == nil || !over {
 				reason = now

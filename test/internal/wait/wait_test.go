@@ -13,12 +13,12 @@ import (
 
 func TestForReportsTheLastReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		checks := 0
 		err := For(t.Context(), 3*time.Second,
 			Condition{"the first pod", func(context.Context) error { return nil }},
 			Condition{"the second pod", func(context.Context) error {
-				looks++
-				if looks < 3 {
+				checks++
+				if checks < 3 {
 					return errors.New("not scheduled")
 				}
 				return errors.New("image missing")
@@ -27,12 +27,12 @@ func TestForReportsTheLastReason(t *testing.T) {
 	})
 }
 
-func TestForKeepsTheReasonWhenTheDeadlineCutsALookShort(t *testing.T) {
+func TestForKeepsTheReasonWhenTheDeadlineInterruptsACheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		checks := 0
 		err := For(t.Context(), 2*time.Second, Condition{"an answer", func(ctx context.Context) error {
-			looks++
-			if looks == 1 {
+			checks++
+			if checks == 1 {
 				return errors.New("no such series")
 			}
 			<-ctx.Done()
@@ -42,12 +42,12 @@ func TestForKeepsTheReasonWhenTheDeadlineCutsALookShort(t *testing.T) {
 	})
 }
 
-func TestForKeepsTheReasonWhenALookEndsWithTheDeadline(t *testing.T) {
+func TestForKeepsTheReasonWhenACheckEndsAfterTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		checks := 0
 		err := For(t.Context(), 2*time.Second, Condition{"an answer", func(context.Context) error {
-			looks++
-			if looks == 1 {
+			checks++
+			if checks == 1 {
 				return errors.New("no such series")
 			}
 			time.Sleep(1500 * time.Millisecond)

@@ -96,7 +96,14 @@ func TestServeEndsTheFramesUnderWay(t *testing.T) {
 	go func() {
 		served <- serve(ctx, map[string]http.Handler{address: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			stop()
-			time.Sleep(50 * time.Millisecond)
+			// The server closes its listener first, and then waits for the requests that it is answering.
+			assert.Eventually(t, func() bool {
+				connection, err := net.Dial("tcp", address)
+				if err == nil {
+					connection.Close()
+				}
+				return err != nil
+			}, 5*time.Second, time.Millisecond, "the server takes connections while it shuts down, want none")
 		})})
 	}()
 	require.Eventually(t, func() bool {
