@@ -53,7 +53,7 @@ stories: images ## The stories on clusters, one cluster at a time
 .PHONY: faults
 faults: SETS := promises nodes
 faults: images ## What docs/faults.md promises, broken one fault at a time under load, and the page rewritten: an hour, estimated
-	go test -count=1 -p 1 -timeout 90m -v -run TestPromises ./test/promises/...
+	go test -count=1 -p 1 -timeout 90m -v -run '^Test(Promises|EachRight)' ./test/promises/...
 
 .PHONY: siege
 siege: ## The attacks on the renderer, in its own cgroup, as root: six minutes

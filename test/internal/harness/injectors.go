@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -173,6 +175,73 @@ func Unbind(c chart.Component) Fault {
 		return remove(ctx, s.Release.RbacV1().RoleBindings(s.Release.Namespace), s.name(c))
 	}
 }
+
+// Revoke takes one verb on a resource, such as deployments.apps, from a component's Role, or from its ClusterRole where the
+// Role does not grant it. What the component's pods have read before stays with them: [Story.Restart] has them begin anew.
+func Revoke(c chart.Component, verb, resource string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		roles, clusterRoles := s.Release.RbacV1().Roles(s.Release.Namespace), s.Release.RbacV1().ClusterRoles()
+		role, err := roles.Get(ctx, s.name(c), metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		if _, granted := without(role.Rules, verb, resource); granted {
+			return edit(ctx, roles, role.Name, func(now *rbacv1.Role) error {
+				now.Rules, _ = without(now.Rules, verb, resource)
+				return nil
+			}, func(now, before *rbacv1.Role) { now.Rules = before.Rules })
+		}
+		return edit(ctx, clusterRoles, s.clusterName(c), func(now *rbacv1.ClusterRole) error {
+			rules, granted := without(now.Rules, verb, resource)
+			if !granted {
+				return fmt.Errorf("neither Role %s nor ClusterRole %s grants %s on %s", role.Name, now.Name, verb, resource)
+			}
+			now.Rules = rules
+			return nil
+		}, func(now, before *rbacv1.ClusterRole) { now.Rules = before.Rules })
+	}
+}
+
+// without returns the rules without a verb on a resource, and whether they had it.
+func without(rules []rbacv1.PolicyRule, verb, resource string) (left []rbacv1.PolicyRule, granted bool) {
+	name, group, _ := strings.Cut(resource, ".")
+	is := func(wanted string) func(string) bool { return func(other string) bool { return other == wanted } }
+	for _, rule := range rules {
+		if !slices.Contains(rule.APIGroups, group) || !slices.Contains(rule.Resources, name) || !slices.Contains(rule.Verbs, verb) {
+			left = append(left, rule)
+			continue
+		}
+		granted = true
+		others, otherVerbs := rule, rule
+		others.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), is(name))
+		otherVerbs.Resources = []string{name}
+		otherVerbs.Verbs = slices.DeleteFunc(slices.Clone(rule.Verbs), is(verb))
+		for _, rest := range []rbacv1.PolicyRule{others, otherVerbs} {
+			if len(rest.Resources) > 0 && len(rest.Verbs) > 0 {
+				left = append(left, rest)
+			}
+		}
+	}
+	return left, granted
+}
+
+// DeleteClusterBinding takes a role in the whole cluster away from a component's ServiceAccount. The binding has the names
+// of the release, the component and the role.
+func DeleteClusterBinding(c chart.Component, role string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.RbacV1().ClusterRoleBindings(), s.clusterName(c)+role)
+	}
+}
+
+// DeleteSystemBinding takes a role in kube-system away from a component's ServiceAccount.
+func DeleteSystemBinding(c chart.Component, role string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.RbacV1().RoleBindings("kube-system"), s.clusterName(c)+role)
+	}
+}
+
+// clusterName is the beginning of the name of a component's objects outside the release's namespace.
+func (s *Story) clusterName(c chart.Component) string { return s.Release.Namespace + ":" + s.name(c) }
 
 // MisdirectAPI has the API server look for the custom metrics API at a Service that does not exist.
 func MisdirectAPI() Fault {
