@@ -119,8 +119,13 @@ func (s *Story) Restart(ctx context.Context, c chart.Component) error {
 
 // running is met when the component's Deployment has been rolled out and each of its pods is Ready.
 func (s *Story) running(c chart.Component) wait.Condition {
-	return wait.Condition{Name: "the pods of " + s.name(c) + " to be Ready", Unmet: func(ctx context.Context) error {
-		deployment, err := s.Release.AppsV1().Deployments(s.Release.Namespace).Get(ctx, s.name(c), metav1.GetOptions{})
+	return s.rolledOut(s.Release.Namespace, s.name(c))
+}
+
+// rolledOut is running for a Deployment that need not be the release's.
+func (s *Story) rolledOut(namespace, name string) wait.Condition {
+	return wait.Condition{Name: "the pods of " + name + " to be Ready", Unmet: func(ctx context.Context) error {
+		deployment, err := s.Release.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -129,7 +134,7 @@ func (s *Story) running(c chart.Component) wait.Condition {
 			return fmt.Errorf("%d of %d pods are of the present template, and there are %d in all", status.UpdatedReplicas, want, status.Replicas)
 		}
 		// The status may be older than the deletion of a pod.
-		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.selector(c))
+		pods, err := s.Release.LivePods(ctx, namespace, metav1.FormatLabelSelector(deployment.Spec.Selector))
 		if err != nil {
 			return err
 		}

@@ -28,11 +28,18 @@ import (
 // else, such as the autoscaler, has decided on one meanwhile.
 func Scale(c chart.Component, replicas int32) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
+		return ScaleDeployment(s.Release.Namespace, s.name(c), replicas)(ctx, s)
+	}
+}
+
+// ScaleDeployment is Scale for a Deployment that need not be the release's.
+func ScaleDeployment(namespace, name string, replicas int32) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		deployments := s.Release.AppsV1().Deployments(namespace)
 		scale := func(ctx context.Context, to func(now int32) int32) (before int32, err error) {
 			return before, retry.RetryOnConflict(retry.DefaultRetry, func() error {
 				var current *autoscalingv1.Scale
-				if current, err = deployments.GetScale(ctx, s.name(c), metav1.GetOptions{}); err != nil {
+				if current, err = deployments.GetScale(ctx, name, metav1.GetOptions{}); err != nil {
 					return err
 				}
 				before, current.Spec.Replicas = current.Spec.Replicas, to(current.Spec.Replicas)
@@ -51,7 +58,7 @@ func Scale(c chart.Component, replicas int32) Fault {
 			if err != nil {
 				return err
 			}
-			return wait.For(ctx, fixTimeout, s.running(c))
+			return wait.For(ctx, fixTimeout, s.rolledOut(namespace, name))
 		}, err
 	}
 }

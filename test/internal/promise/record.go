@@ -84,9 +84,6 @@ func row(folder string, p Promise, run *Result) Row {
 	return Row{Subject: p.Subject, Folder: folder, Name: p.Name, Says: p.Says, Fault: p.Fault, Within: Seconds(p.Within), Run: run}
 }
 
-// Test is how `go test -run` names the promise.
-func (r Row) Test() string { return "TestPromises/" + strings.ReplaceAll(r.Name, " ", "_") }
-
 // Replicas, Alerts and Notes are cells of the page.
 func (r Row) Replicas() string { return r.Run.replicas() }
 
