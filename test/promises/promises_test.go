@@ -14,7 +14,7 @@ import (
 var updateGolden = flag.Bool("update", false, "write docs/faults.md and the promises of docs/faults.json")
 
 // table has every promise of this folder but those of kedaTable. Each subject has a file.
-var table = slices.Concat(prometheusPromises, adapterPromises, dataPromises, rendererPromises, controlPlanePromises, operationsPromises, overloadPromises)
+var table = slices.Concat(prometheusPromises, adapterPromises, dataPromises, readingPromises, rendererPromises, controlPlanePromises, operationsPromises, overloadPromises)
 
 // settings make alerts fire while a fault lasts, and give the adapter a second pod.
 var settings = map[string]string{

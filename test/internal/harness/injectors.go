@@ -278,6 +278,22 @@ func CutOff(c chart.Component) Fault {
 	}
 }
 
+// Sever has the node refuse every packet from the pods that one component has now to those of another.
+func Sever(from, to chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		var rules [][]string
+		for _, source := range s.PodsOf(from) {
+			for _, destination := range s.PodsOf(to) {
+				rules = append(rules, []string{"FORWARD", "--source", source.Status.PodIP, "--destination", destination.Status.PodIP, "--jump", "REJECT"})
+			}
+		}
+		if len(rules) == 0 {
+			return nil, fmt.Errorf("%s or %s has no pods", s.name(from), s.name(to))
+		}
+		return s.iptables(ctx, rules...)
+	}
+}
+
 // iptables adds rules to the node, each before those that are there. The fix removes them.
 func (s *Story) iptables(ctx context.Context, rules ...[]string) (Fix, error) {
 	run := func(ctx context.Context, action string, rule []string) error {

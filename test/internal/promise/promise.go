@@ -119,7 +119,7 @@ func (d *Day) Stages(stages ...load.Stage) {
 // number for half a minute, which is two of its decisions.
 func (d *Day) Settle(budget time.Duration, atLeast int32) {
 	d.Helper()
-	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, 30*time.Second))
+	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), d.Steady(30*time.Second))
 }
 
 // Inject applies the fault, as [harness.Story.Break] does, and begins to watch replicas and alerts. The returned function
@@ -257,7 +257,8 @@ func reads(ctx context.Context, s *harness.Story) error {
 	return nil
 }
 
-func steady(d *Day, length time.Duration) wait.Condition {
+// Steady is met when the replicas have been Ready and the same for so long.
+func (d *Day) Steady(length time.Duration) wait.Condition {
 	var last int32
 	since := time.Now()
 	return wait.Condition{Name: "the replicas to be steady for " + length.String(), Unmet: func(ctx context.Context) error {
