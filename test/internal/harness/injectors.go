@@ -281,16 +281,15 @@ func CutOff(c chart.Component) Fault {
 // Sever has the node refuse every packet from the pods that one component has now to those of another.
 func Sever(from, to chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		var rules [][]string
-		for _, source := range s.PodsOf(from) {
-			for _, destination := range s.PodsOf(to) {
-				rules = append(rules, []string{"FORWARD", "--source", source.Status.PodIP, "--destination", destination.Status.PodIP, "--jump", "REJECT"})
+		addresses := func(c chart.Component) string {
+			var all []string
+			for _, pod := range s.PodsOf(c) {
+				all = append(all, pod.Status.PodIP)
 			}
+			return strings.Join(all, ",")
 		}
-		if len(rules) == 0 {
-			return nil, fmt.Errorf("%s or %s has no pods", s.name(from), s.name(to))
-		}
-		return s.iptables(ctx, rules...)
+		// One command for all pods: each takes ten seconds on a busy machine.
+		return s.iptables(ctx, []string{"FORWARD", "--source", addresses(from), "--destination", addresses(to), "--jump", "REJECT"})
 	}
 }
 
