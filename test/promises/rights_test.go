@@ -98,7 +98,7 @@ func losses(rights []right) (all []string) {
 func each(s *harness.Story, rights []right) {
 	s.Helper()
 	for _, r := range rights {
-		s.Run(strings.ReplaceAll(r.String(), "/", " "), func(s *harness.Story) {
+		s.Run(strings.NewReplacer("/", " ", "*.", "all of ").Replace(r.String()), func(s *harness.Story) {
 			s.WaitFor(breakTime, s.Healthy())
 			if r.restarts {
 				s.Break(harness.RestartAtEnd(r.component))
