@@ -93,7 +93,7 @@ func operate(d *promise.Day, operation harness.Fault) {
 	d.Settle(settleTime, enough)
 	begun := time.Now()
 	d.Inject(operation)
-	d.Recovered(begun, rolledOut(d))
+	d.Recovered(begun, d.RolledOut(chart.Renderer))
 	d.Hold(decisions/2, enough, maximum-1)
 	summary := d.Counts()
 	assert.Zero(d, summary.Failed, "frames without an answer")

@@ -54,7 +54,7 @@ var rendererPromises = []promise.Promise{
 			d.Settle(settleTime, minimum)
 			ready := d.LowestReady()
 			d.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) { pod.Containers[0].StartupProbe.InitialDelaySeconds = 20 }))
-			d.Recovered(time.Now(), rolledOut(d))
+			d.Recovered(time.Now(), d.RolledOut(chart.Renderer))
 			assert.GreaterOrEqual(d, ready(), d.Before, "lowest Ready pods during the rollout")
 			assert.Zero(d, d.Counts().Failed, "frames without an answer")
 		},
@@ -127,21 +127,6 @@ func crashes(d *promise.Day) wait.Condition {
 			}
 		}
 		return fmt.Errorf("none of %d has been restarted twice", len(pods))
-	}}
-}
-
-// rolledOut is met when every pod is of the present template and Ready.
-func rolledOut(d *promise.Day) wait.Condition {
-	return wait.Condition{Name: "the new version to be rolled out", Unmet: func(ctx context.Context) error {
-		deployment, err := d.Release.Deployment(ctx)
-		if err != nil {
-			return err
-		}
-		want, status := *deployment.Spec.Replicas, deployment.Status
-		if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != want || status.Replicas != want || status.ReadyReplicas != want {
-			return fmt.Errorf("%d of %d pods are new, %d in all, %d Ready", status.UpdatedReplicas, want, status.Replicas, status.ReadyReplicas)
-		}
-		return nil
 	}}
 }
 

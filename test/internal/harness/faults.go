@@ -120,8 +120,13 @@ func (s *Story) Restart(ctx context.Context, c chart.Component) error {
 
 // RolledOut is met when every pod of the component's Deployment has the current template and is Ready.
 func (s *Story) RolledOut(c chart.Component) wait.Condition {
-	return wait.Condition{Name: "the pods of " + s.name(c) + " to be Ready", Unmet: func(ctx context.Context) error {
-		deployment, err := s.Release.AppsV1().Deployments(s.Release.Namespace).Get(ctx, s.name(c), metav1.GetOptions{})
+	return s.rolledOut(s.Release.Namespace, s.name(c))
+}
+
+// rolledOut is RolledOut for a Deployment that need not be the release's.
+func (s *Story) rolledOut(namespace, name string) wait.Condition {
+	return wait.Condition{Name: "the pods of " + name + " to be Ready", Unmet: func(ctx context.Context) error {
+		deployment, err := s.Release.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -130,7 +135,7 @@ func (s *Story) RolledOut(c chart.Component) wait.Condition {
 			return fmt.Errorf("%d of %d pods have the current template, and there are %d pods in all", status.UpdatedReplicas, want, status.Replicas)
 		}
 		// The status of the Deployment may not count the deletion of a pod yet.
-		pods, err := s.Release.LivePods(ctx, s.Release.Namespace, s.Selector(c))
+		pods, err := s.Release.LivePods(ctx, namespace, metav1.FormatLabelSelector(deployment.Spec.Selector))
 		if err != nil {
 			return err
 		}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,11 +28,18 @@ import (
 // autoscaler, has changed it meanwhile.
 func Scale(c chart.Component, replicas int32) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		deployments := s.Release.AppsV1().Deployments(s.Release.Namespace)
+		return ScaleDeployment(s.Release.Namespace, s.name(c), replicas)(ctx, s)
+	}
+}
+
+// ScaleDeployment is Scale for a Deployment that need not be the release's.
+func ScaleDeployment(namespace, name string, replicas int32) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		deployments := s.Release.AppsV1().Deployments(namespace)
 		scale := func(ctx context.Context, to func(now int32) int32) (before int32, err error) {
 			return before, retry.RetryOnConflict(retry.DefaultRetry, func() error {
 				var current *autoscalingv1.Scale
-				if current, err = deployments.GetScale(ctx, s.name(c), metav1.GetOptions{}); err != nil {
+				if current, err = deployments.GetScale(ctx, name, metav1.GetOptions{}); err != nil {
 					return err
 				}
 				before, current.Spec.Replicas = current.Spec.Replicas, to(current.Spec.Replicas)
@@ -49,7 +58,7 @@ func Scale(c chart.Component, replicas int32) Fault {
 			if err != nil {
 				return err
 			}
-			return wait.For(ctx, fixTimeout, s.RolledOut(c))
+			return wait.For(ctx, fixTimeout, s.rolledOut(namespace, name))
 		}, err
 	}
 }
@@ -174,6 +183,73 @@ func Unbind(c chart.Component) Fault {
 	}
 }
 
+// Revoke takes one verb on a resource, such as deployments.apps, from a component's Role, or from its ClusterRole where the
+// Role does not grant it. What the component's pods have read before stays with them: [Story.Restart] has them begin anew.
+func Revoke(c chart.Component, verb, resource string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		roles, clusterRoles := s.Release.RbacV1().Roles(s.Release.Namespace), s.Release.RbacV1().ClusterRoles()
+		role, err := roles.Get(ctx, s.name(c), metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		if _, granted := without(role.Rules, verb, resource); granted {
+			return edit(ctx, roles, role.Name, func(now *rbacv1.Role) error {
+				now.Rules, _ = without(now.Rules, verb, resource)
+				return nil
+			}, func(now, before *rbacv1.Role) { now.Rules = before.Rules })
+		}
+		return edit(ctx, clusterRoles, s.clusterName(c), func(now *rbacv1.ClusterRole) error {
+			rules, granted := without(now.Rules, verb, resource)
+			if !granted {
+				return fmt.Errorf("neither Role %s nor ClusterRole %s grants %s on %s", role.Name, now.Name, verb, resource)
+			}
+			now.Rules = rules
+			return nil
+		}, func(now, before *rbacv1.ClusterRole) { now.Rules = before.Rules })
+	}
+}
+
+// without returns the rules without a verb on a resource, and whether they had it.
+func without(rules []rbacv1.PolicyRule, verb, resource string) (left []rbacv1.PolicyRule, granted bool) {
+	name, group, _ := strings.Cut(resource, ".")
+	is := func(wanted string) func(string) bool { return func(other string) bool { return other == wanted } }
+	for _, rule := range rules {
+		if !slices.Contains(rule.APIGroups, group) || !slices.Contains(rule.Resources, name) || !slices.Contains(rule.Verbs, verb) {
+			left = append(left, rule)
+			continue
+		}
+		granted = true
+		others, otherVerbs := rule, rule
+		others.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), is(name))
+		otherVerbs.Resources = []string{name}
+		otherVerbs.Verbs = slices.DeleteFunc(slices.Clone(rule.Verbs), is(verb))
+		for _, rest := range []rbacv1.PolicyRule{others, otherVerbs} {
+			if len(rest.Resources) > 0 && len(rest.Verbs) > 0 {
+				left = append(left, rest)
+			}
+		}
+	}
+	return left, granted
+}
+
+// DeleteClusterBinding takes a role in the whole cluster away from a component's ServiceAccount. The binding has the names
+// of the release, the component and the role.
+func DeleteClusterBinding(c chart.Component, role string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.RbacV1().ClusterRoleBindings(), s.clusterName(c)+role)
+	}
+}
+
+// DeleteSystemBinding takes a role in kube-system away from a component's ServiceAccount.
+func DeleteSystemBinding(c chart.Component, role string) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		return remove(ctx, s.Release.RbacV1().RoleBindings("kube-system"), s.clusterName(c)+role)
+	}
+}
+
+// clusterName is the beginning of the name of a component's objects outside the release's namespace.
+func (s *Story) clusterName(c chart.Component) string { return s.Release.Namespace + ":" + s.name(c) }
+
 // MisdirectAPI points the APIService of the custom metrics API at a Service that does not exist.
 func MisdirectAPI() Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
@@ -199,6 +275,21 @@ func CutOff(c chart.Component) Fault {
 			return nil, fmt.Errorf("%s has no pods", s.name(c))
 		}
 		return s.iptables(ctx, rules...)
+	}
+}
+
+// Sever has the node refuse every packet from the pods that one component has now to those of another.
+func Sever(from, to chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		addresses := func(c chart.Component) string {
+			var all []string
+			for _, pod := range s.PodsOf(c) {
+				all = append(all, pod.Status.PodIP)
+			}
+			return strings.Join(all, ",")
+		}
+		// One command for all pods: each takes ten seconds on a busy machine.
+		return s.iptables(ctx, []string{"FORWARD", "--source", addresses(from), "--destination", addresses(to), "--jump", "REJECT"})
 	}
 }
 

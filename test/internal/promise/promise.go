@@ -123,7 +123,7 @@ const settled = 75 * time.Second
 // that the load needs.
 func (d *Day) Settle(budget time.Duration, atLeast int32) {
 	d.Helper()
-	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), steady(d, settled))
+	d.WaitFor(budget, wait.ReplicasAtLeast(d.Release, atLeast), d.Reads(), d.Steady(settled))
 }
 
 // Inject applies the fault, as [harness.Story.Break] does, and begins to watch replicas and alerts. The returned function
@@ -261,7 +261,8 @@ func reads(ctx context.Context, s *harness.Story) error {
 	return nil
 }
 
-func steady(d *Day, length time.Duration) wait.Condition {
+// Steady is met when the replicas have been Ready and the same for so long.
+func (d *Day) Steady(length time.Duration) wait.Condition {
 	var last int32
 	since := time.Now()
 	return wait.Condition{Name: "the replicas to be steady for " + length.String(), Unmet: func(ctx context.Context) error {

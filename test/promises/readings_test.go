@@ -1,0 +1,145 @@
+package promises
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/load"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+const (
+	// pause is how long no frame arrives: three scrapes, and half a minute less than the stabilization window of
+	// values-examples/local.yaml, which must cover a pause and the signals' window after it.
+	pause = 20 * time.Second
+	// lag is by how much a backend is late that receives its samples by remote write.
+	lag = 45 * time.Second
+)
+
+// readingPromises are for data that are right and come late, too early or not at all.
+var readingPromises = []promise.Promise{
+	{
+		Subject: promise.Data, Name: "scrapes stop after a pause",
+		Says:   "The replicas hold, as a value lives no longer than its window (20 s), and autoscaling.behavior.scaleDown.stabilizationWindowSeconds (60 s) covers the pause and the window.",
+		Fault:  "No frame arrives for 20 s. As soon as Prometheus has read that, the node refuses its packets to every renderer, and the frames come back.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Break(harness.EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
+				spec.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32(60))
+			}))
+			d.Pod = d.MeasurePod()
+			rate, before := loadPods*d.Pod.FramesPerSecond(), 4*time.Minute
+			d.Stages(load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: before},
+				load.Stage{}, load.Stage{Duration: pause},
+				load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: promise.Longest})
+			paused := time.Now().Add(before)
+			d.Settle(time.Until(paused), enough)
+			d.WaitFor(time.Until(paused)+pause, answers(d, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
+			fix := d.Inject(harness.Sever(chart.Prometheus, chart.Renderer))
+			d.WaitFor(time.Minute, d.Blind())
+			d.Hold(blindTime, d.Before, most)
+			fix()
+			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
+		},
+	},
+	{
+		Subject: promise.Data, Name: "a pod never reports",
+		Says:   "The fleet neither grows for the pod nor shrinks below what the load needs, and it returns to the minimum when the load ends. HolographScrapeFailing fires.",
+		Fault:  "A new renderer takes the place of one that is deleted, and no scrape of it ever succeeds.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			known := names(d)
+			begun := time.Now()
+			fix := d.Inject(onlyScraped(known))
+			d.WaitFor(3*time.Minute, answers(d, fmt.Sprintf("prometheus_config_last_reload_success_timestamp_seconds > %d", begun.Unix())))
+			require.NoError(d, d.Release.CoreV1().Pods(d.Release.Namespace).Delete(d.Context(), known[0], metav1.DeleteOptions{}))
+			d.WaitFor(2*time.Minute, answers(d, `up{job="renderer"} == 0`))
+			d.Hold(wrongTime, enough, d.Before+1)
+			d.Alerted(time.Minute, "HolographScrapeFailing")
+			d.Counts()
+			ended := time.Now()
+			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, 2))
+			d.Note("The fleet was at its minimum %s after the load.", time.Since(ended).Round(time.Second))
+			fix()
+			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
+		},
+	},
+	{
+		Subject: promise.Data, Name: "a clock five minutes ahead",
+		Says: "There are no values of a time to come, so the replicas hold, and HolographAutoscalerInactive fires. Scaling goes on within a minute after the clock is right. " +
+			"The clocks of renderers and of clients do not matter: Prometheus dates samples by its own clock, and a renderer times frames by its own.",
+		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as one does on a node whose clock is.",
+		Within: time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			fix := d.Inject(asksFor(-5 * time.Minute))
+			d.WaitFor(time.Minute, d.Blind())
+			d.Hold(blindTime, d.Before, d.Before)
+			d.Alerted(time.Minute, "HolographAutoscalerInactive")
+			fix()
+			d.Recovered(time.Now())
+		},
+	},
+	{
+		Subject: promise.Data, Name: "a backend that lags",
+		Says:   "The fleet grows to what the load needs, 45 s later than without the lag, and stays there. It needs signals.*.window longer by the lag, as docs/sources.md says.",
+		Fault:  "The adapter gets the values of 45 s ago, and then frames begin to arrive.",
+		Within: settleTime + lag,
+		Keep: func(d *promise.Day) {
+			fix := d.Inject(asksFor(lag))
+			d.WaitFor(time.Minute, d.Reads())
+			d.Load(loadPods)
+			begun := time.Now()
+			d.Recovered(begun, wait.ReplicasAtLeast(d.Release, enough), d.Steady(30*time.Second))
+			d.Hold(wrongTime, enough, most)
+			fix()
+		},
+	},
+}
+
+// onlyScraped has Prometheus scrape these pods, and all others at a closed port.
+func onlyScraped(pods []string) harness.Fault {
+	return harness.Relabel(chart.Renderer,
+		harness.Relabeling{SourceLabels: []string{"__meta_kubernetes_pod_name"}, Regex: strings.Join(pods, "|"), TargetLabel: "__tmp_scraped", Replacement: "true"},
+		harness.Relabeling{SourceLabels: []string{"__tmp_scraped", "__meta_kubernetes_pod_ip"}, Regex: ";(.+)", TargetLabel: "__address__", Replacement: "$1:9"})
+}
+
+// ranges are those of a query, such as [30s].
+var ranges = regexp.MustCompile(`\[\w+\]`)
+
+// asksFor has the adapter ask for values of another time: a while ago, or, if it is negative, to come. It is what a query
+// gives that has the time of another clock, and what a backend gives that has no samples of a while, if the query's window is
+// longer by that while.
+func asksFor(ago time.Duration) harness.Fault {
+	return func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+		back, err := harness.EditRules(func(rules []any) []any {
+			for _, rule := range rules {
+				rule := rule.(map[string]any)
+				rule["metricsQuery"] = ranges.ReplaceAllString(rule["metricsQuery"].(string), fmt.Sprintf("$0 offset %.0fs", ago.Seconds()))
+			}
+			return rules
+		})(ctx, s)
+		if err != nil {
+			return back, err
+		}
+		return func(ctx context.Context) error {
+			if err := back(ctx); err != nil {
+				return err
+			}
+			return s.Restart(ctx, chart.PrometheusAdapter)
+		}, s.Restart(ctx, chart.PrometheusAdapter)
+	}
+}

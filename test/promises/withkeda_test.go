@@ -1,0 +1,81 @@
+package promises
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/guest"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/promise"
+	"holograph/test/internal/wait"
+)
+
+// kedaSettings are those of settings that a release without an adapter has.
+var kedaSettings = map[string]string{
+	"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
+	"alerts.autoscalerInactive.for":                             "30s",
+	"alerts.podUnseen.for":                                      "30s",
+	"doctor.wait":                                               "1s",
+}
+
+// kedaTable has the promises of a release that KEDA scales.
+var kedaTable = []promise.Promise{
+	{
+		Subject: promise.Adapter, Name: "KEDA operator gone",
+		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within two minutes after the operator is back.",
+		Fault:  "With KEDA: its operator, of which its metrics server asks every value, is scaled to nothing.",
+		Within: 2 * time.Minute,
+		Keep:   without("keda-operator"),
+	},
+	{
+		Subject: promise.Adapter, Name: "KEDA metrics server gone",
+		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within two minutes after the metrics server is back.",
+		Fault:  "With KEDA: its metrics server is scaled to nothing.",
+		Within: 2 * time.Minute,
+		Keep:   without("keda-metrics-apiserver"),
+	},
+}
+
+// without scales one of KEDA's Deployments to nothing.
+func without(deployment string) func(d *promise.Day) {
+	return func(d *promise.Day) {
+		d.Load(loadPods)
+		d.Settle(settleTime, enough)
+		fix := d.Inject(harness.ScaleDeployment("keda", deployment, 0))
+		// 14 s without the metrics server. Without the operator, the autoscaler still waited for an answer after 2 minutes.
+		d.WaitFor(4*time.Minute, d.Blind())
+		d.Hold(blindTime, d.Before, d.Before)
+		d.Alerted(time.Minute, "HolographAutoscalerInactive")
+		fix()
+		d.Recovered(time.Now())
+	}
+}
+
+// kedaRights are those that the doctor has with KEDA alone.
+var kedaRights = []right{
+	{chart.Doctor, "get", "scaledobjects.keda.sh", false, told("may not get scaledobjects of keda.sh")},
+	{chart.Doctor, "list", "*.external.metrics.k8s.io", false, told("of external.metrics.k8s.io")},
+}
+
+// TestPromisesWithKEDA breaks what serves scaling where KEDA does, and takes the rights away that only such a release has.
+func TestPromisesWithKEDA(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+	ctx, cancel := s.Within(10 * time.Minute)
+	defer cancel()
+	s.Step("the cluster has KEDA")
+	require.NoError(t, guest.InstallKEDA(ctx, s.Release.Client))
+	s.Step("install the chart")
+	s.UpgradeWith(kedaSettings, "local", "keda")
+	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
+	promise.Run(s, kedaTable)
+
+	assert.Subset(t, append(losses(rights), losses(kedaRights)...), granted(s), "the verbs whose loss is tested, against those that the release's Roles grant with KEDA")
+	each(s, kedaRights)
+	// Other stories install the chart without KEDA, which needs the ScaledObject gone.
+	s.Uninstall()
+}
