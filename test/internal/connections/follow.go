@@ -114,11 +114,11 @@ func (f *follower) leads(service *corev1.Service, number int32) (found []lead, b
 }
 
 // reach follows a connection to a port of a Service and returns what is in its way, "" where nothing is.
-func (f *follower) reach(from end, service *corev1.Service, number int32) string {
+func (f *follower) reach(from *Pod, service *corev1.Service, number int32) string {
 	found, broken := f.leads(service, number)
 	for _, lead := range found {
 		if broken == "" {
-			broken = f.forbidden(from, end{lead.pod}, lead.port, lead.protocol)
+			broken = f.Forbidden(from, lead.pod, lead.port, lead.protocol)
 		}
 	}
 	return broken
@@ -131,7 +131,7 @@ func (f *follower) followServices() {
 		for i, port := range service.Spec.Ports {
 			found, broken := f.leads(service, port.Port)
 			if broken == "" && i == 0 && found[0].pod.component() == chart.Renderer {
-				broken = f.reach(end{f.pod(gateway, "gateway")}, service, port.Port)
+				broken = f.reach(f.pod(gateway, "gateway"), service, port.Port)
 			}
 			if broken != "" {
 				f.fault(Services, "clients of Service %s/%s cannot reach its port %d: %s", service.Namespace, service.Name, port.Port, broken)
@@ -156,13 +156,13 @@ func (f *follower) followAPIServer() {
 			f.fault(APIServer, "the API server cannot reach what serves %s: there is no Service %s/%s", registered.Name, reference.Namespace, reference.Name)
 			continue
 		}
-		if reason := f.reach(outside, service, number); reason != "" {
+		if reason := f.reach(Outside, service, number); reason != "" {
 			f.fault(APIServer, "the API server cannot reach what serves %s: %s", registered.Name, reason)
 		}
 	}
 	for _, pod := range f.released() {
 		for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
-			if reason := f.forbidden(end{pod}, outside, 53, protocol); reason != "" {
+			if reason := f.Forbidden(pod, Outside, 53, protocol); reason != "" {
 				f.fault(APIServer, "%v cannot resolve names over %s: %s", pod, protocol, reason)
 			}
 		}
@@ -171,7 +171,7 @@ func (f *follower) followAPIServer() {
 		}
 		// Of its Service, and of its own for network plugins that resolve Services to their endpoints first.
 		for _, port := range []int32{443, 6443} {
-			if reason := f.forbidden(end{pod}, outside, port, corev1.ProtocolTCP); reason != "" {
+			if reason := f.Forbidden(pod, Outside, port, corev1.ProtocolTCP); reason != "" {
 				f.fault(APIServer, "%v cannot reach the API server: %s", pod, reason)
 			}
 		}
@@ -258,7 +258,7 @@ func (c *Cluster) asked(address string) (service *corev1.Service, name string, p
 }
 
 // ask follows a question to Prometheus.
-func (f *follower) ask(who string, from end, address string, credential bool) {
+func (f *follower) ask(who string, from *Pod, address string, credential bool) {
 	if address == "" {
 		f.fault(Asks, "%s asks Prometheus and has no URL", who)
 		return
@@ -277,7 +277,7 @@ func (f *follower) ask(who string, from end, address string, credential bool) {
 	case name != "":
 		f.fault(Asks, "%s cannot reach Prometheus at %s: there is no Service %s", who, address, name)
 	default:
-		if reason := f.forbidden(from, outside, port, corev1.ProtocolTCP); reason != "" {
+		if reason := f.Forbidden(from, Outside, port, corev1.ProtocolTCP); reason != "" {
 			f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
 		}
 	}
@@ -343,7 +343,7 @@ func (f *follower) followQuestions() error {
 					}
 					credential = credential || strings.HasPrefix(argument, "--prometheus-header=Authorization=") || strings.HasPrefix(argument, "--prometheus-auth-config=")
 				}
-				f.ask("the adapter "+pod.String(), end{pod}, address, credential)
+				f.ask("the adapter "+pod.String(), pod, address, credential)
 			}
 			if pod.component() != chart.Doctor {
 				continue
@@ -355,7 +355,7 @@ func (f *follower) followQuestions() error {
 			if told.Prometheus != nil {
 				asked = told.Prometheus.URL
 				credential := told.Prometheus.AuthorizationFile+told.Prometheus.TokenFile+told.Prometheus.CertFile != "" || len(told.Prometheus.HeaderFiles) > 0
-				f.ask("the doctor "+pod.String(), end{pod}, told.Prometheus.URL, credential)
+				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, credential)
 			}
 			f.examine(pod, told)
 		}
@@ -370,7 +370,7 @@ func (f *follower) followQuestions() error {
 					continue
 				}
 				who := fmt.Sprintf("KEDA's operator, for the trigger %s of ScaledObject %s/%s,", trigger.Name, scaled.Metadata.Namespace, scaled.Metadata.Name)
-				f.ask(who, end{f.pod(keda, "keda-operator")}, trigger.Metadata["serverAddress"], trigger.Metadata["authModes"] != "")
+				f.ask(who, f.pod(keda, "keda-operator"), trigger.Metadata["serverAddress"], trigger.Metadata["authModes"] != "")
 				if name := trigger.AuthenticationRef.Name; name != "" && !release.has("TriggerAuthentication", name) {
 					f.fault(Asks, "%s has no credential: there is no TriggerAuthentication %s", who, name)
 				}
@@ -379,7 +379,7 @@ func (f *follower) followQuestions() error {
 		// Where the release has an autoscaler and no adapter, that of the platform asks.
 		serves := f.pod(release.Namespace, release.workload("-"+string(chart.PrometheusAdapter))) != nil
 		if f.scales(release) && !triggered && !serves && f.first() == release && asked != "" {
-			f.ask("the platform's adapter", end{f.pod(platform, "adapter")}, asked, true)
+			f.ask("the platform's adapter", f.pod(platform, "adapter"), asked, true)
 		}
 	}
 	return nil
@@ -403,7 +403,7 @@ func (f *follower) examine(doctor *Pod, told description) {
 		}) {
 			f.fault(Scrapes, "the doctor %v reads metrics at port %d of %v, which has no such port", doctor, told.Renderer.Port, pod)
 		}
-		if reason := f.forbidden(end{doctor}, end{pod}, told.Renderer.Port, corev1.ProtocolTCP); reason != "" {
+		if reason := f.Forbidden(doctor, pod, told.Renderer.Port, corev1.ProtocolTCP); reason != "" {
 			f.fault(Scrapes, "the doctor %v cannot read the metrics of %v: %s", doctor, pod, reason)
 		}
 	}
@@ -468,7 +468,7 @@ func (f *follower) followPrometheuses() error {
 			if _, found := target.pod.port(intstr.FromInt32(target.port)); !found {
 				f.fault(Scrapes, "%v scrapes port %d of %v, which has no such port", p, target.port, target.pod)
 			}
-			if reason := f.forbidden(end{p.pod}, end{target.pod}, target.port, corev1.ProtocolTCP); reason != "" {
+			if reason := f.Forbidden(p.pod, target.pod, target.port, corev1.ProtocolTCP); reason != "" {
 				f.fault(Scrapes, "%v cannot scrape %v: %s", p, target.pod, reason)
 			}
 		}
