@@ -100,16 +100,26 @@ func New(releases ...*Release) (*Cluster, error) {
 	}
 	c.pods = []*Pod{
 		{Namespace: platform, Name: "prometheus-0", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"}, Containers: []corev1.Container{listening("prometheus", 9090)}},
+		{Namespace: platform, Name: "alertmanager-0", Labels: map[string]string{"app.kubernetes.io/name": "alertmanager"}, Containers: []corev1.Container{listening("alertmanager", 9093)}},
+		{Namespace: platform, Name: "store-0", Labels: map[string]string{"app.kubernetes.io/name": "store"}, Containers: []corev1.Container{listening("store", 9009)}},
 		{Namespace: platform, Name: "adapter", Labels: map[string]string{"app.kubernetes.io/name": "prometheus-adapter"}},
 		{Namespace: keda, Name: "keda-operator", Labels: map[string]string{"app": "keda-operator"}},
 		{Namespace: gateway, Name: "gateway", Labels: map[string]string{"app": "gateway"}},
 	}
-	prometheus := &corev1.Service{Spec: corev1.ServiceSpec{
-		Selector: map[string]string{"app.kubernetes.io/name": "prometheus"},
-		Ports:    []corev1.ServicePort{{Port: 9090, TargetPort: intstr.FromString("web")}},
-	}}
-	prometheus.Namespace, prometheus.Name = platform, "prometheus-operated"
-	c.services = []*corev1.Service{prometheus}
+	serving := func(name, application string, port int32, address string) {
+		service := &corev1.Service{Spec: corev1.ServiceSpec{
+			ClusterIP: address,
+			Selector:  map[string]string{"app.kubernetes.io/name": application},
+			Ports:     []corev1.ServicePort{{Port: port, TargetPort: intstr.FromString("web")}},
+		}}
+		service.Namespace, service.Name = platform, name
+		c.services = append(c.services, service)
+	}
+	serving("prometheus-operated", "prometheus", 9090, corev1.ClusterIPNone)
+	serving("alertmanager-operated", "alertmanager", 9093, corev1.ClusterIPNone)
+	// The ports of Services are not always those of their pods.
+	serving("alertmanager", "alertmanager", 80, "")
+	serving("store", "store", 80, "")
 	for _, release := range releases {
 		for _, object := range release.Rendered.Objects {
 			if err := c.add(object); err != nil {

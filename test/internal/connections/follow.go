@@ -12,6 +12,7 @@ import (
 
 	pmodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
+	yamlv3 "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,6 +30,7 @@ type Kind string
 // The kinds.
 const (
 	Asks       Kind = "who asks Prometheus reaches it"
+	Sends      Kind = "Prometheus reaches whom it sends alerts and samples to"
 	Scrapes    Kind = "Prometheus reaches what it scrapes"
 	APIServer  Kind = "the API server reaches the adapter, and is reached by those who use it"
 	Services   Kind = "a Service leads to a pod"
@@ -37,7 +39,7 @@ const (
 )
 
 // Kinds are all kinds of connections.
-var Kinds = []Kind{Asks, Scrapes, APIServer, Services, Autoscales, Selects}
+var Kinds = []Kind{Asks, Sends, Scrapes, APIServer, Services, Autoscales, Selects}
 
 // Fault is a connection that cannot be: who does not reach whom, and which object forbids it.
 type Fault struct {
@@ -62,6 +64,9 @@ func Follow(c *Cluster) ([]Fault, error) {
 	f.followAPIServer()
 	f.followScaled()
 	if err := f.followQuestions(); err != nil {
+		return nil, err
+	}
+	if err := f.followReceivers(); err != nil {
 		return nil, err
 	}
 	if err := f.followPrometheuses(); err != nil {
@@ -257,29 +262,33 @@ func (c *Cluster) asked(address string) (service *corev1.Service, name string, p
 	return nil, "", int32(converted), nil
 }
 
+// connect follows a connection to a URL: it returns the Service that the URL names, nil where it leads out of the cluster, and
+// what is in the way, "" where nothing is.
+func (f *follower) connect(from *Pod, address string) (service *corev1.Service, broken string) {
+	service, name, port, err := f.asked(address)
+	switch {
+	case err != nil:
+		return nil, err.Error()
+	case service != nil:
+		return service, f.reach(from, service, port)
+	case name != "":
+		return nil, "there is no Service " + name
+	}
+	return nil, f.Forbidden(from, Outside, port, corev1.ProtocolTCP)
+}
+
 // ask follows a question to Prometheus.
 func (f *follower) ask(who string, from *Pod, address string, credential bool) {
 	if address == "" {
 		f.fault(Asks, "%s asks Prometheus and has no URL", who)
 		return
 	}
-	service, name, port, err := f.asked(address)
-	switch {
-	case err != nil:
-		f.fault(Asks, "%s asks Prometheus at %q: %v", who, address, err)
-	case service != nil:
-		if reason := f.reach(from, service, port); reason != "" {
-			f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
-		}
-		if !credential && f.embeddedBehind(service) != nil {
-			f.fault(Asks, "%s has no login for the embedded Prometheus at %s", who, address)
-		}
-	case name != "":
-		f.fault(Asks, "%s cannot reach Prometheus at %s: there is no Service %s", who, address, name)
-	default:
-		if reason := f.Forbidden(from, Outside, port, corev1.ProtocolTCP); reason != "" {
-			f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
-		}
+	service, reason := f.connect(from, address)
+	if reason != "" {
+		f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
+	}
+	if service != nil && !credential && f.embeddedBehind(service) != nil {
+		f.fault(Asks, "%s has no login for the embedded Prometheus at %s", who, address)
 	}
 }
 
@@ -383,6 +392,80 @@ func (f *follower) followQuestions() error {
 		}
 	}
 	return nil
+}
+
+// followReceivers: each embedded Prometheus reaches its Alertmanagers and the endpoints of remote_write, with the proxies and the
+// token endpoints on the way.
+func (f *follower) followReceivers() error {
+	for _, release := range f.Releases {
+		pod := f.embedded(release)
+		if pod == nil {
+			continue
+		}
+		var config struct {
+			Alerting struct {
+				Alertmanagers []struct {
+					Scheme string
+					Static []struct{ Targets []string } `yaml:"static_configs"`
+					DNS    []struct {
+						Names []string
+						Port  int
+					} `yaml:"dns_sd_configs"`
+				}
+			}
+			RemoteWrite []map[string]any `yaml:"remote_write"`
+		}
+		if err := yamlv3.Unmarshal([]byte(release.file(pod.Workload, "prometheus.yaml")), &config); err != nil {
+			return fmt.Errorf("prometheus.yaml: %w", err)
+		}
+		send := func(what, address string) {
+			if _, reason := f.connect(pod, address); reason != "" {
+				f.fault(Sends, "the Prometheus %v cannot send %s to %s: %s", pod, what, address, reason)
+			}
+		}
+		for i, alertmanager := range config.Alerting.Alertmanagers {
+			var addresses []string
+			for _, static := range alertmanager.Static {
+				addresses = append(addresses, static.Targets...)
+			}
+			for _, discovery := range alertmanager.DNS {
+				for _, name := range discovery.Names {
+					addresses = append(addresses, fmt.Sprintf("%s:%d", name, discovery.Port))
+				}
+			}
+			if len(addresses) == 0 {
+				f.fault(Sends, "the Prometheus %v sends alerts to Alertmanager %d, which has no URL", pod, i)
+			}
+			for _, address := range addresses {
+				send("alerts", alertmanager.Scheme+"://"+address)
+			}
+		}
+		for i, endpoint := range config.RemoteWrite {
+			if endpoint["url"] == nil {
+				f.fault(Sends, "the Prometheus %v sends samples to endpoint %d, which has no URL", pod, i)
+			}
+			for _, address := range addressesIn(endpoint) {
+				send("samples", address)
+			}
+		}
+	}
+	return nil
+}
+
+// addressesIn are the URLs of a part of Prometheus' configuration, at any depth.
+func addressesIn(part map[string]any) []string {
+	var found []string
+	for _, value := range part {
+		switch value := value.(type) {
+		case map[string]any:
+			found = append(found, addressesIn(value)...)
+		case string:
+			if strings.Contains(value, "://") {
+				found = append(found, value)
+			}
+		}
+	}
+	return found
 }
 
 // examine: the doctor reaches each renderer's metrics.
