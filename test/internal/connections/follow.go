@@ -668,7 +668,7 @@ func (f *follower) stored(p *prometheus, releases []*Release, asked []query) *st
 }
 
 // storeObjects adds kube-state-metrics' series of one metric: those of the one that is scraped, or, in the platform's Prometheus,
-// those of the cluster's own, whose labels are kept as they are.
+// those of the cluster's own, whose scrape keeps the label namespace unless the values name another.
 func (f *follower) storeObjects(p *prometheus, have *store, selector *parser.VectorSelector) {
 	name := selectorName(selector)
 	var exporters []target
@@ -678,7 +678,8 @@ func (f *follower) storeObjects(p *prometheus, have *store, selector *parser.Vec
 		}
 	}
 	if len(exporters) == 0 && p.pod.Namespace == platform {
-		exporters = []target{{honorLabels: true, labels: Labels{"job": "kube-state-metrics", "instance": "instance"}}}
+		shown, _ := f.first().Values["kubeStateMetrics"].(map[string]any)
+		exporters = []target{{honorLabels: shown["namespaceLabel"] == "namespace", labels: Labels{"job": "objects", "instance": "instance", "namespace": platform}}}
 	}
 	for _, exporter := range exporters {
 		for _, object := range f.objects(name) {
