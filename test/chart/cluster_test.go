@@ -346,19 +346,34 @@ func TestAPIServerReachesTheAdapter(t *testing.T) {
 	}
 }
 
-// TestQueriesAreSentByTheVerbOfTheValues: a tenancy proxy forbids POST. Those who can send GET do.
+// TestQueriesAreSentByTheVerbOfTheValues: a tenancy proxy forbids POST. Those who can send GET do, for every Prometheus and way to
+// scale. KEDA sends nothing else, so its triggers are the same.
 func TestQueriesAreSentByTheVerbOfTheValues(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"POST", "GET"} {
-		rendered := chart.Render(t, chart.Set("prometheus.verb", verb))
-		assert.Equal(t, verb, flags(t, rendered.Container(t, chart.PrometheusAdapter))["prometheus-verb"], "the verb of the adapter")
-		var path struct{ Prometheus struct{ Verb string } }
-		require.NoError(t, yaml.Unmarshal([]byte(rendered.ConfigMap(t, chart.Doctor).Data["doctor.yaml"]), &path))
-		want := verb
-		if verb == "POST" {
-			want = "" // the doctor's default
+	const own = `{prometheus: {enabled: false, url: "https://prometheus.example"}, kubeStateMetrics: {enabled: false}}`
+	for name, values := range map[string]chart.Values{
+		"the embedded Prometheus":            nil,
+		"a Prometheus of one's own":          chart.Parse(t, own),
+		"KEDA":                               chart.Set("autoscaling.provider", "keda"),
+		"KEDA and a Prometheus of one's own": chart.Merge(chart.Parse(t, own), chart.Set("autoscaling.provider", "keda")),
+	} {
+		triggers := map[string]any{}
+		for _, verb := range []string{"POST", "GET"} {
+			rendered := chart.Render(t, values, chart.Set("prometheus.verb", verb))
+			if scaled, found := ofKind(rendered, "ScaledObject")["holograph-renderer"]; found {
+				triggers[verb] = valueAt(t, scaled, "spec", "triggers")
+			} else {
+				assert.Equal(t, verb, flags(t, rendered.Container(t, chart.PrometheusAdapter))["prometheus-verb"], "%s: the verb of the adapter", name)
+			}
+			var path struct{ Prometheus struct{ Verb string } }
+			require.NoError(t, yaml.Unmarshal([]byte(rendered.ConfigMap(t, chart.Doctor).Data["doctor.yaml"]), &path))
+			want := verb
+			if verb == "POST" {
+				want = "" // the doctor's default
+			}
+			assert.Equal(t, want, path.Prometheus.Verb, "%s: the verb of the doctor, which must look as the adapter does", name)
 		}
-		assert.Equal(t, want, path.Prometheus.Verb, "the verb of the doctor, which must look as the adapter does")
+		assert.Equal(t, triggers["POST"], triggers["GET"], "%s: the triggers, want them without the verb", name)
 	}
 }
 
