@@ -309,12 +309,27 @@ service: {annotations: {owner: graphics}}`))
 			assert.Equal(t, want, service.Annotations["owner"], "the owner of %s", service.Name)
 		}
 	}
+	rendered := chart.Render(t, chart.Parse(t, `
+prometheus: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}], serviceAccount: {annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/writer"}}}
+doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
+	proxy := []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy"}}
+	assert.Equal(t, proxy, rendered.Container(t, chart.Prometheus).Env, "the environment variables of Prometheus")
+	for _, doctor := range chart.Of[*corev1.Pod](t, rendered) {
+		assert.Equal(t, proxy, doctor.Spec.Containers[0].Env, "the environment variables of the doctor")
+	}
+	for _, account := range chart.Of[*corev1.ServiceAccount](t, rendered) {
+		want := ""
+		if account.Name == "holograph-prometheus" {
+			want = "arn:aws:iam::1:role/writer"
+		}
+		assert.Equal(t, want, account.Annotations["eks.amazonaws.com/role-arn"], "the identity of the service account %s: only those who need it have it", account.Name)
+	}
 	// Prometheus does not start with an argument that is there twice.
 	arguments := chart.Render(t, chart.Parse(t, `prometheus: {extraArgs: [--query.timeout=20s, --web.enable-lifecycle]}`)).Container(t, chart.Prometheus).Args
 	for argument, times := range map[string]int{"--query.timeout=20s": 1, "--query.timeout=30s": 0, "--web.enable-lifecycle": 1, "--query.max-samples=5000000": 1} {
 		assert.Len(t, slices.DeleteFunc(slices.Clone(arguments), func(a string) bool { return a != argument }), times, "%s in the arguments of Prometheus", argument)
 	}
-	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {owner: graphics}}}`))
+	rendered = chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {owner: graphics}}}`))
 	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, "graphics", service.Annotations["owner"], service.Name)
 	}
@@ -346,19 +361,34 @@ func TestAPIServerReachesTheAdapter(t *testing.T) {
 	}
 }
 
-// TestQueriesAreSentByTheVerbOfTheValues: a tenancy proxy forbids POST. Those who can send GET do.
+// TestQueriesAreSentByTheVerbOfTheValues: a tenancy proxy forbids POST. Those who can send GET do, for every Prometheus and way to
+// scale. KEDA sends nothing else, so its triggers are the same.
 func TestQueriesAreSentByTheVerbOfTheValues(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"POST", "GET"} {
-		rendered := chart.Render(t, chart.Set("prometheus.verb", verb))
-		assert.Equal(t, verb, flags(t, rendered.Container(t, chart.PrometheusAdapter))["prometheus-verb"], "the verb of the adapter")
-		var path struct{ Prometheus struct{ Verb string } }
-		require.NoError(t, yaml.Unmarshal([]byte(rendered.ConfigMap(t, chart.Doctor).Data["doctor.yaml"]), &path))
-		want := verb
-		if verb == "POST" {
-			want = "" // the doctor's default
+	const own = `{prometheus: {enabled: false, url: "https://prometheus.example"}, kubeStateMetrics: {enabled: false}}`
+	for name, values := range map[string]chart.Values{
+		"the embedded Prometheus":            nil,
+		"a Prometheus of one's own":          chart.Parse(t, own),
+		"KEDA":                               chart.Set("autoscaling.provider", "keda"),
+		"KEDA and a Prometheus of one's own": chart.Merge(chart.Parse(t, own), chart.Set("autoscaling.provider", "keda")),
+	} {
+		triggers := map[string]any{}
+		for _, verb := range []string{"POST", "GET"} {
+			rendered := chart.Render(t, values, chart.Set("prometheus.verb", verb))
+			if scaled, found := ofKind(rendered, "ScaledObject")["holograph-renderer"]; found {
+				triggers[verb] = valueAt(t, scaled, "spec", "triggers")
+			} else {
+				assert.Equal(t, verb, flags(t, rendered.Container(t, chart.PrometheusAdapter))["prometheus-verb"], "%s: the verb of the adapter", name)
+			}
+			var path struct{ Prometheus struct{ Verb string } }
+			require.NoError(t, yaml.Unmarshal([]byte(rendered.ConfigMap(t, chart.Doctor).Data["doctor.yaml"]), &path))
+			want := verb
+			if verb == "POST" {
+				want = "" // the doctor's default
+			}
+			assert.Equal(t, want, path.Prometheus.Verb, "%s: the verb of the doctor, which must look as the adapter does", name)
 		}
-		assert.Equal(t, want, path.Prometheus.Verb, "the verb of the doctor, which must look as the adapter does")
+		assert.Equal(t, triggers["POST"], triggers["GET"], "%s: the triggers, want them without the verb", name)
 	}
 }
 

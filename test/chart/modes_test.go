@@ -50,9 +50,18 @@ scrapeAnnotations: {enabled: true}`),
 		parsed("adapter off", `prometheusAdapter: {enabled: false}`),
 		{"existing adapter", chart.Values{"prometheusAdapter": chart.Example(t, "existing-adapter")["prometheusAdapter"]}},
 		parsed("login", `prometheus: {auth: {basicAuth: {existingSecret: prometheus-login}}}`),
-	}
-	if prometheus := chart.Defaults(t)["prometheus"].(map[string]any); prometheus["persistence"] != nil {
-		all = append(all, parsed("persistence", `prometheus: {persistence: {enabled: true}}`))
+		parsed("history and receivers", `
+prometheus:
+  persistence: {enabled: true}
+  alertmanagers:
+    - url: http://alertmanager.monitoring.svc
+    - {url: "http://alertmanager-operated.monitoring.svc:9093", headless: true}
+    - url: https://alertmanager.example/team
+  remoteWrite:
+    - url: http://store.monitoring.svc/api/v1/push
+    - url: https://metrics.example:8443/api/v1/push
+      proxy_url: http://proxy.example:3128
+      oauth2: {client_id: holograph, client_secret_file: /etc/prometheus-secrets/metrics/secret, token_url: "https://login.example:9443/token"}`),
 	}
 	return all
 }
@@ -79,7 +88,9 @@ prometheus:
   enabled: false
   url: http://holograph-prometheus.holograph.svc:9090
   auth: {basicAuth: {existingSecret: holograph-prometheus-login}}
-  persistence: {enabled: false}`
+  persistence: {enabled: false}
+  alertmanagers: []
+  remoteWrite: []`
 
 // guestOfPolicy are those where it has network policies with lists: its Prometheus is in another namespace.
 const guestOfPolicy = `
@@ -179,7 +190,11 @@ var expectedRefusals = []expectedRefusal{
 	{"prometheus.auth.basicAuth.existingSecret", "the login is for a Prometheus that is not there",
 		func(c combination) bool { return c.hasNoURL() && c.has("login") }},
 	{"prometheus.persistence.enabled", "the volume is for a Prometheus that is not there",
-		func(c combination) bool { return c.ownPrometheus() && c.has("persistence") }},
+		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
+	{"prometheus.alertmanagers", "the Alertmanagers are for a Prometheus that is not there",
+		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
+	{"prometheus.remoteWrite", "the endpoints are for a Prometheus that is not there",
+		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
 	{"scrapeAnnotations.enabled", "a Prometheus that uses annotations and PodMonitors scrapes each renderer twice",
 		func(c combination) bool { return c.has("annotations") && c.has("operator") }},
 }
@@ -345,6 +360,22 @@ var plantedFaults = map[string]planted{
 	"the doctor has no login": {`{}`,
 		"ConfigMap holograph-doctor", "authorizationFile", "letter", connections.Asks,
 		"the doctor holograph/holograph-doctor has no login for the embedded Prometheus"},
+	"no way to an Alertmanager": {`{networkPolicy: {enabled: true}, prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc"}]}}`,
+		"NetworkPolicy holograph-prometheus", "kubernetes.io/metadata.name: monitoring", "kubernetes.io/metadata.name: other", connections.Sends,
+		"the Prometheus holograph/holograph-prometheus cannot send alerts to http://alertmanager.monitoring.svc: " +
+			"NetworkPolicy holograph/holograph-prometheus forbids egress to port 9093 of monitoring/alertmanager-0"},
+	"no way to the pods of an Alertmanager": {`{networkPolicy: {enabled: true}, prometheus: {alertmanagers: [{url: "http://alertmanager-operated.monitoring.svc:9093", headless: true}]}}`,
+		"ConfigMap holograph-prometheus", "port: 9093", "port: 9094", connections.Sends,
+		"cannot send alerts to http://alertmanager-operated.monitoring.svc:9094: Service monitoring/alertmanager-operated has no port 9094"},
+	"no way to a store": {`{networkPolicy: {enabled: true}, prometheus: {remoteWrite: [{url: "https://metrics.example:8443/api/v1/push"}]}}`,
+		"NetworkPolicy holograph-prometheus", "port: 8443", "port: 8444", connections.Sends,
+		"cannot send samples to https://metrics.example:8443/api/v1/push: NetworkPolicy holograph/holograph-prometheus forbids egress to port 8443 of an address outside the cluster"},
+	"no way to the proxy of a store": {`{networkPolicy: {enabled: true}, prometheus: {remoteWrite: [{url: "https://metrics.example", proxy_url: "http://proxy.example:3128"}]}}`,
+		"NetworkPolicy holograph-prometheus", "port: 3128", "port: 3129", connections.Sends,
+		"cannot send samples to http://proxy.example:3128: NetworkPolicy holograph/holograph-prometheus forbids egress to port 3128 of an address outside the cluster"},
+	"a Prometheus that finds no targets": {`{networkPolicy: {enabled: true}}`,
+		"NetworkPolicy holograph-prometheus", "port: 6443", "port: 6444", connections.APIServer,
+		"holograph/holograph-prometheus cannot reach the API server: NetworkPolicy holograph/holograph-prometheus forbids egress to port 6443"},
 	"no way to the renderers": {`{networkPolicy: {enabled: true}}`,
 		"NetworkPolicy holograph-prometheus", "app.kubernetes.io/component: renderer", "app.kubernetes.io/component: rendered", connections.Scrapes,
 		"the Prometheus holograph/holograph-prometheus cannot scrape holograph/holograph-renderer: NetworkPolicy holograph/holograph-prometheus forbids egress to port 8080 of holograph/holograph-renderer"},
@@ -387,6 +418,9 @@ var plantedFaults = map[string]planted{
 	"another Deployment": {`{}`,
 		"ScaledObject holograph-renderer", "kind: Deployment\n    name: holograph-renderer", "kind: Deployment\n    name: other", connections.Autoscales,
 		"ScaledObject holograph/holograph-renderer scales other, which is not there"},
+	"a namespace that is not the object's": {`{prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}, prometheusRule: {enabled: true}, kubeStateMetrics: {enabled: false, namespaceLabel: exported_namespace}}`,
+		"PrometheusRule holograph", "{exported_namespace=", "{namespace=", connections.Selects,
+		`no series of kube_horizontalpodautoscaler_status_desired_replicas has namespace="holograph" (it is "monitoring")`},
 	"a label that no job sets": {`{}`,
 		"ConfigMap holograph-prometheus", `target_label: "container"`, `target_label: "box"`, connections.Selects,
 		`container="renderer" (no scrape sets container)`},

@@ -1,18 +1,15 @@
 package chart_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"holograph/test/internal/chart"
+	"holograph/test/internal/connections"
 )
 
 // refusalsOfPolicies are the cases of network policies that would cut the chart's own connections.
@@ -25,98 +22,21 @@ var refusalsOfPolicies = map[string]refusal{
 		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
 }
 
-// endpoint is one end of a connection: a pod, or an address outside the cluster if labels is nil.
-type endpoint struct {
-	namespace string
-	labels    labels.Set
-}
-
-// network evaluates a rendering's NetworkPolicies, as a network plugin does.
-type network struct {
-	policies []*networkingv1.NetworkPolicy
-	// ports are the named ports of the pods.
-	ports map[string]int32
-}
-
-// allows reports whether a connection from one end to a port of the other is allowed on both sides.
-func (n network) allows(t *testing.T, from, to endpoint, port int32) bool {
+// clusterOf is the cluster of one release, and a function that returns the pod of one of its components, nil where it has none.
+func clusterOf(t *testing.T, rendered *chart.Rendered) (*connections.Cluster, func(chart.Component) *connections.Pod) {
 	t.Helper()
-	return n.allowedBySide(t, from, to, port, networkingv1.PolicyTypeEgress) && n.allowedBySide(t, to, from, port, networkingv1.PolicyTypeIngress)
-}
-
-func (n network) allowedBySide(t *testing.T, own, other endpoint, port int32, direction networkingv1.PolicyType) bool {
-	t.Helper()
-	isolated := false
-	for _, policy := range n.policies {
-		if own.labels == nil || policy.Namespace != own.namespace || !matches(t, &policy.Spec.PodSelector, own.labels) {
-			continue
-		}
-		require.ElementsMatch(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}, policy.Spec.PolicyTypes, policy.Name)
-		isolated = true
-		if direction == networkingv1.PolicyTypeEgress {
-			for _, rule := range policy.Spec.Egress {
-				if n.matchesPort(rule.Ports, port) && n.matchesPeer(t, rule.To, policy.Namespace, other) {
-					return true
-				}
-			}
-		} else {
-			for _, rule := range policy.Spec.Ingress {
-				if n.matchesPort(rule.Ports, port) && n.matchesPeer(t, rule.From, policy.Namespace, other) {
-					return true
-				}
-			}
-		}
-	}
-	return !isolated
-}
-
-func (n network) matchesPort(allowed []networkingv1.NetworkPolicyPort, port int32) bool {
-	for _, candidate := range allowed {
-		if candidate.Port == nil || candidate.Port.Type == intstr.Int && candidate.Port.IntVal == port || n.ports[candidate.Port.StrVal] == port {
-			return true
-		}
-	}
-	return len(allowed) == 0
-}
-
-func (n network) matchesPeer(t *testing.T, peers []networkingv1.NetworkPolicyPeer, namespace string, other endpoint) bool {
-	t.Helper()
-	for _, peer := range peers {
-		if peer.IPBlock != nil {
-			// The one outside address of the tests is in every block that they use.
-			if other.labels == nil {
-				return true
-			}
-			continue
-		}
-		if other.labels == nil {
-			continue
-		}
-		if peer.NamespaceSelector == nil && other.namespace != namespace ||
-			peer.NamespaceSelector != nil && !matches(t, peer.NamespaceSelector, labels.Set{"kubernetes.io/metadata.name": other.namespace}) {
-			continue
-		}
-		if peer.PodSelector == nil || matches(t, peer.PodSelector, other.labels) {
-			return true
-		}
-	}
-	return len(peers) == 0
-}
-
-func matches(t *testing.T, selector *metav1.LabelSelector, set labels.Set) bool {
-	t.Helper()
-	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	release := &connections.Release{Name: chart.DefaultRelease, Namespace: chart.DefaultNamespace, Rendered: rendered}
+	cluster, err := connections.New(release)
 	require.NoError(t, err)
-	return parsed.Matches(set)
+	return cluster, func(component chart.Component) *connections.Pod { return cluster.Of(release, component) }
 }
 
 // TestNetworkPolicies asks for each connection that the chart needs, and for some that nobody needs.
 func TestNetworkPolicies(t *testing.T) {
 	t.Parallel()
-	const renderer, prometheus, adapter, kubeStateMetrics, doctor = "renderer", "prometheus", "prometheus-adapter", "kube-state-metrics", "doctor"
-	outside := endpoint{}
+	const renderer, prometheus, adapter, kubeStateMetrics, doctor = chart.Renderer, chart.Prometheus, chart.PrometheusAdapter, chart.KubeStateMetrics, chart.Doctor
 	type connection struct {
-		from, to string
+		from, to chart.Component
 		port     int32
 	}
 	for name, test := range map[string]struct {
@@ -179,37 +99,31 @@ networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: unlisted
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rendered := chart.Render(t, chart.Set("networkPolicy.enabled", true), chart.Parse(t, test.values))
-			rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"https": 6443}}
-			ends := map[string]endpoint{
-				"outside":            outside,
-				"unlisted pod":       {"elsewhere", labels.Set{"role": "unlisted"}},
-				"renderer elsewhere": {"games", labels.Set{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": "game", "app.kubernetes.io/component": "renderer"}},
+			cluster, of := clusterOf(t, rendered)
+			for _, policy := range chart.Of[*networkingv1.NetworkPolicy](t, rendered) {
+				assert.ElementsMatch(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}, policy.Spec.PolicyTypes, policy.Name)
 			}
-			for _, component := range []chart.Component{renderer, prometheus, adapter, kubeStateMetrics} {
-				if !slices.Contains(components(rendered), string(component)) {
-					continue
+			ends := map[chart.Component]*connections.Pod{
+				"outside":            connections.Outside,
+				"unlisted pod":       {Namespace: "elsewhere", Name: "unlisted", Labels: map[string]string{"role": "unlisted"}},
+				"renderer elsewhere": {Namespace: "games", Name: "game-renderer", Labels: map[string]string{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": "game", "app.kubernetes.io/component": "renderer"}},
+			}
+			forbidden := func(c connection) string {
+				end := func(name chart.Component) *connections.Pod {
+					pod, known := ends[name]
+					if !known {
+						pod = of(name)
+						require.NotNil(t, pod, "the pod of %s", name)
+					}
+					return pod
 				}
-				ends[string(component)] = endpoint{"holograph", rendered.Deployment(t, component).Spec.Template.Labels}
-			}
-			for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
-				ends[doctor] = endpoint{"holograph", pod.Labels}
-			}
-			allowed := func(c connection) bool {
-				rules := rules
-				rules.ports = map[string]int32{"https": 6443, "http": rendered.Container(t, renderer).Ports[0].ContainerPort}
-				switch c.to {
-				case prometheus:
-					rules.ports["http"] = 9090
-				case kubeStateMetrics:
-					rules.ports["http"] = 8080
-				}
-				return rules.allows(t, ends[c.from], ends[c.to], c.port)
+				return cluster.Forbidden(end(c.from), end(c.to), c.port, corev1.ProtocolTCP)
 			}
 			for _, c := range test.allowed {
-				assert.True(t, allowed(c), "a connection from %s to port %d of %s is denied, want it allowed", c.from, c.port, c.to)
+				assert.Empty(t, forbidden(c), "a connection from %s to port %d of %s is denied, want it allowed", c.from, c.port, c.to)
 			}
 			for _, c := range test.denied {
-				assert.False(t, allowed(c), "a connection from %s to port %d of %s is allowed, want it denied", c.from, c.port, c.to)
+				assert.NotEmpty(t, forbidden(c), "a connection from %s to port %d of %s is allowed, want it denied", c.from, c.port, c.to)
 			}
 		})
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"holograph/test/internal/chart"
+	"holograph/test/internal/connections"
 )
 
 // sources are the ways in which metrics have a port of their own: the renderer's, that of a sidecar whose port the values
@@ -71,44 +71,34 @@ func TestMetricsHaveAPortOfTheirOwn(t *testing.T) {
 			annotated := chart.Render(t, chart.Parse(t, source.values), chart.Set("scrapeAnnotations.enabled", true)).Deployment(t, chart.Renderer).Spec.Template.Annotations
 			assert.Equal(t, "9102 /stats", annotated["prometheus.io/port"]+" "+annotated["prometheus.io/path"], "the annotations of the pods")
 
-			rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"http": 8080}}
-			renderer := endpointOf(pod.Labels)
-			client := endpointOf(labels.Set{"role": "client"})
-			assert.True(t, rules.allows(t, endpointOf(rendered.Deployment(t, chart.Prometheus).Spec.Template.Labels), renderer, 9102), "Prometheus may not scrape the metrics")
-			for _, doctor := range chart.Of[*corev1.Pod](t, rendered) {
-				assert.True(t, rules.allows(t, endpointOf(doctor.Labels), renderer, 9102), "the doctor may not read the metrics")
+			cluster, of := clusterOf(t, rendered)
+			client := &connections.Pod{Namespace: chart.DefaultNamespace, Name: "client", Labels: map[string]string{"role": "client"}}
+			forbidden := func(from *connections.Pod, port int32) string {
+				return cluster.Forbidden(from, of(chart.Renderer), port, corev1.ProtocolTCP)
 			}
-			assert.True(t, rules.allows(t, client, renderer, 8080), "a client may not ask for frames")
-			assert.False(t, rules.allows(t, client, renderer, 9102), "a client may read the metrics, want it kept to the frames")
+			assert.Empty(t, forbidden(of(chart.Prometheus), 9102), "Prometheus may not scrape the metrics")
+			assert.Empty(t, forbidden(of(chart.Doctor), 9102), "the doctor may not read the metrics")
+			assert.Empty(t, forbidden(client, 8080), "a client may not ask for frames")
+			assert.NotEmpty(t, forbidden(client, 9102), "a client may read the metrics, want it kept to the frames")
 		})
 	}
 }
 
-func endpointOf(set labels.Set) endpoint { return endpoint{chart.DefaultNamespace, set} }
-
-// TestClientsReachTheExtraPorts: the extra ports are those of the frames' clients.
+// TestClientsReachTheExtraPorts: the extra ports are those of the frames' clients, with their protocols: media of WebRTC are datagrams.
 func TestClientsReachTheExtraPorts(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, chart.Parse(t, `
 renderer: {extraPorts: [{name: media, containerPort: 40000, protocol: UDP}, {name: signalling, containerPort: 8443}]}
 networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: client}}}]}`))
-	policies := chart.Of[*networkingv1.NetworkPolicy](t, rendered)
-	rules := network{policies: policies, ports: map[string]int32{"http": 8080}}
-	renderer := endpointOf(rendered.Deployment(t, chart.Renderer).Spec.Template.Labels)
-	for _, port := range []int32{40000, 8443, 8080} {
-		assert.True(t, rules.allows(t, endpointOf(labels.Set{"role": "client"}), renderer, port), "a client may not reach port %d", port)
-		assert.False(t, rules.allows(t, endpointOf(labels.Set{"role": "other"}), renderer, port), "a pod that is no client may reach port %d", port)
-	}
-	protocols := map[int32]corev1.Protocol{}
-	for _, policy := range policies {
-		for _, rule := range policy.Spec.Ingress {
-			for _, port := range rule.Ports {
-				protocols[port.Port.IntVal] = *port.Protocol
-			}
+	cluster, of := clusterOf(t, rendered)
+	for port, protocol := range map[int32]corev1.Protocol{40000: corev1.ProtocolUDP, 8443: corev1.ProtocolTCP, 8080: corev1.ProtocolTCP} {
+		forbidden := func(role string, protocol corev1.Protocol) string {
+			return cluster.Forbidden(&connections.Pod{Namespace: chart.DefaultNamespace, Name: role, Labels: map[string]string{"role": role}}, of(chart.Renderer), port, protocol)
 		}
+		assert.Empty(t, forbidden("client", protocol), "a client may not reach port %d over %s", port, protocol)
+		assert.NotEmpty(t, forbidden("other", protocol), "a pod that is no client may reach port %d over %s", port, protocol)
+		assert.NotEmpty(t, forbidden("client", corev1.ProtocolSCTP), "a client may reach port %d over another protocol than %s", port, protocol)
 	}
-	assert.Equal(t, corev1.ProtocolUDP, protocols[40000], "the protocol that the policy admits at port 40000: media of WebRTC are datagrams")
-	assert.Equal(t, corev1.ProtocolTCP, protocols[8443], "the protocol of a port that names none")
 }
 
 // TestTheRenderersServiceSaysWhatUsersSay: fields of the Service that users set, and none of them by default.

@@ -17,6 +17,8 @@ import (
 	klabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"sigs.k8s.io/yaml"
+
 	"holograph/test/internal/chart"
 	"holograph/test/internal/promtool"
 )
@@ -77,6 +79,28 @@ func TestScalingEventsAreCounted(t *testing.T) {
 				return interval.String()
 			})
 		})
+	}
+}
+
+// TestNamespacesOfObjects: where your Prometheus has the namespace of kube-state-metrics' objects in another label, rules and
+// alerts are on the release's own objects all the same, and have the label namespace.
+func TestNamespacesOfObjects(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, `
+prometheus: {enabled: false, url: "http://prometheus.monitoring.svc:9090"}
+prometheusRule: {enabled: true}
+kubeStateMetrics: {enabled: false, namespaceLabel: exported_namespace}
+signals: {demand: {metricType: Object}}`)
+	rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{values}})
+	directory := t.TempDir()
+	text, err := yaml.Marshal(ofKind(rendered, "PrometheusRule")["holograph"]["spec"])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "rules.yaml"), text, 0o644))
+	ruleTest(t, directory, "exported_namespace.yaml", nil)
+	served := rendered.AdapterConfig(t).Rules[1].TotalQuery(t, "holograph_offered_cpu_seconds_total", "film", "holograph-renderer")
+	triggered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{values, chart.Set("autoscaling.provider", "keda")}}).Manifest
+	for who, query := range map[string]string{"the adapter's query": served, "KEDA's query": strings.ReplaceAll(triggered, `\"`, `"`)} {
+		assert.Contains(t, strings.ReplaceAll(query, `\"`, `"`), `kube_deployment_spec_replicas{exported_namespace="film",deployment="holograph-renderer"}`, who)
 	}
 }
 

@@ -2,7 +2,6 @@ package chart_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"holograph/test/internal/chart"
+	"holograph/test/internal/connections"
 )
 
 var refusalsOfScaling = map[string]refusal{
@@ -307,32 +306,31 @@ func TestKEDAWithoutPods(t *testing.T) {
 // TestPoliciesOfEveryMode: a NetworkPolicy admits the clients that query the embedded Prometheus, without a further value.
 func TestPoliciesOfEveryMode(t *testing.T) {
 	t.Parallel()
-	pod := func(namespace, component, instance string) endpoint {
-		return endpoint{namespace, labels.Set{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": instance, "app.kubernetes.io/component": component}}
+	pod := func(namespace, name string, labels map[string]string) *connections.Pod {
+		return &connections.Pod{Namespace: namespace, Name: name, Labels: labels}
 	}
-	operator := endpoint{"keda", labels.Set{"app": "keda-operator"}}
-	foreign := endpoint{"monitoring", labels.Set{"app.kubernetes.io/name": "prometheus-adapter"}}
-	guest := pod("film", "doctor", "film")
-	stranger := endpoint{"film", labels.Set{"app": "stranger"}}
+	operator := pod("keda", "keda-operator", map[string]string{"app": "keda-operator"})
+	foreign := pod("monitoring", "prometheus-adapter", map[string]string{"app.kubernetes.io/name": "prometheus-adapter"})
+	guest := pod("film", "film-doctor", map[string]string{"app.kubernetes.io/name": "holograph", "app.kubernetes.io/instance": "film", "app.kubernetes.io/component": "doctor"})
+	stranger := pod("film", "stranger", map[string]string{"app": "stranger"})
 	for name, test := range map[string]struct {
 		values string
-		may    []endpoint
+		may    []*connections.Pod
 	}{
 		"by default":                      {`{}`, nil},
-		"KEDA":                            {`autoscaling: {provider: keda}`, []endpoint{operator}},
-		"KEDA elsewhere too":              {`{autoscaling: {provider: keda}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []endpoint{operator, stranger}},
-		"an adapter of the cluster":       {`prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`, []endpoint{foreign}},
-		"served namespaces":               {`servedNamespaces: [film]`, []endpoint{guest}},
+		"KEDA":                            {`autoscaling: {provider: keda}`, []*connections.Pod{operator}},
+		"KEDA elsewhere too":              {`{autoscaling: {provider: keda}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []*connections.Pod{operator, stranger}},
+		"an adapter of the cluster":       {`prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`, []*connections.Pod{foreign}},
+		"served namespaces":               {`servedNamespaces: [film]`, []*connections.Pod{guest}},
 		"nobody asks":                     {`{autoscaling: {enabled: false}, doctor: {enabled: false}}`, nil},
 		"nobody asks, and KEDA does not":  {`{autoscaling: {enabled: false, provider: keda}, doctor: {enabled: false}}`, nil},
-		"nobody asks, with a Grafana too": {`{autoscaling: {enabled: false}, doctor: {enabled: false}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []endpoint{stranger}},
+		"nobody asks, with a Grafana too": {`{autoscaling: {enabled: false}, doctor: {enabled: false}, networkPolicy: {queriers: [{podSelector: {matchLabels: {app: stranger}}, namespaceSelector: {}}]}}`, []*connections.Pod{stranger}},
 	} {
 		rendered := chart.Render(t, chart.Set("networkPolicy.enabled", true), chart.Parse(t, test.values))
-		rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"http": 9090}}
-		prometheus := endpoint{"holograph", rendered.Deployment(t, chart.Prometheus).Spec.Template.Labels}
-		for _, one := range []endpoint{operator, foreign, guest, stranger} {
-			want := slices.ContainsFunc(test.may, func(e endpoint) bool { return fmt.Sprint(e) == fmt.Sprint(one) })
-			assert.Equal(t, want, rules.allows(t, one, prometheus, 9090), "%s: whether %v may query Prometheus", name, one)
+		cluster, of := clusterOf(t, rendered)
+		for _, one := range []*connections.Pod{operator, foreign, guest, stranger} {
+			forbidden := cluster.Forbidden(one, of(chart.Prometheus), 9090, corev1.ProtocolTCP)
+			assert.Equal(t, slices.Contains(test.may, one), forbidden == "", "%s: whether %v may query Prometheus", name, one)
 		}
 	}
 }
@@ -340,7 +338,7 @@ func TestPoliciesOfEveryMode(t *testing.T) {
 // TestScrapersOfYourPrometheus: a NetworkPolicy admits the Prometheus that the values name, as far as they say where it is.
 func TestScrapersOfYourPrometheus(t *testing.T) {
 	t.Parallel()
-	inside := endpoint{"monitoring", labels.Set{"app.kubernetes.io/name": "prometheus"}}
+	inside := &connections.Pod{Namespace: "monitoring", Name: "prometheus", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"}}
 	for name, test := range map[string]struct {
 		values string
 		want   bool
@@ -352,10 +350,10 @@ func TestScrapersOfYourPrometheus(t *testing.T) {
 		"the embedded one":                 {`{}`, false},
 	} {
 		rendered := chart.Render(t, chart.Parse(t, `networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: gateway}}}]}`), chart.Parse(t, test.values))
-		rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, rendered), ports: map[string]int32{"http": 8080}}
+		cluster, of := clusterOf(t, rendered)
 		for _, component := range []chart.Component{chart.Renderer, chart.KubeStateMetrics} {
-			target := endpoint{"holograph", rendered.Deployment(t, component).Spec.Template.Labels}
-			assert.Equal(t, test.want, rules.allows(t, inside, target, 8080), "%s: whether a Prometheus in monitoring may scrape %s", name, component)
+			forbidden := cluster.Forbidden(inside, of(component), 8080, corev1.ProtocolTCP)
+			assert.Equal(t, test.want, forbidden == "", "%s: whether a Prometheus in monitoring may scrape %s", name, component)
 		}
 	}
 }
@@ -393,9 +391,9 @@ func TestSecondReleaseInANamespace(t *testing.T) {
 	assert.Contains(t, host.Container(t, chart.KubeStateMetrics).Args, "--namespaces=holograph", "namespaces of kube-state-metrics, each once")
 	assert.Equal(t, roles(t, chart.Render(t)), roles(t, host), "Roles, want none twice")
 
-	rules := network{policies: chart.Of[*networkingv1.NetworkPolicy](t, host), ports: map[string]int32{"http": 8080}}
-	prometheus := endpoint{"holograph", host.Deployment(t, chart.Prometheus).Spec.Template.Labels}
-	assert.True(t, rules.allowedBySide(t, prometheus, endpoint{"holograph", pods}, 8080, networkingv1.PolicyTypeEgress), "whether the first release's Prometheus may reach the second's pods")
+	cluster, of := clusterOf(t, host)
+	assert.Empty(t, cluster.Forbidden(of(chart.Prometheus), &connections.Pod{Namespace: chart.DefaultNamespace, Name: "second-renderer", Labels: pods}, 8080, corev1.ProtocolTCP),
+		"the first release's Prometheus may not reach the second's pods")
 }
 
 // TestKeysOfSecretsAreTexts: a key that looks like a number is a name in the Secret, and Kubernetes takes only texts.

@@ -2,6 +2,9 @@ package chart_test
 
 // refusalsOfSignals are descriptions of a renderer's metrics that give no number, or a wrong one.
 var refusalsOfSignals = map[string]refusal{
+	"label of a namespace that the embedded Prometheus does not set": {
+		`kubeStateMetrics: {namespaceLabel: exported_namespace}`,
+		`kubeStateMetrics.namespaceLabel: must be namespace where the chart configures the scrape of kube-state-metrics, with prometheus.enabled or podMonitor.enabled (got exported_namespace), because that scrape keeps the label: write namespace.`},
 	"a counter and a histogram of late frames": {
 		`signals: {overruns: {metric: late_total, histogram: {metric: frame_seconds}}}`,
 		`signals.overruns.histogram.metric: must be empty with signals.overruns.metric (got frame_seconds, with late_total), because late frames are measured in one way: leave one of them empty.`},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,8 @@ type cluster struct {
 	age string
 	// token is the bearer token of the kubeconfig; empty is "fake", which is no secret.
 	token string
+	// asked is the selector of the last request for a metric of pods.
+	asked string
 	// busy is a part of the path of the requests that are answered with 429 and the wish to come back in an hour.
 	busy string
 	// forbidden refuses what the path of a request matches, with its message.
@@ -437,7 +440,7 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 		http.NotFound(w, r)
 		return nil, nil
 	}
-	return c.customMetrics(r.URL.Path)
+	return c.customMetrics(r.URL.Path, selector)
 }
 
 func one[T any](object *T, resource, name string) (any, error) {
@@ -449,8 +452,13 @@ func one[T any](object *T, resource, name string) (any, error) {
 
 const customMetrics = "custom.metrics.k8s.io"
 
+// served is the version of the custom metrics API that an autoscaler uses: the first that it reads.
+func (c *cluster) served() string {
+	return c.versions[slices.IndexFunc(c.versions, func(version string) bool { return version == "v1beta1" || version == "v1beta2" })]
+}
+
 // customMetrics answers for the adapter.
-func (c *cluster) customMetrics(path string) (any, error) {
+func (c *cluster) customMetrics(path string, selector labels.Selector) (any, error) {
 	rest, found := strings.CutPrefix(path, "/apis/"+customMetrics)
 	if !found {
 		return nil, apierrors.NewNotFound(schema.GroupResource{}, path)
@@ -463,15 +471,16 @@ func (c *cluster) customMetrics(path string) (any, error) {
 		group.PreferredVersion = group.Versions[0]
 		return group, nil
 	}
-	rest, found = strings.CutPrefix(rest, "/"+c.versions[0])
+	served := c.served()
+	rest, found = strings.CutPrefix(rest, "/"+served)
 	if !found {
-		return nil, fmt.Errorf("asked for %s, and %s is preferred", path, c.versions[0])
+		return nil, fmt.Errorf("asked for %s, and an autoscaler asks for %s", path, served)
 	}
 	if c.unserved {
 		return nil, apierrors.NewServiceUnavailable("the server is currently unable to handle the request")
 	}
 	if rest == "" {
-		list := metav1.APIResourceList{GroupVersion: customMetrics + "/" + c.versions[0]}
+		list := metav1.APIResourceList{GroupVersion: customMetrics + "/" + served}
 		for metric := range c.values {
 			list.APIResources = append(list.APIResources, metav1.APIResource{Name: "pods/" + metric, Namespaced: true})
 		}
@@ -493,8 +502,12 @@ func (c *cluster) customMetrics(path string) (any, error) {
 		return map[string]any{"items": []any{map[string]any{"describedObject": map[string]string{"kind": "Deployment", "name": "holograph-renderer"}, "value": value}}}, nil
 	}
 	metric := strings.TrimPrefix(rest, "/namespaces/"+namespace+"/pods/*/")
+	c.asked = selector.String()
 	items := []any{}
 	for pod, value := range c.values[metric] {
+		if !slices.ContainsFunc(c.pods, func(p *corev1.Pod) bool { return p.Name == pod && selector.Matches(labels.Set(p.Labels)) }) {
+			continue
+		}
 		items = append(items, map[string]any{"describedObject": map[string]string{"kind": "Pod", "name": pod}, "value": value})
 	}
 	return map[string]any{"items": items}, nil

@@ -65,6 +65,11 @@ func TestAWorkloadOfOnesOwn(t *testing.T) {
 			}
 		}, "StatefulSet stream has 2 Ready pods of the 2 that it wants, and 0 pods have the labels app=stream",
 			"see kubectl --namespace holograph describe statefulsets stream, and compare autoscaling.target.podLabels with its pods' labels"},
+		"labels of other pods too": {func(c *cluster) {
+			c.selectBy("tier", "front")
+			c.pods = append(c.pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cache-0", Namespace: namespace, Labels: map[string]string{"app": "stream"}}})
+		}, "the autoscaler asks for metrics of the pods that StatefulSet stream selects by app=stream,tier=front (stream-0, stream-1), and the release takes those with app=stream for its renderers (cache-0, stream-0, stream-1)",
+			"write under autoscaling.target.podLabels the labels of its selector, and run " + upgrade},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,4 +83,28 @@ func TestAWorkloadOfOnesOwn(t *testing.T) {
 			fault{link: "renderer-pods", cause: test.cause, remedy: test.remedy}.found(t, found)
 		})
 	}
+}
+
+// selectBy lets the StatefulSet select its pods by one more label.
+func (c *cluster) selectBy(label, value string) {
+	c.workloads["statefulsets/stream"].(map[string]any)["spec"].(map[string]any)["selector"] = map[string]any{"matchLabels": map[string]string{"app": "stream", label: value}}
+	for _, pod := range c.pods {
+		if pod.Labels["app"] == "stream" {
+			pod.Labels[label] = value
+		}
+	}
+}
+
+// TestMetricsOfThePodsThatAreScaled: the metrics are asked for by the selector that the autoscaler uses, the workload's own.
+func TestMetricsOfThePodsThatAreScaled(t *testing.T) {
+	t.Parallel()
+	c := ofAWorkload(t)
+	c.selectBy("tier", "front")
+	found := examine(t, c)
+	require.Equal(t, report.Holds, found.Verdict, "the verdict on a workload that is as it should be:\n%s", found.Text())
+	require.Equal(t, "app=stream,tier=front", c.asked, "the selector with which the metric of the pods is asked for")
+	c = healthy(t, "")
+	examine(t, c)
+	require.Equal(t, "app.kubernetes.io/component=renderer,app.kubernetes.io/instance=holograph,app.kubernetes.io/name=holograph", c.asked,
+		"the selector with which the metric of the chart's own pods is asked for")
 }

@@ -175,3 +175,35 @@ Egress to Prometheus.
 {{- list $rule | toYaml }}
 {{- end }}
 {{- end }}
+
+{{/*
+Egress to Alertmanagers and remote_write endpoints, which have no labels that the chart knows: to the port of each URL, and
+to any port in the namespace of each that is a Service. Network plugins compare the port of the pod behind a Service, which
+is not always the one in the URL.
+*/}}
+{{- define "holograph.networkPolicy.receivers" -}}
+{{- $ports := list }}
+{{- $namespaces := list }}
+{{- range include "holograph.prometheus.receivers" . | fromJsonArray }}
+{{- $ports = append $ports (include "holograph.prometheus.receiverPort" . | int) }}
+{{- $host := (urlParse .).hostname }}
+{{- if regexMatch "^[^.]+[.][^.]+[.]svc([.]|$)" $host }}
+{{- $namespaces = append $namespaces (index (splitList "." $host) 1) }}
+{{- else if not (contains "." $host) }}
+{{- $namespaces = append $namespaces (include "holograph.namespace" $) }}
+{{- end }}
+{{- end }}
+{{- with $ports }}
+- ports:
+    {{- range uniq . }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+{{- end }}
+{{- with $namespaces }}
+- to:
+    {{- range uniq . }}
+    {{- include "holograph.networkPolicy.inNamespace" (dict "namespace" .) | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- end }}

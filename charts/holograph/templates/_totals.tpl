@@ -132,7 +132,7 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 <<define "targets">>{{ include "holograph.signals.targets" $up }}<<end>>
 <<define "values">>{{ include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $pods) }}<<end>>
 <<define "known">>{{ include "holograph.signals.known" (dict "values" $values "targets" $targets) }}<<end>>
-<<define "replicas">>{{ include "holograph.signals.replicas" (dict "context" .context "matchers" (printf `namespace=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` $labels.namespace $labels.pod)) }}<<end>>
+<<define "replicas">>{{ include "holograph.signals.replicas" (dict "context" .context "matchers" (printf `%s=<<printf "%%q" (index .LabelValuesByName %q)>>,deployment=<<printf "%%q" (index .LabelValuesByName %q)>>` .context.Values.kubeStateMetrics.namespaceLabel $labels.namespace $labels.pod)) }}<<end>>
 label_replace({{ include "holograph.signals.total" (dict "context" .context "key" .key "known" `<<template "known" .>>` "values" $values "up" $up "targets" $targets "replicas" $replicas
   "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $pods))
   "pods" (include "holograph.signals.pods" (dict "replicas" $replicas "targets" $targets))) }},

@@ -91,6 +91,10 @@ One refusal. Takes the sentence.
 {{- include "holograph.refuse" (printf "signals.labels.%s: must not be in signals.scrapeLabels (got %s), because the queries drop those before they tell pods apart: remove it from one of them." $key $value) }}
 {{- end }}
 {{- end }}
+{{- $shown := .Values.kubeStateMetrics }}
+{{- if and (ne $shown.namespaceLabel "namespace") (or .Values.prometheus.enabled (and $shown.enabled .Values.podMonitor.enabled)) }}
+{{- include "holograph.refuse" (printf "kubeStateMetrics.namespaceLabel: must be namespace where the chart configures the scrape of kube-state-metrics, with prometheus.enabled or podMonitor.enabled (got %s), because that scrape keeps the label: write namespace." $shown.namespaceLabel) }}
+{{- end }}
 {{- $demand := .Values.signals.demand }}
 {{- if and $demand.enabled (eq $demand.name .Values.signals.overruns.name) }}
 {{- include "holograph.refuse" (printf "signals.demand.name: must differ from signals.overruns.name (got %s for both), because the adapter would serve only one of the two signals: write another name, like holograph_demand." $demand.name) }}

@@ -108,7 +108,7 @@ Labels that the queries set or add by themselves.
 {{- if and $signals.matchers .Values.prometheus.enabled }}
 {{- include "holograph.refuse" (printf "signals.matchers: must be empty with prometheus.enabled (got %s), because the embedded Prometheus holds one cluster, and no series there has these labels: remove them, or write the Prometheus that holds several in prometheus.url." (keys $signals.matchers | sortAlpha | join ", ")) }}
 {{- end }}
-{{- $own = concat $own $signals.scrapeLabels (list "namespace" "horizontalpodautoscaler" "deployment" "condition" "status" "reason" "alertname" "alertstate" "severity" "metric") }}
+{{- $own = concat $own $signals.scrapeLabels (list .Values.kubeStateMetrics.namespaceLabel "namespace" "horizontalpodautoscaler" "deployment" "condition" "status" "reason" "alertname" "alertstate" "severity" "metric") }}
 {{- range $label, $value := $signals.matchers }}
 {{- if has $label $own }}
 {{- include "holograph.refuse" (printf "signals.matchers: must not have %s, because queries and alerts use that label for something else: write the label that tells clusters apart, like cluster." $label) }}

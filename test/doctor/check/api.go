@@ -181,6 +181,10 @@ var Values = Link{
 		if err != nil {
 			return "", err
 		}
+		selector, err := s.scaledSelector(ctx)
+		if err != nil {
+			return "", err
+		}
 		var found []string
 		for _, signal := range s.Signals {
 			metric := signal.Metric
@@ -192,7 +196,7 @@ var Values = Link{
 				found = append(found, fmt.Sprintf("%s %s of all pods", metric, value.String()))
 				continue
 			}
-			values, err := s.MetricOfPods(ctx, s.Namespace, s.Renderer.Selector, metric)
+			values, err := s.MetricOfPods(ctx, s.Namespace, selector, metric)
 			if err != nil {
 				return "", s.noValues(err)
 			}

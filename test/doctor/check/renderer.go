@@ -37,6 +37,9 @@ var RendererPods = Link{
 		if err != nil {
 			return "", err
 		}
+		if err := s.samePods(ctx, pods); err != nil {
+			return "", err
+		}
 		if err := s.rolledOut(deployment, pods); err != nil {
 			return "", err
 		}
@@ -51,6 +54,64 @@ func (s subject) noWorkload() error {
 		remedy = "install it, or write under autoscaling.target which workload is scaled, and " + remedy
 	}
 	return broken(remedy, "namespace %s has no %s %s", s.Namespace, s.Renderer.Kind, s.Renderer.Name)
+}
+
+// scaledSelector selects the pods that the autoscaler asks metrics of: those of the workload's own selector, as its subresource
+// scale has it. A workload that says none leaves the release's.
+func (s subject) scaledSelector(ctx context.Context) (string, error) {
+	var workload struct {
+		Spec   struct{ Selector *metav1.LabelSelector }
+		Status struct{ Selector any }
+	}
+	path := "/apis/" + s.Renderer.APIVersion + "/namespaces"
+	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath(path, s.Namespace, strings.ToLower(s.Renderer.Kind)+"s", s.Renderer.Name))
+	if apierrors.IsNotFound(err) {
+		return "", s.noWorkload()
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(raw, &workload); err != nil {
+		return "", err
+	}
+	// Argo writes it, because a Rollout may take its pods from another workload.
+	if selector, is := workload.Status.Selector.(string); is && selector != "" {
+		return selector, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(workload.Spec.Selector)
+	if err != nil || selector.Empty() || workload.Spec.Selector == nil {
+		return s.Renderer.Selector, err
+	}
+	return selector.String(), nil
+}
+
+// samePods says whether a workload that the chart does not write has other pods than those that the release takes for its.
+func (s subject) samePods(ctx context.Context, pods []corev1.Pod) error {
+	if s.Renderer.Own {
+		return nil
+	}
+	selector, err := s.scaledSelector(ctx)
+	if err != nil {
+		return err
+	}
+	scaled, err := s.LivePods(ctx, s.Namespace, selector)
+	if err != nil {
+		return err
+	}
+	names := func(pods []corev1.Pod) string {
+		var names []string
+		for _, pod := range pods {
+			names = append(names, pod.Name)
+		}
+		slices.Sort(names)
+		return strings.Join(names, ", ")
+	}
+	if theirs, ours := names(scaled), names(pods); theirs != ours && ours != "" {
+		return broken("write under autoscaling.target.podLabels the labels of its selector, and run "+s.upgrade(),
+			"the autoscaler asks for metrics of the pods that %s %s selects by %s (%s), and the release takes those with %s for its renderers (%s)",
+			s.Renderer.Kind, s.Renderer.Name, selector, theirs, s.Renderer.Selector, ours)
+	}
+	return nil
 }
 
 // mayHaveNoPods is whether the autoscaler may remove all pods.
@@ -94,6 +155,9 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	}
 	pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 	if err != nil {
+		return "", err
+	}
+	if err := s.samePods(ctx, pods); err != nil {
 		return "", err
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })

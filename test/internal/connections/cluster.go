@@ -5,16 +5,13 @@ package connections
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -42,6 +39,9 @@ type Pod struct {
 
 // String names the pod by its workload, as the rest of its name says nothing.
 func (p *Pod) String() string {
+	if p == Outside {
+		return "an address outside the cluster"
+	}
 	name := p.Workload
 	if name == "" {
 		name = p.Name
@@ -100,16 +100,26 @@ func New(releases ...*Release) (*Cluster, error) {
 	}
 	c.pods = []*Pod{
 		{Namespace: platform, Name: "prometheus-0", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"}, Containers: []corev1.Container{listening("prometheus", 9090)}},
+		{Namespace: platform, Name: "alertmanager-0", Labels: map[string]string{"app.kubernetes.io/name": "alertmanager"}, Containers: []corev1.Container{listening("alertmanager", 9093)}},
+		{Namespace: platform, Name: "store-0", Labels: map[string]string{"app.kubernetes.io/name": "store"}, Containers: []corev1.Container{listening("store", 9009)}},
 		{Namespace: platform, Name: "adapter", Labels: map[string]string{"app.kubernetes.io/name": "prometheus-adapter"}},
 		{Namespace: keda, Name: "keda-operator", Labels: map[string]string{"app": "keda-operator"}},
 		{Namespace: gateway, Name: "gateway", Labels: map[string]string{"app": "gateway"}},
 	}
-	prometheus := &corev1.Service{Spec: corev1.ServiceSpec{
-		Selector: map[string]string{"app.kubernetes.io/name": "prometheus"},
-		Ports:    []corev1.ServicePort{{Port: 9090, TargetPort: intstr.FromString("web")}},
-	}}
-	prometheus.Namespace, prometheus.Name = platform, "prometheus-operated"
-	c.services = []*corev1.Service{prometheus}
+	serving := func(name, application string, port int32, address string) {
+		service := &corev1.Service{Spec: corev1.ServiceSpec{
+			ClusterIP: address,
+			Selector:  map[string]string{"app.kubernetes.io/name": application},
+			Ports:     []corev1.ServicePort{{Port: port, TargetPort: intstr.FromString("web")}},
+		}}
+		service.Namespace, service.Name = platform, name
+		c.services = append(c.services, service)
+	}
+	serving("prometheus-operated", "prometheus", 9090, corev1.ClusterIPNone)
+	serving("alertmanager-operated", "alertmanager", 9093, corev1.ClusterIPNone)
+	// The ports of Services are not always those of their pods.
+	serving("alertmanager", "alertmanager", 80, "")
+	serving("store", "store", 80, "")
 	for _, release := range releases {
 		for _, object := range release.Rendered.Objects {
 			if err := c.add(object); err != nil {
@@ -199,6 +209,16 @@ func (c *Cluster) pod(namespace, workload string) *Pod {
 	return nil
 }
 
+// Of is the pod of a component of a release, nil where it has none.
+func (c *Cluster) Of(release *Release, component chart.Component) *Pod {
+	for _, pod := range c.pods {
+		if pod.Namespace == release.Namespace && pod.component() == component && pod.Labels["app.kubernetes.io/instance"] == release.Name {
+			return pod
+		}
+	}
+	return nil
+}
+
 // service is one of the cluster's Services, nil where there is none of that name.
 func (c *Cluster) service(namespace, name string) *corev1.Service {
 	for _, service := range c.services {
@@ -209,124 +229,6 @@ func (c *Cluster) service(namespace, name string) *corev1.Service {
 	return nil
 }
 
-// end is one end of a connection: a pod, or an address outside if pod is nil.
-type end struct{ pod *Pod }
-
-// outside is an address that no pod has: the API server, a resolver, a server elsewhere.
-var outside = end{}
-
-var outsideAddress = netip.MustParseAddr("192.0.2.1")
-
-func (e end) String() string {
-	if e.pod == nil {
-		return "an address outside the cluster"
-	}
-	return e.pod.String()
-}
-
-// forbidden says which NetworkPolicies forbid a connection to a port, "" where it is allowed.
-func (c *Cluster) forbidden(from, to end, port int32, protocol corev1.Protocol) string {
-	target := fmt.Sprintf("port %d of %v", port, to)
-	if names, open := c.side(from, to, port, protocol, networkingv1.PolicyTypeEgress, to.pod); !open {
-		return fmt.Sprintf("%s forbids egress to %s", names, target)
-	}
-	if names, open := c.side(to, from, port, protocol, networkingv1.PolicyTypeIngress, to.pod); !open {
-		return fmt.Sprintf("%s forbids ingress from %v to %s", names, from, target)
-	}
-	return ""
-}
-
-// side evaluates the policies of one end, as a network plugin does: each that selects the pod denies all that none of them
-// allows. Listening is the pod that the port is of.
-func (c *Cluster) side(own, other end, port int32, protocol corev1.Protocol, direction networkingv1.PolicyType, listening *Pod) (names string, open bool) {
-	if own.pod == nil {
-		return "", true
-	}
-	var isolating []string
-	for _, policy := range c.policies {
-		if policy.Namespace != own.pod.Namespace || !matches(policy.Spec.PodSelector, own.pod.Labels) || !slices.Contains(directions(policy), direction) {
-			continue
-		}
-		isolating = append(isolating, "NetworkPolicy "+policy.Namespace+"/"+policy.Name)
-		if direction == networkingv1.PolicyTypeEgress {
-			for _, rule := range policy.Spec.Egress {
-				if portMatches(rule.Ports, port, protocol, listening) && peerMatches(rule.To, policy.Namespace, other) {
-					return "", true
-				}
-			}
-			continue
-		}
-		for _, rule := range policy.Spec.Ingress {
-			if portMatches(rule.Ports, port, protocol, listening) && peerMatches(rule.From, policy.Namespace, other) {
-				return "", true
-			}
-		}
-	}
-	return strings.Join(isolating, " and "), len(isolating) == 0
-}
-
-// directions are those that a policy is about.
-func directions(policy *networkingv1.NetworkPolicy) []networkingv1.PolicyType {
-	if types := policy.Spec.PolicyTypes; len(types) > 0 {
-		return types
-	}
-	if len(policy.Spec.Egress) > 0 {
-		return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}
-	}
-	return []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
-}
-
-func portMatches(allowed []networkingv1.NetworkPolicyPort, port int32, protocol corev1.Protocol, listening *Pod) bool {
-	for _, candidate := range allowed {
-		if candidate.Protocol == nil && protocol != corev1.ProtocolTCP || candidate.Protocol != nil && *candidate.Protocol != protocol {
-			continue
-		}
-		switch {
-		case candidate.Port == nil:
-			return true
-		case candidate.Port.Type == intstr.String:
-			if listening == nil {
-				continue
-			}
-			if number, found := listening.port(*candidate.Port); found && number == port {
-				return true
-			}
-		case candidate.Port.IntVal == port, candidate.EndPort != nil && candidate.Port.IntVal <= port && port <= *candidate.EndPort:
-			return true
-		}
-	}
-	return len(allowed) == 0
-}
-
-func peerMatches(peers []networkingv1.NetworkPolicyPeer, namespace string, other end) bool {
-	for _, peer := range peers {
-		if peer.IPBlock != nil {
-			if other.pod == nil && inBlock(peer.IPBlock) {
-				return true
-			}
-			continue
-		}
-		if other.pod == nil ||
-			peer.NamespaceSelector == nil && other.pod.Namespace != namespace ||
-			peer.NamespaceSelector != nil && !matches(*peer.NamespaceSelector, map[string]string{"kubernetes.io/metadata.name": other.pod.Namespace}) {
-			continue
-		}
-		if peer.PodSelector == nil || matches(*peer.PodSelector, other.pod.Labels) {
-			return true
-		}
-	}
-	return len(peers) == 0
-}
-
-// inBlock reports whether the address outside is in a block of addresses.
-func inBlock(block *networkingv1.IPBlock) bool {
-	within := func(cidr string) bool {
-		prefix, err := netip.ParsePrefix(cidr)
-		return err == nil && prefix.Contains(outsideAddress)
-	}
-	return within(block.CIDR) && !slices.ContainsFunc(block.Except, within)
-}
-
 // parseLabels reads a label selector in its text form.
 func parseLabels(text string) (func(map[string]string) bool, error) {
 	selector, err := labels.Parse(text)
@@ -334,10 +236,4 @@ func parseLabels(text string) (func(map[string]string) bool, error) {
 		return nil, err
 	}
 	return func(set map[string]string) bool { return selector.Matches(labels.Set(set)) }, nil
-}
-
-// matches reports whether a selector of an object selects labels. One that Kubernetes refuses selects nothing.
-func matches(selector metav1.LabelSelector, set map[string]string) bool {
-	parsed, err := metav1.LabelSelectorAsSelector(&selector)
-	return err == nil && parsed.Matches(labels.Set(set))
 }

@@ -12,6 +12,7 @@ import (
 
 	pmodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
+	yamlv3 "go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,6 +30,7 @@ type Kind string
 // The kinds.
 const (
 	Asks       Kind = "who asks Prometheus reaches it"
+	Sends      Kind = "Prometheus reaches whom it sends alerts and samples to"
 	Scrapes    Kind = "Prometheus reaches what it scrapes"
 	APIServer  Kind = "the API server reaches the adapter, and is reached by those who use it"
 	Services   Kind = "a Service leads to a pod"
@@ -37,7 +39,7 @@ const (
 )
 
 // Kinds are all kinds of connections.
-var Kinds = []Kind{Asks, Scrapes, APIServer, Services, Autoscales, Selects}
+var Kinds = []Kind{Asks, Sends, Scrapes, APIServer, Services, Autoscales, Selects}
 
 // Fault is a connection that cannot be: who does not reach whom, and which object forbids it.
 type Fault struct {
@@ -62,6 +64,9 @@ func Follow(c *Cluster) ([]Fault, error) {
 	f.followAPIServer()
 	f.followScaled()
 	if err := f.followQuestions(); err != nil {
+		return nil, err
+	}
+	if err := f.followReceivers(); err != nil {
 		return nil, err
 	}
 	if err := f.followPrometheuses(); err != nil {
@@ -114,11 +119,11 @@ func (f *follower) leads(service *corev1.Service, number int32) (found []lead, b
 }
 
 // reach follows a connection to a port of a Service and returns what is in its way, "" where nothing is.
-func (f *follower) reach(from end, service *corev1.Service, number int32) string {
+func (f *follower) reach(from *Pod, service *corev1.Service, number int32) string {
 	found, broken := f.leads(service, number)
 	for _, lead := range found {
 		if broken == "" {
-			broken = f.forbidden(from, end{lead.pod}, lead.port, lead.protocol)
+			broken = f.Forbidden(from, lead.pod, lead.port, lead.protocol)
 		}
 	}
 	return broken
@@ -131,7 +136,7 @@ func (f *follower) followServices() {
 		for i, port := range service.Spec.Ports {
 			found, broken := f.leads(service, port.Port)
 			if broken == "" && i == 0 && found[0].pod.component() == chart.Renderer {
-				broken = f.reach(end{f.pod(gateway, "gateway")}, service, port.Port)
+				broken = f.reach(f.pod(gateway, "gateway"), service, port.Port)
 			}
 			if broken != "" {
 				f.fault(Services, "clients of Service %s/%s cannot reach its port %d: %s", service.Namespace, service.Name, port.Port, broken)
@@ -156,13 +161,13 @@ func (f *follower) followAPIServer() {
 			f.fault(APIServer, "the API server cannot reach what serves %s: there is no Service %s/%s", registered.Name, reference.Namespace, reference.Name)
 			continue
 		}
-		if reason := f.reach(outside, service, number); reason != "" {
+		if reason := f.reach(Outside, service, number); reason != "" {
 			f.fault(APIServer, "the API server cannot reach what serves %s: %s", registered.Name, reason)
 		}
 	}
 	for _, pod := range f.released() {
 		for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
-			if reason := f.forbidden(end{pod}, outside, 53, protocol); reason != "" {
+			if reason := f.Forbidden(pod, Outside, 53, protocol); reason != "" {
 				f.fault(APIServer, "%v cannot resolve names over %s: %s", pod, protocol, reason)
 			}
 		}
@@ -171,7 +176,7 @@ func (f *follower) followAPIServer() {
 		}
 		// Of its Service, and of its own for network plugins that resolve Services to their endpoints first.
 		for _, port := range []int32{443, 6443} {
-			if reason := f.forbidden(end{pod}, outside, port, corev1.ProtocolTCP); reason != "" {
+			if reason := f.Forbidden(pod, Outside, port, corev1.ProtocolTCP); reason != "" {
 				f.fault(APIServer, "%v cannot reach the API server: %s", pod, reason)
 			}
 		}
@@ -257,29 +262,33 @@ func (c *Cluster) asked(address string) (service *corev1.Service, name string, p
 	return nil, "", int32(converted), nil
 }
 
+// connect follows a connection to a URL: it returns the Service that the URL names, nil where it leads out of the cluster, and
+// what is in the way, "" where nothing is.
+func (f *follower) connect(from *Pod, address string) (service *corev1.Service, broken string) {
+	service, name, port, err := f.asked(address)
+	switch {
+	case err != nil:
+		return nil, err.Error()
+	case service != nil:
+		return service, f.reach(from, service, port)
+	case name != "":
+		return nil, "there is no Service " + name
+	}
+	return nil, f.Forbidden(from, Outside, port, corev1.ProtocolTCP)
+}
+
 // ask follows a question to Prometheus.
-func (f *follower) ask(who string, from end, address string, credential bool) {
+func (f *follower) ask(who string, from *Pod, address string, credential bool) {
 	if address == "" {
 		f.fault(Asks, "%s asks Prometheus and has no URL", who)
 		return
 	}
-	service, name, port, err := f.asked(address)
-	switch {
-	case err != nil:
-		f.fault(Asks, "%s asks Prometheus at %q: %v", who, address, err)
-	case service != nil:
-		if reason := f.reach(from, service, port); reason != "" {
-			f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
-		}
-		if !credential && f.embeddedBehind(service) != nil {
-			f.fault(Asks, "%s has no login for the embedded Prometheus at %s", who, address)
-		}
-	case name != "":
-		f.fault(Asks, "%s cannot reach Prometheus at %s: there is no Service %s", who, address, name)
-	default:
-		if reason := f.forbidden(from, outside, port, corev1.ProtocolTCP); reason != "" {
-			f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
-		}
+	service, reason := f.connect(from, address)
+	if reason != "" {
+		f.fault(Asks, "%s cannot reach Prometheus at %s: %s", who, address, reason)
+	}
+	if service != nil && !credential && f.embeddedBehind(service) != nil {
+		f.fault(Asks, "%s has no login for the embedded Prometheus at %s", who, address)
 	}
 }
 
@@ -343,7 +352,7 @@ func (f *follower) followQuestions() error {
 					}
 					credential = credential || strings.HasPrefix(argument, "--prometheus-header=Authorization=") || strings.HasPrefix(argument, "--prometheus-auth-config=")
 				}
-				f.ask("the adapter "+pod.String(), end{pod}, address, credential)
+				f.ask("the adapter "+pod.String(), pod, address, credential)
 			}
 			if pod.component() != chart.Doctor {
 				continue
@@ -355,7 +364,7 @@ func (f *follower) followQuestions() error {
 			if told.Prometheus != nil {
 				asked = told.Prometheus.URL
 				credential := told.Prometheus.AuthorizationFile+told.Prometheus.TokenFile+told.Prometheus.CertFile != "" || len(told.Prometheus.HeaderFiles) > 0
-				f.ask("the doctor "+pod.String(), end{pod}, told.Prometheus.URL, credential)
+				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, credential)
 			}
 			f.examine(pod, told)
 		}
@@ -370,7 +379,7 @@ func (f *follower) followQuestions() error {
 					continue
 				}
 				who := fmt.Sprintf("KEDA's operator, for the trigger %s of ScaledObject %s/%s,", trigger.Name, scaled.Metadata.Namespace, scaled.Metadata.Name)
-				f.ask(who, end{f.pod(keda, "keda-operator")}, trigger.Metadata["serverAddress"], trigger.Metadata["authModes"] != "")
+				f.ask(who, f.pod(keda, "keda-operator"), trigger.Metadata["serverAddress"], trigger.Metadata["authModes"] != "")
 				if name := trigger.AuthenticationRef.Name; name != "" && !release.has("TriggerAuthentication", name) {
 					f.fault(Asks, "%s has no credential: there is no TriggerAuthentication %s", who, name)
 				}
@@ -379,10 +388,84 @@ func (f *follower) followQuestions() error {
 		// Where the release has an autoscaler and no adapter, that of the platform asks.
 		serves := f.pod(release.Namespace, release.workload("-"+string(chart.PrometheusAdapter))) != nil
 		if f.scales(release) && !triggered && !serves && f.first() == release && asked != "" {
-			f.ask("the platform's adapter", end{f.pod(platform, "adapter")}, asked, true)
+			f.ask("the platform's adapter", f.pod(platform, "adapter"), asked, true)
 		}
 	}
 	return nil
+}
+
+// followReceivers: each embedded Prometheus reaches its Alertmanagers and the endpoints of remote_write, with the proxies and the
+// token endpoints on the way.
+func (f *follower) followReceivers() error {
+	for _, release := range f.Releases {
+		pod := f.embedded(release)
+		if pod == nil {
+			continue
+		}
+		var config struct {
+			Alerting struct {
+				Alertmanagers []struct {
+					Scheme string
+					Static []struct{ Targets []string } `yaml:"static_configs"`
+					DNS    []struct {
+						Names []string
+						Port  int
+					} `yaml:"dns_sd_configs"`
+				}
+			}
+			RemoteWrite []map[string]any `yaml:"remote_write"`
+		}
+		if err := yamlv3.Unmarshal([]byte(release.file(pod.Workload, "prometheus.yaml")), &config); err != nil {
+			return fmt.Errorf("prometheus.yaml: %w", err)
+		}
+		send := func(what, address string) {
+			if _, reason := f.connect(pod, address); reason != "" {
+				f.fault(Sends, "the Prometheus %v cannot send %s to %s: %s", pod, what, address, reason)
+			}
+		}
+		for i, alertmanager := range config.Alerting.Alertmanagers {
+			var addresses []string
+			for _, static := range alertmanager.Static {
+				addresses = append(addresses, static.Targets...)
+			}
+			for _, discovery := range alertmanager.DNS {
+				for _, name := range discovery.Names {
+					addresses = append(addresses, fmt.Sprintf("%s:%d", name, discovery.Port))
+				}
+			}
+			if len(addresses) == 0 {
+				f.fault(Sends, "the Prometheus %v sends alerts to Alertmanager %d, which has no URL", pod, i)
+			}
+			for _, address := range addresses {
+				send("alerts", alertmanager.Scheme+"://"+address)
+			}
+		}
+		for i, endpoint := range config.RemoteWrite {
+			if endpoint["url"] == nil {
+				f.fault(Sends, "the Prometheus %v sends samples to endpoint %d, which has no URL", pod, i)
+			}
+			for _, address := range addressesIn(endpoint) {
+				send("samples", address)
+			}
+		}
+	}
+	return nil
+}
+
+// addressesIn are the URLs of a part of Prometheus' configuration, at any depth.
+func addressesIn(part map[string]any) []string {
+	var found []string
+	for _, value := range part {
+		switch value := value.(type) {
+		case map[string]any:
+			found = append(found, addressesIn(value)...)
+		case string:
+			if strings.Contains(value, "://") {
+				found = append(found, value)
+			}
+		}
+	}
+	return found
 }
 
 // examine: the doctor reaches each renderer's metrics.
@@ -403,7 +486,7 @@ func (f *follower) examine(doctor *Pod, told description) {
 		}) {
 			f.fault(Scrapes, "the doctor %v reads metrics at port %d of %v, which has no such port", doctor, told.Renderer.Port, pod)
 		}
-		if reason := f.forbidden(end{doctor}, end{pod}, told.Renderer.Port, corev1.ProtocolTCP); reason != "" {
+		if reason := f.Forbidden(doctor, pod, told.Renderer.Port, corev1.ProtocolTCP); reason != "" {
 			f.fault(Scrapes, "the doctor %v cannot read the metrics of %v: %s", doctor, pod, reason)
 		}
 	}
@@ -468,7 +551,7 @@ func (f *follower) followPrometheuses() error {
 			if _, found := target.pod.port(intstr.FromInt32(target.port)); !found {
 				f.fault(Scrapes, "%v scrapes port %d of %v, which has no such port", p, target.port, target.pod)
 			}
-			if reason := f.forbidden(end{p.pod}, end{target.pod}, target.port, corev1.ProtocolTCP); reason != "" {
+			if reason := f.Forbidden(p.pod, target.pod, target.port, corev1.ProtocolTCP); reason != "" {
 				f.fault(Scrapes, "%v cannot scrape %v: %s", p, target.pod, reason)
 			}
 		}
@@ -585,7 +668,7 @@ func (f *follower) stored(p *prometheus, releases []*Release, asked []query) *st
 }
 
 // storeObjects adds kube-state-metrics' series of one metric: those of the one that is scraped, or, in the platform's Prometheus,
-// those of the cluster's own, whose labels are kept as they are.
+// those of the cluster's own, whose scrape keeps the label namespace unless the values name another.
 func (f *follower) storeObjects(p *prometheus, have *store, selector *parser.VectorSelector) {
 	name := selectorName(selector)
 	var exporters []target
@@ -595,7 +678,8 @@ func (f *follower) storeObjects(p *prometheus, have *store, selector *parser.Vec
 		}
 	}
 	if len(exporters) == 0 && p.pod.Namespace == platform {
-		exporters = []target{{honorLabels: true, labels: Labels{"job": "kube-state-metrics", "instance": "instance"}}}
+		shown, _ := f.first().Values["kubeStateMetrics"].(map[string]any)
+		exporters = []target{{honorLabels: shown["namespaceLabel"] == "namespace", labels: Labels{"job": "objects", "instance": "instance", "namespace": platform}}}
 	}
 	for _, exporter := range exporters {
 		for _, object := range f.objects(name) {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 )
 
@@ -207,9 +208,12 @@ func read(who string, response *http.Response) ([]byte, error) {
 // gigabytes: it shifts by as many digits as the exponent says.
 var abyss = regexp.MustCompile(`["\s:,\[][+-]?(?:[0-9.]+[eE]-[0-9]{5,}|[0-9.]{19,}[eE]\+?[0-9]{5,})["\s,}\]]`)
 
-// digestible returns why a body, where it is JSON, would take more memory or time
+// digestible returns why a body, where it is JSON or protobuf, would take more memory or time
 // than its size lets expect.
 func digestible(who string, body []byte) error {
+	if bytes.HasPrefix(body, protobufMagic) {
+		return digestibleProtobuf(who, body)
+	}
 	if start := bytes.TrimLeft(body, " \t\r\n"); len(start) == 0 || start[0] != '{' && start[0] != '[' {
 		return nil
 	}
@@ -275,6 +279,9 @@ func (j jsonOnly) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	if given := response.Header.Get("Content-Type"); given != "" {
 		media, _, err := mime.ParseMediaType(given)
+		if media == runtime.ContentTypeProtobuf && strings.HasPrefix(request.Header.Get("Accept"), media) {
+			return response, nil
+		}
 		if err != nil || strings.Contains(media, "yaml") || strings.Contains(media, "protobuf") || strings.Contains(media, "cbor") {
 			response.Body.Close()
 			return nil, fmt.Errorf("%s answers with the content type %.60q, and was asked for JSON", behind(request.URL), given)

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetrics "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 )
 
@@ -211,8 +211,8 @@ func (r Release) prometheus() (string, Access) {
 	return fmt.Sprintf("http://%s.%s.svc:9090", name, r.Namespace), access
 }
 
-// MetricsVersion returns the version of the custom metrics API that clients
-// prefer, as the HPA finds it: by discovery.
+// MetricsVersion returns the version of the custom metrics API that the HPA uses, as it finds it by discovery: the preferred
+// one, or the first that it reads.
 func (c *Client) MetricsVersion(ctx context.Context) (string, error) {
 	raw, err := Raw(ctx, c.Discovery().RESTClient().Get().AbsPath("/apis/"+Group).Timeout(callTimeout))
 	if err != nil {
@@ -222,10 +222,12 @@ func (c *Client) MetricsVersion(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(raw, &group); err != nil {
 		return "", err
 	}
-	if group.PreferredVersion.Version == "" {
-		return "", fmt.Errorf("%s is served in no version", Group)
+	for _, version := range append([]metav1.GroupVersionForDiscovery{group.PreferredVersion}, group.Versions...) {
+		if slices.Contains(metricsVersions, version.Version) {
+			return version.Version, nil
+		}
 	}
-	return group.PreferredVersion.Version, nil
+	return "", fmt.Errorf("%s is served in none of the versions that an autoscaler reads: %s", Group, strings.Join(metricsVersions, ", "))
 }
 
 // Metrics lists the names that the custom metrics API says it serves, such as
@@ -249,7 +251,8 @@ func (c *Client) Metrics(ctx context.Context) ([]string, error) {
 // ExternalMetric returns the total that the external metrics API serves under that name and selector, as the HPA
 // asks for it.
 func (c *Client) ExternalMetric(ctx context.Context, namespace string, metric autoscalingv2.MetricIdentifier) (resource.Quantity, error) {
-	request := c.Discovery().RESTClient().Get().AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", namespace, metric.Name)
+	request := c.Discovery().RESTClient().Get().SetHeader("Accept", autoscalersAccept).
+		AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", namespace, metric.Name)
 	if metric.Selector != nil {
 		request = request.Param("labelSelector", metav1.FormatLabelSelector(metric.Selector))
 	}
@@ -258,8 +261,8 @@ func (c *Client) ExternalMetric(ctx context.Context, namespace string, metric au
 	if err != nil {
 		return total, err
 	}
-	var list externalmetrics.ExternalMetricValueList
-	if err := json.Unmarshal(raw, &list); err != nil {
+	list, err := decode[externalmetrics.ExternalMetricValueList](raw)
+	if err != nil {
 		return total, err
 	}
 	if len(list.Items) == 0 {
@@ -281,57 +284,53 @@ func (r Release) PodMetric(ctx context.Context, metric string) (map[string]float
 	return r.MetricOfPods(ctx, r.Namespace, r.RendererSelector(), metric)
 }
 
-// RawPodMetric is PodMetric as the API answers it.
+// RawPodMetric is PodMetric as the API answers it, in JSON.
 func (r Release) RawPodMetric(ctx context.Context, metric string) ([]byte, error) {
-	return r.rawMetricOfPods(ctx, r.Namespace, r.RendererSelector(), metric)
+	return r.rawMetric(ctx, runtime.ContentTypeJSON, r.Namespace, "pods", "*", metric, r.RendererSelector())
 }
 
 // MetricOfPods returns a metric of the pods that a selector finds on the custom
 // metrics API, by pod, in the metric's own unit.
 func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric string) (map[string]float64, error) {
-	raw, err := c.rawMetricOfPods(ctx, namespace, selector, metric)
+	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, "pods", "*", metric, selector)
 	if err != nil {
 		return nil, err
 	}
-	var list custommetrics.MetricValueList
-	if err := json.Unmarshal(raw, &list); err != nil {
+	items, err := metricValues(raw)
+	if err != nil {
 		return nil, err
 	}
 	values := map[string]float64{}
-	for _, item := range list.Items {
+	for _, item := range items {
 		values[item.DescribedObject.Name] = item.Value.AsApproximateFloat64()
 	}
 	return values, nil
 }
 
-func (c *Client) rawMetricOfPods(ctx context.Context, namespace, selector, metric string) ([]byte, error) {
-	return c.rawMetric(ctx, namespace, "pods", "*", metric, selector)
-}
-
 // MetricOfObject returns a metric of one object on the custom metrics API. The resource is its plural
 // and group, such as "deployments.apps".
 func (c *Client) MetricOfObject(ctx context.Context, namespace, resource, name, metric string) (quantity.Quantity, error) {
-	raw, err := c.rawMetric(ctx, namespace, resource, name, metric, "")
+	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, resource, name, metric, "")
 	if err != nil {
 		return quantity.Quantity{}, err
 	}
-	var list custommetrics.MetricValueList
-	if err := json.Unmarshal(raw, &list); err != nil {
+	items, err := metricValues(raw)
+	if err != nil {
 		return quantity.Quantity{}, err
 	}
-	if len(list.Items) != 1 {
-		return quantity.Quantity{}, fmt.Errorf("%s of %s/%s has %d values, want 1", metric, resource, name, len(list.Items))
+	if len(items) != 1 {
+		return quantity.Quantity{}, fmt.Errorf("%s of %s/%s has %d values, want 1", metric, resource, name, len(items))
 	}
-	return list.Items[0].Value, nil
+	return items[0].Value, nil
 }
 
-func (c *Client) rawMetric(ctx context.Context, namespace, resource, name, metric, selector string) ([]byte, error) {
+func (c *Client) rawMetric(ctx context.Context, accept, namespace, resource, name, metric, selector string) ([]byte, error) {
 	version, err := c.MetricsVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	request := c.Discovery().RESTClient().Get().
-		AbsPath("/apis", Group, version, "namespaces", namespace, resource, name, metric).Timeout(callTimeout)
+	request := c.Discovery().RESTClient().Get().SetHeader("Accept", accept).
+		AbsPath("/apis", Group, version, "namespaces", namespace, resource, name, metric)
 	if selector != "" {
 		request = request.Param("labelSelector", selector)
 	}

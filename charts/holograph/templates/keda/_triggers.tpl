@@ -12,7 +12,7 @@ the pods of keda.fallback. Takes dict "context" $ "key" the signal's key below `
 {{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace $namespace $labels.pod (include "holograph.scope.targetPods" .context) }}
 {{- $up := include "holograph.signals.up" (dict "context" .context "matchers" $matchers) }}
 {{- $targets := include "holograph.signals.targets" $up }}
-{{- $replicas := include "holograph.signals.replicas" (dict "context" .context "kind" $kind "matchers" (printf "namespace=%q,%s=%q" $namespace $kind $name)) }}
+{{- $replicas := include "holograph.signals.replicas" (dict "context" .context "kind" $kind "matchers" (printf "%s=%q,%s=%q" .context.Values.kubeStateMetrics.namespaceLabel $namespace $kind $name)) }}
 {{- $values := include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $matchers) }}
 {{- $query := include "holograph.signals.total" (dict "context" .context "key" .key "values" $values "up" $up "targets" $targets "replicas" $replicas
   "seen" (include "holograph.signals.seen" (dict "context" .context "key" .key "matchers" $matchers))

@@ -67,7 +67,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- if include "holograph.scope.objects" . }}
     {{- if include "holograph.scope.autoscaled" . }}
     - alert: HolographAutoscalerUnseen
-      expr: absent(kube_horizontalpodautoscaler_status_desired_replicas{{ $autoscaler }})
+      expr: {{ include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.renderer" "kind" "horizontalpodautoscaler" "format" "absent(%s)") }}
       for: {{ $alerts.autoscalerUnseen.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
@@ -107,7 +107,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
     {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
-      expr: max by ({{ $deployments }}) (kube_deployment_status_replicas_available{ {{- include "holograph.scope.adapter" . -}} }) < 1
+      expr: max by ({{ $deployments }}) ({{ include "holograph.scope.object" (dict "context" $ "name" "kube_deployment_status_replicas_available" "of" "holograph.scope.adapter") }}) < 1
       for: {{ $alerts.adapterUnavailable.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:

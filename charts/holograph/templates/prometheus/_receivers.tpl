@@ -52,14 +52,33 @@ Port of a URL. Takes the URL.
 {{- end }}
 
 {{/*
-Ports of all receivers, each once, as a list in JSON.
+URLs that Prometheus connects to for its receivers, each once, as a list in JSON: those of Alertmanagers and remote_write
+endpoints, and of the proxies and token endpoints on the way.
 */}}
-{{- define "holograph.prometheus.receiverPorts" -}}
-{{- $ports := list }}
-{{- range concat .Values.prometheus.alertmanagers .Values.prometheus.remoteWrite }}
-{{- $ports = append $ports (include "holograph.prometheus.receiverPort" .url) }}
+{{- define "holograph.prometheus.receivers" -}}
+{{- $urls := list }}
+{{- range .Values.prometheus.alertmanagers }}
+{{- $urls = append $urls .url }}
 {{- end }}
-{{- uniq $ports | toJson }}
+{{- range .Values.prometheus.remoteWrite }}
+{{- $urls = concat $urls (include "holograph.prometheus.urlsIn" . | fromJsonArray) }}
+{{- end }}
+{{- uniq $urls | toJson }}
+{{- end }}
+
+{{/*
+Values of the keys url, proxy_url and token_url at any depth, as a list in JSON. Takes a map.
+*/}}
+{{- define "holograph.prometheus.urlsIn" -}}
+{{- $urls := list }}
+{{- range $key, $value := . }}
+{{- if kindIs "map" $value }}
+{{- $urls = concat $urls (include "holograph.prometheus.urlsIn" $value | fromJsonArray) }}
+{{- else if has $key (list "url" "proxy_url" "token_url") }}
+{{- $urls = append $urls $value }}
+{{- end }}
+{{- end }}
+{{- toJson $urls }}
 {{- end }}
 
 {{/*

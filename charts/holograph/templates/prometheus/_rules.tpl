@@ -35,8 +35,12 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
 {{- define "holograph.prometheus.rules.scaling" -}}
 {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler")) }}
 {{- $of := include "holograph.scope.renderer" (dict "context" $ "kind" "horizontalpodautoscaler") | printf "{%s}" }}
-{{- $desired := printf "max by (%s) (kube_horizontalpodautoscaler_status_desired_replicas%s)" $by $of }}
-{{- $created := printf "max by (%s) (kube_horizontalpodautoscaler_created%s)" $by $of -}}
+{{- $shown := dict }}
+{{- range $name := list "status_desired_replicas" "created" "status_current_replicas" "spec_min_replicas" "spec_max_replicas" "status_condition" }}
+{{- $_ := include "holograph.scope.object" (dict "context" $ "name" (printf "kube_horizontalpodautoscaler_%s" $name) "of" "holograph.scope.renderer" "kind" "horizontalpodautoscaler") | set $shown $name }}
+{{- end }}
+{{- $desired := printf "max by (%s) (%s)" $by $shown.status_desired_replicas }}
+{{- $created := printf "max by (%s) (%s)" $by $shown.created -}}
 - name: holograph-scaling
   interval: {{ .Values.kubeStateMetrics.scrapeInterval | quote }}
   rules:
@@ -81,13 +85,13 @@ The direction of the last event is 1 or -1, and no sample before the first one; 
     - record: holograph:hpa_replicas:desired
       expr: {{ $desired }}
     - record: holograph:hpa_replicas:current
-      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_status_current_replicas{{ $of }})
+      expr: max by ({{ $by }}) ({{ $shown.status_current_replicas }})
     - record: holograph:hpa_replicas:min
-      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_min_replicas{{ $of }})
+      expr: max by ({{ $by }}) ({{ $shown.spec_min_replicas }})
     - record: holograph:hpa_replicas:max
-      expr: max by ({{ $by }}) (kube_horizontalpodautoscaler_spec_max_replicas{{ $of }})
+      expr: max by ({{ $by }}) ({{ $shown.spec_max_replicas }})
     - record: holograph:hpa_condition:status
-      expr: max by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler" "condition" "status")) }}) (kube_horizontalpodautoscaler_status_condition{{ $of }})
+      expr: max by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler" "condition" "status")) }}) ({{ $shown.status_condition }})
 {{- end }}
 
 {{/*

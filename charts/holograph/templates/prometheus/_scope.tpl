@@ -135,18 +135,34 @@ The frames of each pod.
 {{- end }}
 
 {{/*
-Matchers of kube-state-metrics' series of the renderer. Its labels do not depend on signals.labels.
-Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset.
+Matchers of kube-state-metrics' series of the renderer, and of what is recorded of them. Their labels do not depend on
+signals.labels. Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset, optionally "label" another
+name of the label namespace.
 */}}
 {{- define "holograph.scope.renderer" -}}
-{{ include "holograph.scope.namespaces" (dict "context" .context "label" "namespace") }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{ include "holograph.scope.namespaces" (dict "context" .context "label" (default "namespace" .label)) }},{{ .kind }}{{ ternary "=~" "=" (not (empty .context.Values.servedNamespaces)) }}{{ include "holograph.scope.objectNames" . | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
 {{- end }}
 
 {{/*
-Matchers of kube-state-metrics' series of the adapter.
+Matchers of kube-state-metrics' series of the adapter. Takes dict "context" $ "label" the name of the label namespace.
 */}}
 {{- define "holograph.scope.adapter" -}}
-namespace={{ include "holograph.namespace" . | quote }},deployment={{ include "holograph.prometheusAdapter.name" . | quote }}{{ include "holograph.signals.selector" .Values.signals.matchers }}
+{{ .label }}={{ include "holograph.namespace" .context | quote }},deployment={{ include "holograph.prometheusAdapter.name" .context | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
+One of kube-state-metrics' series, with the namespace of its object in the label namespace, whatever your Prometheus calls it.
+Takes dict "context" $ "name" that of the series "of" the template of its matchers, those of that template, and optionally
+"format" for a function of the series.
+*/}}
+{{- define "holograph.scope.object" -}}
+{{- $label := .context.Values.kubeStateMetrics.namespaceLabel -}}
+{{- $series := printf "%s{%s}" .name (include .of (merge (dict "label" $label) .)) | printf (default "%s" .format) -}}
+{{- if eq $label "namespace" -}}
+{{ $series }}
+{{- else -}}
+label_replace({{ $series }}, "namespace", "$1", {{ $label | quote }}, "(.*)")
+{{- end }}
 {{- end }}
 
 {{/*
@@ -166,7 +182,7 @@ Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset
 
 {{/*
 What kube-state-metrics shows of the renderers' workloads, as a list in JSON: an entry for each kind, with "kind", the
-label of its name, and the series "wanted" and "ready" with their matchers. It shows nothing of a Rollout.
+label of its name, and the series "wanted" and "ready". It shows nothing of a Rollout.
 */}}
 {{- define "holograph.scope.workloads" -}}
 {{- $workloads := list }}
@@ -175,8 +191,10 @@ label of its name, and the series "wanted" and "ready" with their matchers. It s
   "deployment" (list "kube_deployment_spec_replicas" "kube_deployment_status_replicas_ready")
   "statefulset" (list "kube_statefulset_replicas" "kube_statefulset_status_replicas_ready") }}
 {{- if include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) }}
-{{- $matchers := include "holograph.scope.renderer" (dict "context" $ "kind" $kind) | printf "{%s}" }}
-{{- $workloads = append $workloads (dict "kind" $kind "wanted" (printf "%s%s" (first $series) $matchers) "ready" (printf "%s%s" (last $series) $matchers)) }}
+{{- $of := dict "context" $ "of" "holograph.scope.renderer" "kind" $kind }}
+{{- $workloads = append $workloads (dict "kind" $kind
+  "wanted" (include "holograph.scope.object" (merge (dict "name" (first $series)) $of))
+  "ready" (include "holograph.scope.object" (merge (dict "name" (last $series)) $of))) }}
 {{- end }}
 {{- end }}
 {{- end }}
