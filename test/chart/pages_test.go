@@ -197,7 +197,7 @@ type knownCommand struct {
 var knownCommands = []knownCommand{
 	{pattern: `^helm test holograph\b`, file: "test/internal/harness/helm.go", text: `"test", s.Release.Name`},
 	{pattern: `^helm uninstall holograph\b`, file: "test/internal/harness/helm.go", text: `helm.DeleteContextE`},
-	{pattern: `^kubectl delete pod holograph-doctor\b`, file: "test/internal/harness/helm.go", text: `app.kubernetes.io/component=doctor`},
+	{pattern: `^kubectl delete pod holograph-doctor\b`, file: "test/internal/harness/helm.go", text: `s.Selector(chart.Doctor)`},
 	{pattern: `^helm upgrade adapter prometheus-community/prometheus-adapter\b.* rules\.existing=holograph-adapter-rules`, file: "test/sources/sources_test.go", text: `settings["rules.existing"] = "holograph-adapter-rules"`},
 	{pattern: `^kubectl create secret generic prometheus-login\b`, reason: "Prometheus and its clients read the four forms in TestPrometheusRequiresItsLogin; the command makes them of a name and a password"},
 	{pattern: `^ask '`, file: "test/faults/observability_test.go", text: "chart.RunbookExpressions"},
