@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	corev1 "k8s.io/api/core/v1"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
@@ -102,10 +101,7 @@ func readyElsewhere(d *promise.Day, node string) wait.Condition {
 		}
 		n, states := 0, []string{}
 		for _, pod := range pods {
-			ready := false
-			for _, condition := range pod.Status.Conditions {
-				ready = ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
-			}
+			ready := wait.Ready(pod)
 			if ready && pod.Spec.NodeName != node {
 				n++
 			}
