@@ -202,15 +202,21 @@ func Check(t *testing.T, table []Promise, update bool) {
 		require.NoError(t, write(merge(rows, here, table)))
 		return
 	}
-	of := func(rows []Row) (own []Row) {
+	of := func(rows []Row) (own []Row, names []string) {
 		for _, r := range rows {
 			if r.Folder == here {
-				own = append(own, r)
+				own, names = append(own, r), append(names, r.Name)
 			}
 		}
-		return own
+		return own, names
 	}
-	assert.Equal(t, of(merge(rows, here, table)), of(rows), "%s is not what the table of %s says: run make update", recordFile, here)
+	wanted, wantedNames := of(merge(rows, here, table))
+	found, foundNames := of(rows)
+	if assert.Equal(t, wantedNames, foundNames, "the rows of %s in %s: run make update", here, recordFile) {
+		for i, r := range wanted {
+			assert.Equal(t, r, found[i], "what %s says of %q, against the table of %s: run make update", recordFile, r.Name, here)
+		}
+	}
 	want, err := page(rows)
 	require.NoError(t, err)
 	file, err := repo.Path(pageFile)
