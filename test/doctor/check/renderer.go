@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"holograph/test/internal/kube"
 )
@@ -98,6 +99,15 @@ func (s subject) samePods(ctx context.Context, pods []corev1.Pod) error {
 	if err != nil {
 		return err
 	}
+	// By labels, because pods come and go between two lists.
+	same, err := selectsAll(s.Renderer.Selector, scaled)
+	if err != nil {
+		return err
+	}
+	back, err := selectsAll(selector, pods)
+	if err != nil || same && back || len(pods) == 0 {
+		return err
+	}
 	names := func(pods []corev1.Pod) string {
 		var names []string
 		for _, pod := range pods {
@@ -106,12 +116,18 @@ func (s subject) samePods(ctx context.Context, pods []corev1.Pod) error {
 		slices.Sort(names)
 		return strings.Join(names, ", ")
 	}
-	if theirs, ours := names(scaled), names(pods); theirs != ours && ours != "" {
-		return broken("write under autoscaling.target.podLabels the labels of its selector, and run "+s.upgrade(),
-			"the autoscaler asks for metrics of the pods that %s %s selects by %s (%s), and the release takes those with %s for its renderers (%s)",
-			s.Renderer.Kind, s.Renderer.Name, selector, theirs, s.Renderer.Selector, ours)
+	return broken("write under autoscaling.target.podLabels the labels of its selector, and run "+s.upgrade(),
+		"the autoscaler asks for metrics of the pods that %s %s selects by %s (%s), and the release takes those with %s for its renderers (%s)",
+		s.Renderer.Kind, s.Renderer.Name, selector, names(scaled), s.Renderer.Selector, names(pods))
+}
+
+// selectsAll says whether a selector selects each of the pods.
+func selectsAll(selector string, pods []corev1.Pod) (bool, error) {
+	parsed, err := labels.Parse(selector)
+	if err != nil {
+		return false, err
 	}
-	return nil
+	return !slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return !parsed.Matches(labels.Set(pod.Labels)) }), nil
 }
 
 // mayHaveNoPods is whether the autoscaler may remove all pods.
