@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"holograph/ci/bump"
 	"holograph/ci/cache"
@@ -39,7 +38,6 @@ var commands = map[string]command{
 	"timed": {"TARGET...", func(ctx context.Context, targets []string) error {
 		return timing.Run(ctx, os.Stdout, os.Stderr, targets)
 	}},
-	"stories":     {"TIMEOUT FOLDER...", stories},
 	"down":        {"", func(ctx context.Context, _ []string) error { return cluster.Down(ctx, os.Stdout) }},
 	"clean-cache": {"", func(ctx context.Context, _ []string) error { return cleanCache(ctx) }},
 }
@@ -93,18 +91,6 @@ func vulnerabilities(ctx context.Context, binaries []string) error {
 		subjects = append(subjects, vulnerability.Subject{Name: filepath.Base(binary), Binaries: []string{binary}})
 	}
 	return vulnerability.Check(ctx, os.Stdout, subjects)
-}
-
-// stories runs the stories of the named folders of test/.
-func stories(ctx context.Context, arguments []string) error {
-	if len(arguments) == 0 {
-		return errors.New("usage: go run ./ci stories TIMEOUT FOLDER...")
-	}
-	timeout, err := time.ParseDuration(arguments[0])
-	if err != nil {
-		return fmt.Errorf("TEST_TIMEOUT: %w", err)
-	}
-	return timing.Stories(ctx, os.Stdout, timeout, arguments[1:])
 }
 
 // cleanCache empties the cache once nobody fills it.

@@ -1,6 +1,5 @@
 // Package timing runs targets of the Makefile one after the other, and then prints how long each part took. It reads that
-// from the output of the targets, which it also passes on. It also runs folders of stories side by side, and labels their
-// lines.
+// from the output of the targets, which it also passes on.
 package timing
 
 import (
@@ -9,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,13 +61,6 @@ func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd)
 	var log log
 	stdout, stderr := &lines{to: out, line: log.read}, &lines{to: errOut, line: log.read}
 	cmd.Stdout, cmd.Stderr, cmd.Stdin = stdout, stderr, os.Stdin
-	err := wait(ctx, cmd)
-	log.flush()
-	return row{name: name, took: time.Since(begun), parts: log.rows}, err
-}
-
-// wait runs a command until it ends, and interrupts it when ctx ends.
-func wait(ctx context.Context, cmd *exec.Cmd) error {
 	// An interrupted make ends its programs. A killed one would leave them running.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = drain
@@ -78,7 +68,8 @@ func wait(ctx context.Context, cmd *exec.Cmd) error {
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		err = nil // the command succeeded, and a program that it left running keeps its output open
 	}
-	return err
+	log.flush()
+	return row{name: name, took: time.Since(begun), parts: log.rows}, err
 }
 
 // lines passes on what is written, and calls a function with each complete line.
@@ -116,35 +107,27 @@ var (
 type log struct {
 	mu   sync.Mutex
 	rows []row
-	// tests are the tests since the end of the last package, by the label of their lines.
-	tests map[string][]row
+	// tests are the tests since the end of the last package.
+	tests []row
 }
 
 func (l *log) read(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	label := ""
-	if match := labelled.FindStringSubmatch(line); match != nil {
-		label, line = match[1], match[2]
-	}
 	if match := partLine.FindStringSubmatch(line); match != nil {
 		if took, err := time.ParseDuration(match[3]); err == nil {
 			l.rows = append(l.rows, row{name: match[1], took: took, outcome: failed(match[2] == "failed")})
 		}
 	}
 	if match := testLine.FindStringSubmatch(line); match != nil {
-		if l.tests == nil {
-			l.tests = map[string][]row{}
-		}
-		l.tests[label] = append(l.tests[label], row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL")})
+		l.tests = append(l.tests, row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL")})
 	}
 	if match := packageLine.FindStringSubmatch(line); match != nil {
-		r := row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL"), parts: l.tests[label]}
+		r := row{name: match[2], took: seconds(match[3]), outcome: failed(match[1] == "FAIL"), parts: l.tests}
 		if match[4] != "" {
 			r.outcome = match[4]
 		}
-		l.rows = append(l.rows, r)
-		delete(l.tests, label)
+		l.rows, l.tests = append(l.rows, r), nil
 	}
 }
 
@@ -152,10 +135,7 @@ func (l *log) read(line string) {
 func (l *log) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, label := range slices.Sorted(maps.Keys(l.tests)) {
-		l.rows = append(l.rows, l.tests[label]...)
-	}
-	clear(l.tests)
+	l.rows, l.tests = append(l.rows, l.tests...), nil
 }
 
 func failed(yes bool) string {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -35,11 +34,6 @@ FAIL	holograph/ci/cluster	3.000s
 --- PASS: TestQuick (0.10s)
 PASS
 ok  	holograph/test/faults	140.000s
-sources   | --- PASS: TestKEDA (200.00s)
-lifecycle |     examples_test.go:82: 18:52:32  install development
-lifecycle | --- FAIL: TestRelease (300.00s)
-sources   | ok  	holograph/test/sources	210.000s
-lifecycle | FAIL	holograph/test/lifecycle	310.000s
 --- PASS: TestKilled (30.00s)
 FAIL	holograph/test/broken [build failed]
 `
@@ -64,10 +58,6 @@ func TestOutputIsReadAndPassedOn(t *testing.T) {
 		{name: "holograph/ci/cluster", took: 3 * time.Second, outcome: "FAILED", parts: []row{{name: "TestCluster", took: 2500 * time.Millisecond, outcome: "FAILED"}}},
 		{name: "holograph/test/faults", took: 140 * time.Second, parts: []row{
 			{name: "TestDoctor", took: 130250 * time.Millisecond}, {name: "TestQuick", took: 100 * time.Millisecond},
-		}},
-		{name: "holograph/test/sources", took: 210 * time.Second, parts: []row{{name: "TestKEDA", took: 200 * time.Second}}},
-		{name: "holograph/test/lifecycle", took: 310 * time.Second, outcome: "FAILED", parts: []row{
-			{name: "TestRelease", took: 300 * time.Second, outcome: "FAILED"},
 		}},
 		{name: "TestKilled", took: 30 * time.Second},
 	}, l.rows)
@@ -104,35 +94,6 @@ func TestTable(t *testing.T) {
 		strings.Repeat("-", width+20),
 		"total 3:29",
 	}, got[3:])
-}
-
-// Each folder's lines come as they are printed and say whose they are; a folder that fails stops no other and is named.
-func TestStoriesRunTwoAtATime(t *testing.T) {
-	bin := t.TempDir()
-	// A go test that takes part in a meeting of two: it ends once the other has come, and fails for faults.
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), []byte(`#!/bin/sh
-cd `+bin+` && echo "$*" >> ran
-case $6 in
-*sources) echo met > one; read _ < two; echo "sources end" ;;
-*lifecycle) read _ < one; echo "lifecycle end"; echo met > two ;;
-*) echo "--- FAIL: TestDoctor (1.00s)"; exit 1 ;;
-esac
-`), 0o755))
-	for _, name := range []string{"one", "two"} {
-		require.NoError(t, syscall.Mkfifo(filepath.Join(bin, name), 0o600))
-	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	var out bytes.Buffer
-	err := Stories(t.Context(), &out, 45*time.Minute, []string{"sources", "lifecycle", "faults"})
-	require.EqualError(t, err, "stories failed in faults; `go test -count=1 -v -run 'TestName' ./test/faults` runs one of them")
-	for _, line := range []string{"sources   | sources end\n", "lifecycle | lifecycle end\n", "faults    | --- FAIL: TestDoctor (1.00s)\n", "faults    | go test ./test/faults: exit status 1\n"} {
-		assert.Contains(t, out.String(), line)
-	}
-	ran, err := os.ReadFile(filepath.Join(bin, "ran"))
-	require.NoError(t, err)
-	assert.ElementsMatch(t, []string{
-		"test -count=1 -timeout 45m0s -v ./test/sources", "test -count=1 -timeout 45m0s -v ./test/lifecycle", "test -count=1 -timeout 45m0s -v ./test/faults",
-	}, strings.Split(strings.TrimSpace(string(ran)), "\n"))
 }
 
 // A failure fails make, and later targets are not made.
