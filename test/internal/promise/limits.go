@@ -13,6 +13,11 @@ var limits = []struct{ When, Happens, Do string }{
 		"The same. HolographAutoscalerInactive and HolographAdapterUnavailable fire while Prometheus works.",
 	},
 	{
+		"A part that serves a metric accepts requests and does not answer",
+		"The autoscaler waits up to a minute for each metric, and decides nothing meanwhile. The number of replicas does not change. The conditions of the autoscaler stay as they were for two minutes and more, so HolographAutoscalerInactive fires late.",
+		"The probes of Prometheus and of the adapter restart such a pod within two to three minutes. Monitor the pods of KEDA, which are not the chart's.",
+	},
+	{
 		"One pod exports false late frames at a plausible rate",
 		"The autoscaler adds pods up to `autoscaling.maxReplicas`, at the pace of `autoscaling.behavior.scaleUp`. A rate above `signals.frames.maxRate` is ignored, and demand counts for at most ten full pods.",
 		"Set `autoscaling.maxReplicas` to what you can pay for, and `signals.frames.maxRate` to the highest rate at which frames are requested from one of your pods.",
