@@ -38,10 +38,10 @@ var readingPromises = []promise.Promise{
 				spec.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32(60))
 			}))
 			d.Pod = d.MeasurePod()
-			rate, before := loadPods*d.Pod.FramesPerSecond(), 4*time.Minute
-			d.Stages(load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: before},
+			frames, before := rate(d, loadPods), 4*time.Minute
+			d.Stages(load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: before},
 				load.Stage{}, load.Stage{Duration: pause},
-				load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: promise.Longest})
+				load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: promise.Longest})
 			paused := time.Now().Add(before)
 			d.Settle(time.Until(paused), enough)
 			d.WaitFor(time.Until(paused)+pause, answers(d, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
@@ -70,7 +70,7 @@ var readingPromises = []promise.Promise{
 			d.Alerted(time.Minute, "HolographScrapeFailing")
 			d.Counts()
 			ended := time.Now()
-			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, 2))
+			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, minimum))
 			d.Note("The fleet was at its minimum %s after the load.", time.Since(ended).Round(time.Second))
 			fix()
 			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
