@@ -6,14 +6,20 @@ SHELL := /bin/bash
 # The toolchain of go.mod, also on a machine that sets GOTOOLCHAIN=local.
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 
+# As the images are built, so that what they have in common with the tests is compiled once.
+export GOFLAGS := -trimpath
+export CGO_ENABLED := 0
+
 # The timeout of each package. go test's own default of 10 minutes is too short for stories, and for
 # fast tests on a busy machine. A CI run may take 90 minutes in all.
 TEST_TIMEOUT ?= 30m
 
 # The folders of test/ whose stories have a cluster of their own, in addition to ./test itself. The set of that
 # name in ci/supply has what each needs in addition to what every cluster has. `make up` needs no set.
-STORIES := faults sources lifecycle
+# Sources is the last one, because most of what it needs is compiled, while the stories before it run.
+STORIES := faults lifecycle sources
 SETS ?=
+LATER ?=
 
 ##@ Look
 
@@ -31,11 +37,15 @@ down: ## Remove the clusters of `make up` and of kept tests
 
 ##@ Test
 
-# The targets of `make test`, in this order.
-EVERYTHING := images vet test-short check stories
+# `make vet` runs all of go vet: go test would run a part of it again.
+GO_TEST := go test -vet=off
+
+# The targets of `make test`, in this order. Before the stories, what only some of them need is not built yet and cannot be
+# checked.
+EVERYTHING := images vet test-short stories check
 
 .PHONY: test
-test: export SETS := $(STORIES)
+test: export LATER := $(STORIES)
 test: ## Run everything that CI runs: fast tests, known vulnerabilities, stories on clusters
 	@go run ./ci timed $(EVERYTHING)
 
@@ -43,20 +53,20 @@ test: ## Run everything that CI runs: fast tests, known vulnerabilities, stories
 # Rendering the chart then takes 15 % less CPU than with Go's default of 100.
 test-short: export GOGC := 400
 test-short: ## Run all tests that need no cluster, also those of the simulator
-	go test -short -timeout $(TEST_TIMEOUT) ./...
-	go -C test/sim test -timeout $(TEST_TIMEOUT) ./...
+	$(GO_TEST) -short -timeout $(TEST_TIMEOUT) ./...
+	go -C test/sim test -vet=off -timeout $(TEST_TIMEOUT) ./...
 	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege), the chart's promises when things break (make faults), faults planted in the chart (make mutants)."
 
 .PHONY: stories
-stories: SETS := $(STORIES)
+stories: LATER := $(STORIES)
 # One at a time: two clusters keep two cores busy, and each story then takes 1.8 times as long.
 stories: images ## Run the stories on clusters, one cluster at a time
-	go test -count=1 -p 1 -timeout $(TEST_TIMEOUT) -v ./test $(STORIES:%=./test/%)
+	@go run ./ci stories -vet=off -count=1 -timeout=$(TEST_TIMEOUT) -v $(STORIES)
 
 .PHONY: faults
 faults: SETS := promises nodes
 faults: images ## Inject each fault of docs/faults.md under load, rewrite that page, and take away each right: two hours, estimated
-	go test -count=1 -p 1 -timeout 150m -v -run '^Test(Promises|EachRight)' ./test/promises/...
+	$(GO_TEST) -count=1 -p 1 -timeout 150m -v -run '^Test(Promises|EachRight)' ./test/promises/...
 
 .PHONY: siege
 siege: ## Attack the renderer in a cgroup of its own, as root: six minutes
@@ -135,7 +145,7 @@ simulator:
 
 .PHONY: images
 images: ## Obtain every tool and image: from the cache, a registry, or their Go modules
-	@go run ./ci images $(SETS)
+	@go run ./ci images $(SETS) $(LATER:%=--later=%)
 
 .PHONY: bump
 bump: ## Change the version of a foreign program everywhere: make bump PROGRAM=prometheus VERSION=v3.14.0

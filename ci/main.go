@@ -19,6 +19,7 @@ import (
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
 	"holograph/ci/state"
+	"holograph/ci/stories"
 	"holograph/ci/supply"
 	"holograph/ci/timing"
 	"holograph/ci/vulnerability"
@@ -32,7 +33,8 @@ type command struct {
 }
 
 var commands = map[string]command{
-	"images":          {"[SET...]", images},
+	"images":          {"[SET...] [--later=SET...]", images},
+	"stories":         {"[FLAG...] [FOLDER...]", runStories},
 	"vulnerabilities": {"[BINARY...]", vulnerabilities},
 	"bump":            {"PROGRAM VERSION", bumpProgram},
 	"timed": {"TARGET...", func(ctx context.Context, targets []string) error {
@@ -63,13 +65,27 @@ func fail(code int, err error) {
 	os.Exit(code)
 }
 
-// images obtains all that the clusters run, with the named sets.
-func images(ctx context.Context, names []string) error {
-	var sets []supply.Set
-	for _, name := range names {
-		sets = append(sets, supply.Set(name))
+// images obtains all that the clusters run, with the named sets, and makes the machine ready for those that come later.
+func images(ctx context.Context, arguments []string) error {
+	var now, later []supply.Set
+	for _, argument := range arguments {
+		if name, found := strings.CutPrefix(argument, "--later="); found {
+			later = append(later, supply.Set(name))
+		} else {
+			now = append(now, supply.Set(argument))
+		}
 	}
-	return supply.Fill(ctx, os.Stderr, sets...)
+	return supply.Fill(ctx, os.Stderr, now, later...)
+}
+
+// runStories runs the stories of ./test and of the folders, with the flags of go test that come first.
+func runStories(ctx context.Context, arguments []string) error {
+	folder := func(argument string) bool { return !strings.HasPrefix(argument, "-") }
+	flags, folders := arguments, []string(nil)
+	if first := slices.IndexFunc(arguments, folder); first >= 0 {
+		flags, folders = arguments[:first], arguments[first:]
+	}
+	return stories.Run(ctx, os.Stdout, os.Stderr, flags, folders)
 }
 
 // bumpProgram moves a foreign program to another version.

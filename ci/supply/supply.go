@@ -36,8 +36,9 @@ type part struct {
 }
 
 // Fill makes sure that everything is in the cache, with what the sets add, and writes its progress to out. It first checks
-// whether the machine has what that needs.
-func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
+// whether the machine has what that needs, also for the sets that another Fill obtains later: then nobody may be there to
+// type a password.
+func Fill(ctx context.Context, out io.Writer, sets []Set, later ...Set) error {
 	release, err := state.Lock(ctx, Lock, func() {
 		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
 	})
@@ -53,20 +54,21 @@ func Fill(ctx context.Context, out io.Writer, sets ...Set) error {
 		return err
 	}
 	// Without an engine the node image counts as missing, so one check of the machine covers everything.
-	lacks, err := find(ctx, e, sets)
+	all, err := find(ctx, e, slices.Concat(sets, later))
 	if err != nil {
 		return err
 	}
-	if err := host.Prepare(ctx, out, lacks.needs); err != nil {
+	if err := host.Prepare(ctx, out, all.needs); err != nil {
 		return err
 	}
 	if e.Name == "" {
 		if e, err = host.DetectEngine(ctx); err != nil {
 			return err
 		}
-		if lacks, err = find(ctx, e, sets); err != nil {
-			return err
-		}
+	}
+	lacks, err := find(ctx, e, sets)
+	if err != nil {
+		return err
 	}
 	names := lacks.names()
 	if len(names) == 0 {
