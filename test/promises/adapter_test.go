@@ -42,6 +42,7 @@ var adapterPromises = []promise.Promise{
 		Subject: promise.Adapter, Name: "adapters gone",
 		Says:   "The replicas hold. The deletion of a namespace and other requests that read every API wait for the adapter, and no longer. Scaling goes on within a minute after it is back.",
 		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
+		Alerts: []string{"HolographAdapterUnavailable", "HolographAutoscalerInactive"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
@@ -49,8 +50,8 @@ var adapterPromises = []promise.Promise{
 			fix := d.Inject(harness.Scale(chart.PrometheusAdapter, 0))
 			namespace := deletedNamespace(d)
 			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, most)
-			d.Alerted(time.Minute, "HolographAdapterUnavailable")
+			d.Hold(blindTime, d.Before, maximum)
+			d.Alerted(time.Minute)
 			if err := gone(d, namespace).Unmet(d.Context()); err == nil {
 				d.Note("The namespace was gone during the outage.")
 			}
@@ -72,7 +73,7 @@ var adapterPromises = []promise.Promise{
 			again := restarted(d, chart.PrometheusAdapter)
 			d.Inject(harness.Freeze(chart.PrometheusAdapter))
 			begun := time.Now()
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			d.Recovered(begun, again)
 		},
 	},

@@ -24,14 +24,15 @@ var dataPromises = []promise.Promise{
 		Subject: promise.Data, Name: "scrapes stop",
 		Says:   "The replicas hold, whatever the last values were. HolographScrapeFailing fires.",
 		Fault:  "Prometheus scrapes every renderer at a closed port.",
+		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
 			fix := d.Inject(unscraped(".*"))
 			d.WaitFor(3*time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, most)
-			d.Alerted(time.Minute, "HolographScrapeFailing")
+			d.Hold(blindTime, d.Before, maximum)
+			d.Alerted(time.Minute)
 			fix()
 			d.Recovered(time.Now())
 		},
@@ -40,6 +41,7 @@ var dataPromises = []promise.Promise{
 		Subject: promise.Data, Name: "half of the pods unseen",
 		Says:   "No scale-down below what the load needs. HolographScrapeFailing fires.",
 		Fault:  "Prometheus scrapes half of the renderers at a closed port.",
+		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
@@ -47,8 +49,8 @@ var dataPromises = []promise.Promise{
 			pods := names(d)
 			fix := d.Inject(unscraped(strings.Join(pods[:len(pods)/2], "|")))
 			d.WaitFor(2*time.Minute, answers(d, `up{job="renderer"} == 0`))
-			d.Hold(wrongTime, enough, most)
-			d.Alerted(time.Minute, "HolographScrapeFailing")
+			d.Hold(wrongTime, enough, maximum)
+			d.Alerted(time.Minute)
 			fix()
 			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
 		},
@@ -56,13 +58,11 @@ var dataPromises = []promise.Promise{
 	{
 		Subject: promise.Data, Name: "a pod reports no numbers",
 		Says:   "The pod counts as one without values. The others scale as before, and nothing is scaled down on it.",
-		Fault:  "One renderer's counter of late frames is NaN and its demand infinite.",
+		Fault:  "One renderer's counter of late frames is NaN and that of its frames infinite.",
 		Within: time.Minute,
 		Keep: lie(1, map[string]string{
-			"holograph_frames_over_budget_total":  "vector(0) / 0",
-			"holograph_frames_total":              "vector(time())",
-			"holograph_offered_cpu_seconds_total": "vector(1) / 0",
-			"holograph_cpu_capacity_cores":        "vector(0.1)",
+			"holograph_frames_over_budget_total": "vector(0) / 0",
+			"holograph_frames_total":             "vector(1) / 0",
 		}),
 	},
 	{
@@ -71,22 +71,18 @@ var dataPromises = []promise.Promise{
 		Fault:  "One renderer's counters begin at 0 again every 20 s.",
 		Within: time.Minute,
 		Keep: lie(1, map[string]string{
-			"holograph_frames_over_budget_total":  "vector(0)",
-			"holograph_frames_total":              "vector(time() % 20)",
-			"holograph_offered_cpu_seconds_total": "0.06 * vector(time() % 20)",
-			"holograph_cpu_capacity_cores":        "vector(0.1)",
+			"holograph_frames_over_budget_total": "vector(0)",
+			"holograph_frames_total":             "5 * vector(time() % 20)",
 		}),
 	},
 	{
 		Subject: promise.Data, Name: "a pod reports enormous values",
 		Says:   "The pod counts as one without values, and moves the fleet by no more than one pod.",
-		Fault:  "One renderer's counters grow by a million late frames and a million CPU seconds a second.",
+		Fault:  "One renderer's counters grow by a million frames a second, all of them late.",
 		Within: time.Minute,
 		Keep: lie(1, map[string]string{
-			"holograph_frames_over_budget_total":  "1e6 * vector(time())",
-			"holograph_frames_total":              "1e6 * vector(time())",
-			"holograph_offered_cpu_seconds_total": "1e6 * vector(time())",
-			"holograph_cpu_capacity_cores":        "vector(0.1)",
+			"holograph_frames_over_budget_total": "1e6 * vector(time())",
+			"holograph_frames_total":             "1e6 * vector(time())",
 		}),
 	},
 	{

@@ -42,7 +42,7 @@ var overloadPromises = []promise.Promise{
 			d.Pod = d.MeasurePod()
 			most := overload * overloadMaximum * d.Pod.FramesPerSecond()
 			d.Stages(load.Stage{FramesPerSecond: most}, load.Stage{FramesPerSecond: most, Duration: overloadTime},
-				load.Stage{FramesPerSecond: rate(d, quietPods)}, load.Stage{FramesPerSecond: rate(d, quietPods), Duration: promise.Longest})
+				load.Stage{FramesPerSecond: quietPods * promise.Capacity}, load.Stage{FramesPerSecond: quietPods * promise.Capacity, Duration: promise.Longest})
 			before := map[string]int32{}
 			for _, pod := range d.PodsOf(chart.Renderer) {
 				before[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount

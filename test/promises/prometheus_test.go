@@ -13,12 +13,9 @@ import (
 )
 
 const (
-	// loadPods is the load in units of what one pod renders. It takes enough pods or one more, so more than the minimum of
-	// two. At 2.5 the autoscaler wanted now 3 and now 4 on a busy machine.
-	loadPods, enough = 2.8, 3
-	// most is autoscaling.maxReplicas.
-	most = 10
-	// settleTime is for the fleet to grow to the load and to be left alone: 45 s and 75 s.
+	// loadPods is the load in units of promise.Capacity. At the target of 0.75 it needs enough pods: one more than the minimum.
+	loadPods, enough = 2.1, 3
+	// settleTime is for the fleet to grow to the load and to be left alone: 45 s each, and twice that on a busy machine.
 	settleTime = 5 * time.Minute
 	// blindTime is longer than what could keep the replicas without the promise: the signals' window (30 s) and the
 	// stabilization window (30 s), one after the other, and a decision (15 s).
@@ -36,7 +33,7 @@ var prometheusPromises = []promise.Promise{
 			d.Settle(settleTime, enough)
 			d.Inject(harness.KillProcess(chart.Prometheus, 1))
 			begun := time.Now()
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			d.Recovered(begun)
 		},
 	},
@@ -52,7 +49,7 @@ var prometheusPromises = []promise.Promise{
 			d.Inject(harness.Freeze(chart.Prometheus))
 			begun := time.Now()
 			// The autoscaler says nothing meanwhile: it waits for an answer, up to a minute for each metric.
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			d.Recovered(begun, again)
 		},
 	},
@@ -66,7 +63,7 @@ var prometheusPromises = []promise.Promise{
 			d.Settle(settleTime, enough)
 			fix := d.Inject(harness.CutOff(chart.Prometheus))
 			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			fix()
 			d.Recovered(time.Now())
 		},
@@ -83,7 +80,7 @@ var prometheusPromises = []promise.Promise{
 			d.Settle(settleTime, enough)
 			begun := time.Now()
 			d.Inject(harness.Replace(chart.Prometheus))
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			d.Recovered(begun, answers(d, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
 		},
 	},

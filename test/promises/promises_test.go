@@ -13,11 +13,11 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write docs/faults.md and the promises of docs/faults.json")
 
-// table has every promise of this folder but those of kedaTable. Each subject has a file.
+// table has every promise of this folder but those of kedaTable and sessionTable. Each subject has a file.
 var table = slices.Concat(prometheusPromises, adapterPromises, dataPromises, readingPromises, rendererPromises, controlPlanePromises, operationsPromises, overloadPromises)
 
 // settings make alerts fire while a fault lasts, and give the adapter a second pod.
-var settings = map[string]string{
+var settings = promise.Settings(map[string]string{
 	"prometheusAdapter.replicaCount": "2",
 	// Half of that in values-examples/local.yaml, so that a fault need not last longer to show.
 	"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
@@ -25,7 +25,7 @@ var settings = map[string]string{
 	"alerts.autoscalerInactive.for":                             "30s",
 	"alerts.adapterUnavailable.for":                             "30s",
 	"alerts.podUnseen.for":                                      "30s",
-}
+})
 
 // TestPromises breaks one thing after the other while frames arrive.
 func TestPromises(t *testing.T) {
@@ -37,4 +37,6 @@ func TestPromises(t *testing.T) {
 }
 
 // TestPage: docs/faults.json has every promise, and docs/faults.md is made of it.
-func TestPage(t *testing.T) { promise.Check(t, slices.Concat(table, kedaTable), *updateGolden) }
+func TestPage(t *testing.T) {
+	promise.Check(t, slices.Concat(table, kedaTable, sessionTable), *updateGolden)
+}

@@ -37,8 +37,7 @@ var readingPromises = []promise.Promise{
 			d.Break(harness.EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
 				spec.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32(60))
 			}))
-			d.Pod = d.MeasurePod()
-			frames, before := rate(d, loadPods), 4*time.Minute
+			const frames, before = loadPods * promise.Capacity, 4 * time.Minute
 			d.Stages(load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: before},
 				load.Stage{}, load.Stage{Duration: pause},
 				load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: promise.Longest})
@@ -47,7 +46,7 @@ var readingPromises = []promise.Promise{
 			d.WaitFor(time.Until(paused)+pause, answers(d, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
 			fix := d.Inject(harness.Sever(chart.Prometheus, chart.Renderer))
 			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, most)
+			d.Hold(blindTime, d.Before, maximum)
 			fix()
 			d.Recovered(time.Now(), answers(d, `min(up{job="renderer"}) == 1`))
 		},
@@ -56,6 +55,7 @@ var readingPromises = []promise.Promise{
 		Subject: promise.Data, Name: "a pod never reports",
 		Says:   "The fleet neither grows for the pod nor shrinks below what the load needs, and it returns to the minimum when the load ends. HolographScrapeFailing fires.",
 		Fault:  "A new renderer takes the place of one that is deleted, and no scrape of it ever succeeds.",
+		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
@@ -67,7 +67,7 @@ var readingPromises = []promise.Promise{
 			require.NoError(d, d.Release.CoreV1().Pods(d.Release.Namespace).Delete(d.Context(), known[0], metav1.DeleteOptions{}))
 			d.WaitFor(2*time.Minute, answers(d, `up{job="renderer"} == 0`))
 			d.Hold(wrongTime, enough, d.Before+1)
-			d.Alerted(time.Minute, "HolographScrapeFailing")
+			d.Alerted(time.Minute)
 			d.Counts()
 			ended := time.Now()
 			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, minimum))
@@ -81,6 +81,7 @@ var readingPromises = []promise.Promise{
 		Says: "There are no values of a time to come, so the replicas hold, and HolographAutoscalerInactive fires. Scaling goes on within a minute after the clock is right. " +
 			"The clocks of renderers and of clients do not matter: Prometheus dates samples by its own clock, and a renderer times frames by its own.",
 		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as one does on a node whose clock is.",
+		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
@@ -88,7 +89,7 @@ var readingPromises = []promise.Promise{
 			fix := d.Inject(asksFor(-5 * time.Minute))
 			d.WaitFor(time.Minute, d.Blind())
 			d.Hold(blindTime, d.Before, d.Before)
-			d.Alerted(time.Minute, "HolographAutoscalerInactive")
+			d.Alerted(time.Minute)
 			fix()
 			d.Recovered(time.Now())
 		},
@@ -104,7 +105,7 @@ var readingPromises = []promise.Promise{
 			d.Load(loadPods)
 			begun := time.Now()
 			d.Recovered(begun, wait.ReplicasAtLeast(d.Release, enough), d.Steady(30*time.Second))
-			d.Hold(wrongTime, enough, most)
+			d.Hold(wrongTime, enough, maximum)
 			fix()
 		},
 	},

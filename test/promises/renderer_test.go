@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -17,7 +16,7 @@ import (
 )
 
 const (
-	// quietPods is a load that the minimum of two pods bears, in units of what one pod renders.
+	// quietPods is a load that the minimum of two pods bears, in units of promise.Capacity.
 	quietPods = 0.8
 	// minimum and maximum are the chart's defaults.
 	minimum, maximum = 2, 10
@@ -178,11 +177,4 @@ func ended(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 		}
 	}
 	return fix, nil
-}
-
-// rate is what so many pods render.
-func rate(d *promise.Day, pods float64) float64 {
-	d.Helper()
-	require.Positive(d, d.Pod.FrameCost, "the pod must have been measured")
-	return pods * d.Pod.FramesPerSecond()
 }

@@ -15,12 +15,12 @@ import (
 )
 
 // kedaSettings are those of settings that a release without an adapter has.
-var kedaSettings = map[string]string{
+var kedaSettings = promise.Settings(map[string]string{
 	"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "30",
 	"alerts.autoscalerInactive.for":                             "30s",
 	"alerts.podUnseen.for":                                      "30s",
 	"doctor.wait":                                               "1s",
-}
+})
 
 // kedaTable has the promises of a release that KEDA scales.
 var kedaTable = []promise.Promise{
@@ -28,6 +28,7 @@ var kedaTable = []promise.Promise{
 		Subject: promise.Adapter, Name: "KEDA operator gone",
 		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within two minutes after the operator is back.",
 		Fault:  "With KEDA: its operator, of which its metrics server asks every value, is scaled to nothing.",
+		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: 2 * time.Minute,
 		Keep:   without("keda-operator"),
 	},
@@ -35,6 +36,7 @@ var kedaTable = []promise.Promise{
 		Subject: promise.Adapter, Name: "KEDA metrics server gone",
 		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within two minutes after the metrics server is back.",
 		Fault:  "With KEDA: its metrics server is scaled to nothing.",
+		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: 2 * time.Minute,
 		Keep:   without("keda-metrics-apiserver"),
 	},
@@ -49,7 +51,7 @@ func without(deployment string) func(d *promise.Day) {
 		// 14 s without the metrics server. Without the operator, the autoscaler still waited for an answer after 2 minutes.
 		d.WaitFor(4*time.Minute, d.Blind())
 		d.Hold(blindTime, d.Before, d.Before)
-		d.Alerted(time.Minute, "HolographAutoscalerInactive")
+		d.Alerted(time.Minute)
 		fix()
 		d.Recovered(time.Now())
 	}

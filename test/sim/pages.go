@@ -339,6 +339,7 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 // notSimulated are the values examples that the model cannot show, and why.
 var notSimulated = map[string]string{
 	"own-renderer.yaml": "its renderer exports other metrics than the model",
+	"sessions.yaml":     "the model has frames and no sessions",
 }
 
 // simulated returns the values files of a folder that the model can show.

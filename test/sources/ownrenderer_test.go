@@ -3,15 +3,12 @@ package sources
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"holograph/ci/program"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
 	"holograph/test/internal/load"
@@ -33,19 +30,7 @@ func TestOwnRenderer(t *testing.T) {
 	s.Uninstall()
 
 	s.Step("install the other renderer by values alone")
-	image := ref(t, program.OtherRenderer, "other-renderer")
-	colon := strings.LastIndex(image, ":")
-	require.NoError(t, s.Upgrade(harness.Upgrade{
-		// local has small pods and short intervals.
-		Examples: []string{"local", "own-renderer"},
-		Values:   []string{filepath.Join("testdata", "other-renderer.yaml")},
-		Set: map[string]string{
-			"renderer.image.repository":           image[:colon],
-			"renderer.image.tag":                  image[colon+1:],
-			"renderer.extraContainers[0].image":   image,
-			"renderer.extraContainers[0].args[0]": "export",
-		},
-	}))
+	require.NoError(t, s.Upgrade(s.OtherRenderer()))
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 
 	s.Step("the doctor finds no broken link")

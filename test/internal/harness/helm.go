@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"holograph/ci/image"
 	"holograph/ci/program"
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
@@ -45,6 +47,28 @@ type Upgrade struct {
 	Set map[string]string
 	// Flags are further flags of `helm upgrade`.
 	Flags []string
+}
+
+// OtherRenderer is an upgrade to the renderer of test/sources/otherrenderer, which the release describes by values alone. The
+// examples come after that of a renderer of one's own.
+func (s *Story) OtherRenderer(examples ...string) Upgrade {
+	s.Helper()
+	other, err := image.OtherRenderer()
+	require.NoError(s, err)
+	values, err := repo.Path("test/sources/testdata/other-renderer.yaml")
+	require.NoError(s, err)
+	colon := strings.LastIndex(other.Ref, ":")
+	return Upgrade{
+		// local has small pods and short intervals.
+		Examples: append([]string{"local", "own-renderer"}, examples...),
+		Values:   []string{values},
+		Set: map[string]string{
+			"renderer.image.repository":           other.Ref[:colon],
+			"renderer.image.tag":                  other.Ref[colon+1:],
+			"renderer.extraContainers[0].image":   other.Ref,
+			"renderer.extraContainers[0].args[0]": "export",
+		},
+	}
 }
 
 // Install installs the story's chart, or upgrades the release to it, with values files of values-examples, by their names

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -38,6 +39,7 @@ const (
 	Node
 	ControlPlane
 	Operations
+	Sessions
 	Overload
 )
 
@@ -45,7 +47,7 @@ func (s Subject) String() string {
 	return map[Subject]string{
 		Prometheus: "Prometheus is down", Adapter: "The metrics API or KEDA is down", Data: "The data are wrong",
 		Renderer: "Renderers fail", Node: "Nodes fail", ControlPlane: "The control plane fails",
-		Operations: "Operations", Overload: "More load than the maximum can bear",
+		Operations: "Operations", Sessions: "Viewers hold sessions", Overload: "More load than the maximum can bear",
 	}[s]
 }
 
@@ -56,11 +58,28 @@ type Promise struct {
 	Name string
 	// Says is what an operator can rely on, and Fault what the story does to break it: a sentence each.
 	Says, Fault string
+	// Alerts are the alerts that fire meanwhile. Beside them, only those of the error budget may, which tell of late frames.
+	Alerts []string
 	// Within is the time in which everything must work again, counted from the moment that the story passes to
 	// [Day.Recovered].
 	Within time.Duration
 	// Keep breaks something and checks that the promise is kept. It calls [Day.Load] first.
 	Keep func(d *Day)
+}
+
+// Capacity is how many frames a second a pod counts as able to render, with [Settings]. One of values-examples/local.yaml
+// renders 15 to 23, depending on the machine and on what else runs there.
+const Capacity = 8
+
+// Settings returns these values and those that make the replicas follow from the load alone: demand is frames per second,
+// divided by Capacity. A load for three pods is one on every machine then, and leaves them enough CPU to be in budget.
+func Settings(values map[string]string) map[string]string {
+	all := map[string]string{
+		"signals.demand.offered.metric": "holograph_frames_total",
+		"signals.demand.capacity.value": fmt.Sprint(Capacity),
+	}
+	maps.Copy(all, values)
+	return all
 }
 
 // Run runs each promise of the table as a subtest of the story, with the load that it wants. A promise that is kept writes
@@ -84,7 +103,7 @@ func Run(s *harness.Story, table []Promise) {
 // Day is a story of one promise.
 type Day struct {
 	*harness.Story
-	// Pod is what a renderer pod can do, as Load has measured it.
+	// Pod is what a renderer pod can do. Stages measures it, unless the day has.
 	Pod load.Pod
 	// Before is how many replicas the autoscaler wanted when [Day.Inject] was called last.
 	Before int32
@@ -98,26 +117,29 @@ type Day struct {
 // Longest is how long a load goes on where the story does not end it.
 const Longest = 10 * time.Minute
 
-// Load sends as many frames as that many pods can render, until the day ends.
+// Load sends as many frames as that many pods count as able to render, until the day ends.
 func (d *Day) Load(pods float64) {
 	d.Helper()
-	d.Pod = d.MeasurePod()
-	d.Stages(load.Stage{FramesPerSecond: pods * d.Pod.FramesPerSecond()}, load.Stage{FramesPerSecond: pods * d.Pod.FramesPerSecond(), Duration: Longest})
+	d.Stages(load.Stage{FramesPerSecond: pods * Capacity}, load.Stage{FramesPerSecond: pods * Capacity, Duration: Longest})
 }
 
-// Stages is Load with any course, for a day that has measured a pod. Its frames are counted until the day ends, so the last
-// stage must last until then.
+// Stages is Load with any course. Its frames are counted until the day ends, so the last stage must last until then.
 func (d *Day) Stages(stages ...load.Stage) {
 	d.Helper()
 	if d.Pod.FrameCost == 0 {
 		d.Pod = d.MeasurePod()
 	}
-	d.drive = d.Drive(d.Pod.Budget, stages...)
+	d.Send(load.Profile{Stages: stages, Budget: d.Pod.Budget})
 }
 
-// settled is for how long the autoscaler must have wanted the same number. What it has not undone by then it keeps: a signal's
-// window (30 s), the stabilization window (30 s) and a decision (15 s) have passed since the last step.
-const settled = 75 * time.Second
+// Send is Stages for any profile.
+func (d *Day) Send(profile load.Profile) {
+	d.Helper()
+	d.drive = d.Offer(profile)
+}
+
+// settled is for how long the autoscaler must have wanted the same number: a signal's window (30 s) and a decision (15 s).
+const settled = 45 * time.Second
 
 // Settle waits until the autoscaler reads every metric, at least that many replicas are Ready, and their number is the one
 // that the load needs.
@@ -184,16 +206,21 @@ func (d *Day) Blind() wait.Condition {
 	}}
 }
 
-// Alerted waits until the alert fires.
-func (d *Day) Alerted(budget time.Duration, alert string) {
+// Alerted waits until the alerts of the promise fire.
+func (d *Day) Alerted(budget time.Duration) {
 	d.Helper()
-	d.WaitFor(budget, wait.Condition{Name: alert + " to fire", Unmet: func(ctx context.Context) error {
-		_, found, err := d.Release.Scalar(ctx, fmt.Sprintf(`count(ALERTS{alertname=%q, alertstate="firing"})`, alert))
-		if err == nil && !found {
-			err = errors.New("it does not")
-		}
-		return err
-	}})
+	require.NotEmpty(d, d.promise.Alerts, "the promise's alerts")
+	var all []wait.Condition
+	for _, alert := range d.promise.Alerts {
+		all = append(all, wait.Condition{Name: alert + " to fire", Unmet: func(ctx context.Context) error {
+			_, found, err := d.Release.Scalar(ctx, fmt.Sprintf(`count(ALERTS{alertname=%q, alertstate="firing"})`, alert))
+			if err == nil && !found {
+				err = errors.New("it does not")
+			}
+			return err
+		}})
+	}
+	d.WaitFor(budget, all...)
 }
 
 // Recovered waits until the autoscaler reads its metrics and the further conditions are met, and takes the time since then
@@ -230,6 +257,25 @@ func (d *Day) finish() {
 	d.result.Date = time.Now().UTC().Format(time.DateOnly)
 	d.result.Before, d.result.Lowest, d.result.Highest = d.Before, saw.lowest, saw.highest
 	d.result.Alerts = saw.alerts
+	assert.NoError(d, alarm(d.promise.Alerts, saw.alerts))
+}
+
+// budgetAlerts is how the names of the alerts on the error budget begin.
+const budgetAlerts = "HolographErrorBudgetBurn"
+
+// alarm compares the alerts of a promise with those that fired.
+func alarm(promised, fired []string) error {
+	for _, alert := range promised {
+		if !slices.Contains(fired, alert) {
+			return fmt.Errorf("the alerts that fired are %q, want %s among them", fired, alert)
+		}
+	}
+	for _, alert := range fired {
+		if !slices.Contains(promised, alert) && !strings.HasPrefix(alert, budgetAlerts) {
+			return fmt.Errorf("%s fired, which the promise does not tell of", alert)
+		}
+	}
+	return nil
 }
 
 func condition(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {

@@ -185,6 +185,9 @@ func merge(rows []Row, folder string, table []Promise) []Row {
 // present words, and no row is of a promise that is gone. With update it writes both.
 func Check(t *testing.T, table []Promise, update bool) {
 	t.Helper()
+	rows, err := read()
+	require.NoError(t, err)
+	here := folder(t)
 	names := map[string]bool{}
 	for _, p := range table {
 		assert.False(t, names[p.Name], "two promises have the name %s", p.Name)
@@ -192,12 +195,13 @@ func Check(t *testing.T, table []Promise, update bool) {
 		assert.NotEmpty(t, p.Subject.String(), "subject of %s", p.Name)
 		assert.NotEmpty(t, p.Says, "what %s says", p.Name)
 		assert.NotEmpty(t, p.Fault, "fault of %s", p.Name)
+		// The table's alerts are those of the last run.
+		if i := slices.IndexFunc(rows, func(r Row) bool { return same(r, row(here, p, nil)) }); i >= 0 && rows[i].Run != nil {
+			assert.NoError(t, alarm(p.Alerts, rows[i].Run.Alerts), "the last run of %s", p.Name)
+		}
 	}
 	// The record has them by subject, and a folder may have a table for each way to install the chart.
 	table = slices.SortedStableFunc(slices.Values(table), func(a, b Promise) int { return cmp.Compare(a.Subject, b.Subject) })
-	rows, err := read()
-	require.NoError(t, err)
-	here := folder(t)
 	if update {
 		require.NoError(t, write(merge(rows, here, table)))
 		return

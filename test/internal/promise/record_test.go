@@ -43,3 +43,10 @@ func TestPage(t *testing.T) {
 	assert.Contains(t, string(written), "\n| gone | Bears it. | Killed. | | | | | not run yet |\n")
 	assert.Contains(t, string(written), "\n## What the chart cannot promise\n")
 }
+
+func TestAlarm(t *testing.T) {
+	promised := []string{"HolographScrapeFailing"}
+	assert.NoError(t, alarm(promised, []string{"HolographErrorBudgetBurnFast", "HolographScrapeFailing"}))
+	assert.ErrorContains(t, alarm(promised, nil), `the alerts that fired are [], want HolographScrapeFailing among them`)
+	assert.ErrorContains(t, alarm(nil, promised), "HolographScrapeFailing fired, which the promise does not tell of")
+}

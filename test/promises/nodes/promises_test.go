@@ -20,7 +20,7 @@ var updateGolden = flag.Bool("update", false, "write docs/faults.md and the prom
 const (
 	// minimum leaves each worker two pods.
 	minimum = 4
-	// quietPods is the load in units of what one pod renders: the pods of one worker bear it.
+	// quietPods is the load in units of promise.Capacity: the pods of one worker bear it.
 	quietPods = 1
 )
 
@@ -71,7 +71,7 @@ var table = []promise.Promise{
 func TestPromises(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart")
-	s.UpgradeWith(map[string]string{"autoscaling.minReplicas": fmt.Sprint(minimum)}, "local")
+	s.UpgradeWith(promise.Settings(map[string]string{"autoscaling.minReplicas": fmt.Sprint(minimum)}), "local")
 	s.WaitFor(3*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, minimum))...)
 	promise.Run(s, table)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 const (
 	requestedMetric = "frames_requested_total"
 	durationMetric  = "frame_duration_seconds"
+	sessionsMetric  = "viewer_sessions"
 )
 
 // metricsPath is where the exporter serves them.
@@ -27,6 +29,7 @@ func exporter(url string) http.Handler {
 		client:    &http.Client{Timeout: 3 * time.Second},
 		requested: prometheus.NewDesc(requestedMetric, "Frames that were asked for.", nil, nil),
 		duration:  prometheus.NewDesc(durationMetric, "Time from a frame's arrival until it was answered or given up.", nil, nil),
+		sessions:  prometheus.NewDesc(sessionsMetric, "Sessions that viewers hold.", nil, nil),
 	})
 	mux := http.NewServeMux()
 	// A scrape without figures fails as a whole, so that Prometheus takes the pod for one that it cannot see.
@@ -35,14 +38,15 @@ func exporter(url string) http.Handler {
 }
 
 type collector struct {
-	url                 string
-	client              *http.Client
-	requested, duration *prometheus.Desc
+	url                           string
+	client                        *http.Client
+	requested, duration, sessions *prometheus.Desc
 }
 
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- c.requested
 	descriptions <- c.duration
+	descriptions <- c.sessions
 }
 
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
@@ -57,6 +61,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	metrics <- prometheus.MustNewConstMetric(c.requested, prometheus.CounterValue, float64(f.Requested))
 	metrics <- prometheus.MustNewConstHistogram(c.duration, f.Ended, f.Seconds, within)
+	metrics <- prometheus.MustNewConstMetric(c.sessions, prometheus.GaugeValue, float64(f.Sessions))
 }
 
 // read asks the renderer for its figures.
@@ -77,4 +82,21 @@ func (c *collector) read() (figures, error) {
 		return f, fmt.Errorf("the renderer has %d bounds, want %d", len(f.Within), len(bounds))
 	}
 	return f, nil
+}
+
+// outlive is done when ctx is, and the renderer at that URL has gone: its sessions are counted until the last one ends.
+func outlive(ctx context.Context, url string) context.Context {
+	gone, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	client := &http.Client{Timeout: 3 * time.Second}
+	context.AfterFunc(ctx, func() {
+		defer cancel()
+		for again := time.NewTicker(time.Second); ; <-again.C {
+			response, err := client.Get(url)
+			if err != nil {
+				return
+			}
+			response.Body.Close()
+		}
+	})
+	return gone
 }

@@ -27,6 +27,7 @@ const (
 )
 
 // drainTime is for the frames that are under way when the pod is stopped: each ends within patience and its own CPU time.
+// Sessions take longer.
 const drainTime = 10 * time.Second
 
 func main() {
@@ -48,24 +49,37 @@ func run(ctx context.Context, args []string) error {
 	case "render":
 		cost := flags.Duration("frame-cpu", 5*time.Millisecond, "CPU time of a frame")
 		workers := flags.Int("workers", 1, "frames drawn at once")
+		slots := flags.Int("slots", 4, "sessions held at once")
+		longest := flags.Duration("longest-session", 10*time.Minute, "the time that a session may last")
 		if err := flags.Parse(args); err != nil {
 			return err
 		}
 		r := newRenderer(*workers, func() []byte { return draw(*cost) })
+		r.slots, r.longest = *slots, *longest
 		context.AfterFunc(ctx, r.leave)
-		return serve(ctx, map[string]http.Handler{viewAddress: r.views(), figuresAddress: http.HandlerFunc(r.tellFigures)})
+		// The exporter reads the figures until the last session has ended.
+		drained, end := context.WithCancel(context.WithoutCancel(ctx))
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			defer end()
+			return serve(ctx, drainTime+r.longest, map[string]http.Handler{viewAddress: r.views()})
+		})
+		group.Go(func() error {
+			return serve(drained, drainTime, map[string]http.Handler{figuresAddress: http.HandlerFunc(r.tellFigures)})
+		})
+		return group.Wait()
 	case "export":
 		if err := flags.Parse(args); err != nil {
 			return err
 		}
-		return serve(ctx, map[string]http.Handler{metricsAddress: exporter("http://" + figuresAddress)})
+		return serve(outlive(ctx, "http://"+figuresAddress), drainTime, map[string]http.Handler{metricsAddress: exporter("http://" + figuresAddress)})
 	default:
 		return fmt.Errorf("the command is %q; write render or export", command)
 	}
 }
 
-// serve serves each handler on its address until ctx is done, and then ends the requests that are under way.
-func serve(ctx context.Context, handlers map[string]http.Handler) error {
+// serve serves each handler on its address until ctx is done, and then ends the requests that are under way, within drain.
+func serve(ctx context.Context, drain time.Duration, handlers map[string]http.Handler) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for address, handler := range handlers {
 		listener, err := net.Listen("tcp", address)
@@ -84,9 +98,9 @@ func serve(ctx context.Context, handlers map[string]http.Handler) error {
 		})
 		group.Go(func() error {
 			<-ctx.Done()
-			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 			defer cancel()
-			return server.Shutdown(drain)
+			return server.Shutdown(ending)
 		})
 	}
 	return group.Wait()

@@ -86,6 +86,45 @@ func TestALeavingRendererIsNotReadyAndStillDraws(t *testing.T) {
 	assert.Equal(t, http.StatusOK, get(r.views(), "/view").Code)
 }
 
+func TestASessionLastsAsLongAsItAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := slow(0)
+		r.slots, r.longest = 2, time.Minute
+		begun := time.Now()
+		ended := make(chan int, 2)
+		for range 2 {
+			go func() { ended <- get(r.views(), "/session?for=30s").Code }()
+		}
+		synctest.Wait()
+		assert.Equal(t, 2, r.counted.Sessions, "sessions")
+		assert.Equal(t, http.StatusServiceUnavailable, get(r.views(), "/session?for=30s").Code, "the status without a place")
+		r.leave()
+		for range 2 {
+			assert.Equal(t, http.StatusOK, <-ended)
+		}
+		assert.Equal(t, 30*time.Second, time.Since(begun), "the time of a session of a renderer that leaves")
+		assert.Zero(t, r.counted.Sessions, "sessions after their end")
+		assert.Equal(t, http.StatusServiceUnavailable, get(r.views(), "/session?for=30s").Code, "the status of a renderer that leaves")
+		for _, length := range []string{"", "0s", "2m", "long"} {
+			assert.Equal(t, http.StatusBadRequest, get(r.views(), "/session?for="+length).Code, length)
+		}
+	})
+}
+
+func TestTheExporterOutlivesTheRenderer(t *testing.T) {
+	renderer := httptest.NewServer(http.HandlerFunc(slow(0).tellFigures))
+	ctx, stop := context.WithCancel(t.Context())
+	exporting := outlive(ctx, renderer.URL)
+	stop()
+	select {
+	case <-exporting.Done():
+		t.Error("the exporter ends before the renderer")
+	case <-time.After(1500 * time.Millisecond):
+	}
+	renderer.Close()
+	<-exporting.Done()
+}
+
 func TestServeEndsTheFramesUnderWay(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -94,7 +133,7 @@ func TestServeEndsTheFramesUnderWay(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- serve(ctx, map[string]http.Handler{address: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		served <- serve(ctx, drainTime, map[string]http.Handler{address: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			stop()
 			// The server closes its listener first, and then waits for the requests that it is answering.
 			assert.Eventually(t, func() bool {
@@ -133,7 +172,7 @@ func scrape(t *testing.T, r http.HandlerFunc) *httptest.ResponseRecorder {
 
 func TestTheExporterServesTheRenderersFigures(t *testing.T) {
 	r := slow(0)
-	r.counted = figures{Requested: 7, Ended: 5, Seconds: 2.5, Within: []uint64{0, 0, 1, 1, 2, 3, 4, 4, 5}}
+	r.counted = figures{Requested: 7, Ended: 5, Seconds: 2.5, Within: []uint64{0, 0, 1, 1, 2, 3, 4, 4, 5}, Sessions: 3}
 	answer := scrape(t, r.tellFigures)
 	assert.Equal(t, http.StatusOK, answer.Code)
 	assert.Equal(t, `# HELP frame_duration_seconds Time from a frame's arrival until it was answered or given up.
@@ -153,6 +192,9 @@ frame_duration_seconds_count 5
 # HELP frames_requested_total Frames that were asked for.
 # TYPE frames_requested_total counter
 frames_requested_total 7
+# HELP viewer_sessions Sessions that viewers hold.
+# TYPE viewer_sessions gauge
+viewer_sessions 3
 `, answer.Body.String())
 }
 

@@ -29,6 +29,8 @@ type figures struct {
 	Seconds float64 `json:"seconds"`
 	// Within counts the frames that ended within each of the bounds.
 	Within []uint64 `json:"within"`
+	// Sessions are those that viewers hold now.
+	Sessions int `json:"sessions"`
 }
 
 // renderer draws as many frames at once as it has workers. The others wait for their turn in the order in which they
@@ -36,6 +38,9 @@ type figures struct {
 type renderer struct {
 	draw  func() []byte
 	turns chan struct{}
+	// slots is how many sessions the renderer has places for, and longest how long one may last.
+	slots   int
+	longest time.Duration
 
 	mu      sync.Mutex
 	counted figures
@@ -50,6 +55,7 @@ func newRenderer(workers int, draw func() []byte) *renderer {
 func (r *renderer) views() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /view", r.view)
+	mux.HandleFunc("GET /session", r.session)
 	mux.HandleFunc("GET /health/live", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /health/ready", r.ready)
 	return mux
