@@ -19,18 +19,18 @@ import (
 
 var adapterPromises = []promise.Promise{
 	{
-		Subject: promise.Adapter, Name: "one adapter killed",
+		Subject: promise.Adapter, Name: "one adapter crashes",
 		Says:   "With two adapters, nobody notices: the autoscaler never lacks a value.",
-		Fault:  "The process of one of two adapters is killed.",
+		Fault:  "The process of one of two adapters is killed whenever it runs, for a minute.",
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
-			d.Inject(harness.KillProcess(chart.PrometheusAdapter, 1))
+			d.Inject(harness.Crash(chart.PrometheusAdapter))
 			begun := time.Now()
 			// A decision every 15 s.
 			d.WaitFor(2*time.Minute, wait.Condition{Name: "four decisions to pass", Unmet: func(ctx context.Context) error {
-				require.NoError(d, d.Reads().Unmet(ctx), "the autoscaler lacks a value %s after one of two adapters was killed", time.Since(begun).Round(time.Second))
+				require.NoError(d, d.Reads().Unmet(ctx), "the autoscaler lacks a value %s after one of two adapters began to crash", time.Since(begun).Round(time.Second))
 				if passed := time.Since(begun); passed < time.Minute {
 					return fmt.Errorf("%s have passed", passed.Round(time.Second))
 				}
@@ -40,7 +40,7 @@ var adapterPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "adapters gone",
-		Says:   "The replicas hold. The deletion of a namespace and other requests that read every API wait for the adapter, and no longer. Scaling goes on within a minute after it is back.",
+		Says:   "The replicas hold. HolographAdapterUnavailable and HolographAutoscalerInactive fire. The deletion of a namespace and other requests that read every API wait for the adapter, and no longer. Scaling goes on within a minute after it is back.",
 		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
 		Alerts: []string{"HolographAdapterUnavailable", "HolographAutoscalerInactive"},
 		Within: time.Minute,
@@ -64,8 +64,9 @@ var adapterPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "adapters hang",
-		Says:   "The replicas hold. The kubelet restarts the adapters, and scaling goes on by itself within three minutes.",
+		Says:   "The replicas hold. HolographAdapterUnavailable fires. The kubelet restarts the adapters, and scaling goes on by itself within three minutes.",
 		Fault:  "The processes of all adapters are stopped (SIGSTOP) and not continued.",
+		Alerts: []string{"HolographAdapterUnavailable"},
 		Within: 3 * time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)

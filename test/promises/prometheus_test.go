@@ -15,7 +15,7 @@ import (
 const (
 	// loadPods is the load in units of promise.Capacity. At the target of 0.75 it needs enough pods: one more than the minimum.
 	loadPods, enough = 2.1, 3
-	// settleTime is for the fleet to grow to the load and to be left alone: 45 s each, and twice that on a busy machine.
+	// settleTime is for the fleet to grow to the load, to lose pods that late frames have added, and to be left alone.
 	settleTime = 5 * time.Minute
 	// blindTime is longer than what could keep the replicas without the promise: the signals' window (30 s) and the
 	// stabilization window (30 s), one after the other, and a decision (15 s).
@@ -31,7 +31,7 @@ var prometheusPromises = []promise.Promise{
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
-			d.Inject(harness.KillProcess(chart.Prometheus, 1))
+			d.Inject(harness.KillProcess(chart.Prometheus))
 			begun := time.Now()
 			d.Hold(blindTime, d.Before, maximum)
 			d.Recovered(begun)
@@ -55,8 +55,9 @@ var prometheusPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Prometheus, Name: "prometheus cut off",
-		Says:   "The replicas hold while nothing reaches it. Scaling goes on within a minute after the network does.",
+		Says:   "The replicas hold while nothing reaches it, and it tells of that. Scaling goes on within a minute after the network does.",
 		Fault:  "The node refuses every packet between Prometheus' pod and other pods.",
+		Alerts: []string{"HolographMetricAbsent", "HolographScrapeFailing"},
 		Within: time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)

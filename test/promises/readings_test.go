@@ -104,7 +104,7 @@ var readingPromises = []promise.Promise{
 			d.WaitFor(time.Minute, d.Reads())
 			d.Load(loadPods)
 			begun := time.Now()
-			d.Recovered(begun, wait.ReplicasAtLeast(d.Release, enough), d.Steady(30*time.Second))
+			d.Recovered(begun, d.Steady(enough, 30*time.Second))
 			d.Hold(wrongTime, enough, maximum)
 			fix()
 		},

@@ -27,8 +27,9 @@ const (
 var rendererPromises = []promise.Promise{
 	{
 		Subject: promise.Renderer, Name: "new version crashes",
-		Says:   "The rollout stops at its first pod. The old pods render every frame, and the fleet does not grow.",
+		Says:   "The rollout stops at its first pod. The old pods render every frame, and the fleet does not grow. HolographScrapeFailing fires.",
 		Fault:  "A new version is rolled out whose process ends at once.",
+		Alerts: []string{"HolographScrapeFailing"},
 		Within: 2 * time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(quietPods)

@@ -42,7 +42,7 @@ var sessionTable = []promise.Promise{
 			sessions(d, load.Stage{FramesPerSecond: perSecond(manyPods)}, load.Stage{FramesPerSecond: perSecond(manyPods), Duration: before},
 				load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
 			fewer := time.Now().Add(before)
-			d.Settle(before, manyPods-1)
+			d.WaitFor(before, wait.ReplicasAtLeast(d.Release, manyPods-1), d.Reads())
 			d.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
 			d.Inject(nothing)
 			uncut(d, wait.Replicas(d.Release, minimum))
@@ -105,6 +105,7 @@ func perSecond(pods float64) float64 { return pods * sessionsPerPod / sessionLen
 // sessions has viewers begin sessions, until the day ends.
 func sessions(d *promise.Day, stages ...load.Stage) {
 	d.Helper()
+	d.WaitFor(time.Minute, answers(d, "sum(viewer_sessions) == 0"))
 	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: stages})
 }
 

@@ -217,6 +217,11 @@ func (s *Story) Within(budget time.Duration) (context.Context, context.CancelFun
 	return s.within(s.Context(), budget)
 }
 
+// withinFix is Within for what also fixes a fault: the context of a test ends before that.
+func (s *Story) withinFix(budget time.Duration) (context.Context, context.CancelFunc) {
+	return s.within(context.WithoutCancel(s.Context()), budget)
+}
+
 func (s *Story) within(parent context.Context, budget time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := s.Deadline(); ok {
 		budget = min(budget, time.Until(deadline)-reserve)

@@ -93,7 +93,7 @@ func (s *Story) Upgrade(u Upgrade) error {
 	s.Apply(guest.Namespace(s.Release.Namespace))
 	options := s.helmOptions()
 	options.SetValues, options.ValuesFiles = s.values(u)
-	ctx, cancel := s.Within(helmTimeout + time.Minute)
+	ctx, cancel := s.withinFix(helmTimeout + time.Minute)
 	defer cancel()
 	options.ExtraArgs = map[string][]string{"upgrade": append(u.Flags,
 		"--install", "--reset-values", "--wait", "--timeout", helmTimeout.String())}

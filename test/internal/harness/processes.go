@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,20 +40,50 @@ func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error
 	return err
 }
 
-// KillProcess kills the first process of that many of a component's pods without notice. The kubelet restarts their
-// containers.
-func KillProcess(c chart.Component, pods int) Fault {
+// KillProcess kills the process of a component's first pod without notice. The kubelet restarts its container.
+func KillProcess(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		found := s.PodsOf(c)
-		if len(found) < pods {
-			return nil, fmt.Errorf("%s has %d pods, want %d", s.name(c), len(found), pods)
+		pods := s.PodsOf(c)
+		if len(pods) == 0 {
+			return nil, fmt.Errorf("%s has no pod", s.name(c))
 		}
-		for _, pod := range found[:pods] {
-			if err := s.signal(ctx, pod, "KILL"); err != nil {
-				return nil, err
+		return nil, s.signal(ctx, pods[0], "KILL")
+	}
+}
+
+// Crash kills the process of a component's first pod whenever it runs. The kubelet waits longer each time before it restarts
+// the container. The fix leaves the process alone.
+func Crash(c chart.Component) Fault {
+	return func(ctx context.Context, s *Story) (Fix, error) {
+		pods := s.PodsOf(c)
+		if len(pods) == 0 {
+			return nil, fmt.Errorf("%s has no pod", s.name(c))
+		}
+		name := pods[0].Name
+		if err := s.signal(ctx, pods[0], "KILL"); err != nil {
+			return nil, err
+		}
+		crashing, stop := context.WithCancel(context.WithoutCancel(ctx))
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				// Between two lives of the container this fails.
+				if pod, err := s.Release.CoreV1().Pods(s.Release.Namespace).Get(crashing, name, metav1.GetOptions{}); err == nil {
+					_ = s.signal(crashing, *pod, "KILL")
+				}
+				select {
+				case <-crashing.Done():
+					return
+				case <-time.After(time.Second):
+				}
 			}
-		}
-		return nil, nil
+		}()
+		return func(context.Context) error {
+			stop()
+			<-stopped
+			return nil
+		}, nil
 	}
 }
 

@@ -46,7 +46,8 @@ func TestPage(t *testing.T) {
 
 func TestAlarm(t *testing.T) {
 	promised := []string{"HolographScrapeFailing"}
-	assert.NoError(t, alarm(promised, []string{"HolographErrorBudgetBurnFast", "HolographScrapeFailing"}))
+	assert.NoError(t, alarm(promised, []string{"HolographMetricAbsent", "HolographScrapeFailing"}))
+	assert.NoError(t, alarm(nil, []string{"HolographErrorBudgetBurnFast"}))
 	assert.ErrorContains(t, alarm(promised, nil), `the alerts that fired are [], want HolographScrapeFailing among them`)
-	assert.ErrorContains(t, alarm(nil, promised), "HolographScrapeFailing fired, which the promise does not tell of")
+	assert.ErrorContains(t, alarm(nil, promised), "HolographScrapeFailing fired, and the promise is that nothing calls anybody")
 }
