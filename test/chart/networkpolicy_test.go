@@ -76,6 +76,12 @@ renderer: {port: 9000}`,
 				{"renderer elsewhere", renderer, 9000}, {"renderer elsewhere", prometheus, 9090}, {adapter, "outside", 443},
 				{"unlisted pod", adapter, 6443}, {renderer, "outside", 8443},
 			}},
+		"a block without a part of it": {`
+networkPolicy:
+  clients: [{ipBlock: {cidr: 192.0.0.0/16, except: [192.0.2.0/24]}}]
+  rendererEgress: [{to: [{ipBlock: {cidr: 192.0.0.0/16, except: [192.0.3.0/24]}}], ports: [{port: 443, protocol: TCP}]}]`,
+			[]connection{{renderer, "outside", 443}},
+			[]connection{{"outside", renderer, 8080}}},
 		"Alertmanagers and a store": {`
 prometheus:
   alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}, {url: "https://alertmanager.example/team"}]

@@ -28,6 +28,22 @@ func TestNotesPrintTheAdapterRules(t *testing.T) {
 	}
 }
 
+// TestNotesMissACPULimit: without one, every pod of the reference renderer reports the cores of its whole node.
+func TestNotesMissACPULimit(t *testing.T) {
+	t.Parallel()
+	const note = "renderer.resources.limits.cpu is empty"
+	for values, want := range map[string]bool{
+		`{}`: false,
+		`{renderer: {resources: {limits: {cpu: null}}}}`:                                                         true,
+		`{renderer: {resources: {limits: null}}}`:                                                                true,
+		`{renderer: {resources: {limits: {cpu: null}}}, signals: {demand: {enabled: false}}}`:                    false,
+		`{renderer: {resources: {limits: {cpu: null}}}, signals: {demand: {capacity: {value: "1"}}}}`:            false,
+		`{renderer: {resources: {limits: {cpu: null}}}, signals: {demand: {capacity: {metric: renderer_gpus}}}}`: false,
+	} {
+		assert.Equal(t, want, strings.Contains(chart.Render(t, chart.Parse(t, values)).Notes, note), "whether the notes miss a CPU limit, with %s", values)
+	}
+}
+
 // TestNotesNameACertificateOnlyWhereAnAdapterServesWithIt: where no adapter is installed, the notes ask for no certificate.
 func TestNotesNameACertificateOnlyWhereAnAdapterServesWithIt(t *testing.T) {
 	t.Parallel()

@@ -61,8 +61,9 @@ var rendererPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Renderer, Name: "renderer hangs",
-		Says:   "The pod gets no frames after its readiness probe has failed, 20 seconds by default. The kubelet restarts it, and it serves again within three minutes.",
+		Says:   "The pod gets no frames after its readiness probe has failed, 20 seconds by default. HolographScrapeFailing fires. The kubelet restarts it, and it serves again within three minutes.",
 		Fault:  "The process of one renderer is stopped (SIGSTOP).",
+		Alerts: []string{"HolographScrapeFailing"},
 		Within: 3 * time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(quietPods)

@@ -18,6 +18,11 @@ var limits = []struct{ When, Happens, Do string }{
 		"The probes of Prometheus and of the adapter restart such a pod within two to three minutes. Monitor the pods of KEDA, which are not the chart's.",
 	},
 	{
+		"A rollout takes longer than `autoscaling.behavior.scaleDown.stabilizationWindowSeconds`, 300 s by default",
+		"The autoscaler may remove pods that the load needs, and adds them again. The signals of a new pod count in full only after `signals.*.window`, so demand reads low while there are new pods.",
+		"Write a stabilization window that is longer than your rollouts.",
+	},
+	{
 		"One pod exports false late frames at a plausible rate",
 		"The autoscaler adds pods up to `autoscaling.maxReplicas`, at the pace of `autoscaling.behavior.scaleUp`. A rate above `signals.frames.maxRate` is ignored, and demand counts for at most ten full pods.",
 		"Set `autoscaling.maxReplicas` to what you can pay for, and `signals.frames.maxRate` to the highest rate at which frames are requested from one of your pods.",

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,8 +59,8 @@ type Promise struct {
 	Name string
 	// Says is what an operator can rely on, and Fault what the story does to break it: a sentence each.
 	Says, Fault string
-	// Alerts are the alerts that fire meanwhile. Others may follow from the same fault. Where there are none, only alerts on
-	// the error budget may fire, which tell of late frames.
+	// Alerts are the alerts that fire meanwhile. Others may follow from the same fault. Where there are none, only alerts
+	// about the load may fire.
 	Alerts []string
 	// Within is the time in which everything must work again, counted from the moment that the story passes to
 	// [Day.Recovered].
@@ -261,8 +262,9 @@ func (d *Day) finish() {
 	assert.NoError(d, alarm(d.promise.Alerts, saw.alerts))
 }
 
-// budgetAlerts is how the names of the alerts on the error budget begin.
-const budgetAlerts = "HolographErrorBudgetBurn"
+// ofLoad matches the alerts that tell of the load and not of the fault: late frames, and a fleet that has followed the loads
+// of one promise after the other.
+var ofLoad = regexp.MustCompile("^Holograph(ErrorBudgetBurn.*|AutoscalerFlapping)$")
 
 // alarm compares the alerts of a promise with those that fired.
 func alarm(promised, fired []string) error {
@@ -272,7 +274,7 @@ func alarm(promised, fired []string) error {
 		}
 	}
 	for _, alert := range fired {
-		if len(promised) == 0 && !strings.HasPrefix(alert, budgetAlerts) {
+		if len(promised) == 0 && !ofLoad.MatchString(alert) {
 			return fmt.Errorf("%s fired, and the promise is that nothing calls anybody", alert)
 		}
 	}

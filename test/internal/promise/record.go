@@ -87,8 +87,10 @@ func row(folder string, p Promise, run *Result) Row {
 // Replicas, Alerts and Notes are cells of the page.
 func (r Row) Replicas() string { return r.Run.replicas() }
 
-// Alerts are the names of those that fired.
-func (r Row) Alerts() string { return cmp.Or(strings.Join(r.Run.Alerts, ", "), "none") }
+// Alerts are the names of those that fired and that do not tell of the load alone.
+func (r Row) Alerts() string {
+	return cmp.Or(strings.Join(slices.DeleteFunc(slices.Clone(r.Run.Alerts), ofLoad.MatchString), ", "), "none")
+}
 
 // Recovery is the time that was measured and the one that is promised.
 func (r Row) Recovery() string {
