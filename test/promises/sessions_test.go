@@ -142,7 +142,7 @@ func uncut(d *promise.Day, over wait.Condition) {
 		return nil
 	}})
 	summary := d.Counts()
-	d.Note("A removed pod lived on for up to %s; %d sessions lasted %s each.", longest.Round(time.Second), summary.InBudget, sessionLength)
+	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), sessionLength, summary.InBudget)
 	assert.Positive(d, summary.InBudget, "sessions that ended by themselves")
 	assert.Zero(d, summary.Failed, "sessions that were cut off")
 	assert.Greater(d, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")
