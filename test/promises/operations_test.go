@@ -93,7 +93,8 @@ var operationsPromises = []promise.Promise{
 // operate does something to the release under load that must lose no frame and no replica.
 func operate(d *promise.Day, operation harness.Fault) {
 	d.Load(loadPods)
-	d.Settle(settleTime, enough)
+	// Pods that late frames have added stay for the window of calm.
+	d.Settle(settleTime+5*time.Minute, enough)
 	begun := time.Now()
 	d.Inject(operation)
 	d.Recovered(begun, d.RolledOut(chart.Renderer))
