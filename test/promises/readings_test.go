@@ -30,7 +30,7 @@ const (
 var readingPromises = []promise.Promise{
 	{
 		Subject: promise.Data, Name: "scrapes stop after a pause",
-		Says:   "The replicas hold, as a value lives no longer than its window (20 s), and autoscaling.behavior.scaleDown.stabilizationWindowSeconds (60 s) covers the pause and the window. HolographScrapeFailing fires.",
+		Says:   "The replicas hold while nothing is scraped, as a value lives no longer than its window (20 s), and autoscaling.behavior.scaleDown.stabilizationWindowSeconds (60 s) covers the pause and the window. HolographScrapeFailing fires.",
 		Fault:  "No frame arrives for 20 s. As soon as Prometheus has read that, the node refuses its packets to every renderer, and the frames come back.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,

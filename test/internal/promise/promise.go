@@ -156,10 +156,24 @@ func (d *Day) Inject(fault harness.Fault) (fix func()) {
 	d.Helper()
 	d.Before = d.Wanted()
 	if d.seen == nil {
+		d.WaitFor(2*time.Minute, d.quiet())
 		d.seen = watch(d.Story)
 	}
 	d.Step("%d replicas; %s", d.Before, d.promise.Fault)
 	return d.Break(fault)
+}
+
+// quiet is met when no alert fires any more that an earlier fault has caused.
+func (d *Day) quiet() wait.Condition {
+	return wait.Condition{Name: "the alerts of earlier faults to end", Unmet: func(ctx context.Context) error {
+		firing, err := d.Release.Query(ctx, `ALERTS{alertstate="firing"}`)
+		for _, alert := range firing {
+			if name := string(alert.Metric["alertname"]); name != alwaysFires && !ofLoad.MatchString(name) {
+				return fmt.Errorf("%s fires", name)
+			}
+		}
+		return err
+	}}
 }
 
 // Wanted is how many replicas the renderer's Deployment is to have now.
