@@ -38,7 +38,7 @@ down: ## Remove the clusters of `make up` and of kept tests
 ##@ Test
 
 # `make vet` runs all of go vet: go test would run a part of it again.
-GO_TEST := go test -vet=off
+VETTED := -vet=off
 
 # The targets of `make test`, in this order. Before the stories, what only some of them need is not built yet and cannot be
 # checked.
@@ -53,20 +53,20 @@ test: ## Run everything that CI runs: fast tests, known vulnerabilities, stories
 # Rendering the chart then takes 15 % less CPU than with Go's default of 100.
 test-short: export GOGC := 400
 test-short: ## Run all tests that need no cluster, also those of the simulator
-	$(GO_TEST) -short -timeout $(TEST_TIMEOUT) ./...
-	go -C test/sim test -vet=off -timeout $(TEST_TIMEOUT) ./...
+	go test $(VETTED) -short -timeout $(TEST_TIMEOUT) ./...
+	go -C test/sim test $(VETTED) -timeout $(TEST_TIMEOUT) ./...
 	@echo "Left out: the stories on clusters (make stories), known vulnerabilities (make check), the attacks on the renderer (make siege), the chart's promises when things break (make faults), faults planted in the chart (make mutants)."
 
 .PHONY: stories
 stories: LATER := $(STORIES)
 # One at a time: two clusters keep two cores busy, and each story then takes 1.8 times as long.
 stories: images ## Run the stories on clusters, one cluster at a time
-	@go run ./ci stories -vet=off -count=1 -timeout=$(TEST_TIMEOUT) -v $(STORIES)
+	@go run ./ci stories $(VETTED) -count=1 -timeout=$(TEST_TIMEOUT) -v $(STORIES)
 
 .PHONY: faults
 faults: SETS := promises nodes
 faults: images ## Inject each fault of docs/faults.md under load, rewrite that page, and take away each right: two hours, estimated
-	$(GO_TEST) -count=1 -p 1 -timeout 150m -v -run '^Test(Promises|EachRight)' ./test/promises/...
+	go test $(VETTED) -count=1 -p 1 -timeout 150m -v -run '^Test(Promises|EachRight)' ./test/promises/...
 
 .PHONY: siege
 siege: ## Attack the renderer in a cgroup of its own, as root: six minutes

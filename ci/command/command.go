@@ -93,3 +93,10 @@ func tail(output string) string {
 	}
 	return "  " + strings.Join(lines, "\n  ")
 }
+
+// Interruptible makes the end of its context interrupt a program, which then ends its own programs and removes what it has
+// half written. What has not ended after drain is killed.
+func Interruptible(cmd *exec.Cmd, drain time.Duration) {
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = drain
+}

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path"
 	"time"
+
+	"holograph/ci/command"
 )
 
 // drain bounds the wait for a program that was interrupted.
@@ -69,8 +71,6 @@ func test(ctx context.Context, out, errOut io.Writer, flags []string, folder str
 func run(ctx context.Context, out, errOut io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = out, errOut
-	// What is interrupted removes its cluster and what it has half written.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = drain
+	command.Interruptible(cmd, drain)
 	return cmd.Run()
 }

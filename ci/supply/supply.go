@@ -54,21 +54,23 @@ func Fill(ctx context.Context, out io.Writer, sets []Set, later ...Set) error {
 		return err
 	}
 	// Without an engine the node image counts as missing, so one check of the machine covers everything.
-	all, err := find(ctx, e, slices.Concat(sets, later))
+	lacks, err := find(ctx, e, slices.Concat(sets, later))
 	if err != nil {
 		return err
 	}
-	if err := host.Prepare(ctx, out, all.needs); err != nil {
+	if err := host.Prepare(ctx, out, lacks.needs); err != nil {
 		return err
 	}
-	if e.Name == "" {
+	known := e.Name != ""
+	if !known {
 		if e, err = host.DetectEngine(ctx); err != nil {
 			return err
 		}
 	}
-	lacks, err := find(ctx, e, sets)
-	if err != nil {
-		return err
+	if !known || len(later) > 0 {
+		if lacks, err = find(ctx, e, sets); err != nil {
+			return err
+		}
 	}
 	names := lacks.names()
 	if len(names) == 0 {

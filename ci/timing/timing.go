@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"holograph/ci/command"
 )
 
 // shown is the shortest time of a part that has a line of its own.
@@ -61,9 +63,7 @@ func run(ctx context.Context, out, errOut io.Writer, name string, cmd *exec.Cmd)
 	var log log
 	stdout, stderr := &lines{to: out, line: log.read}, &lines{to: errOut, line: log.read}
 	cmd.Stdout, cmd.Stderr, cmd.Stdin = stdout, stderr, os.Stdin
-	// An interrupted make ends its programs. A killed one would leave them running.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = drain
+	command.Interruptible(cmd, drain)
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		err = nil // the command succeeded, and a program that it left running keeps its output open

@@ -87,7 +87,7 @@ func everyValues(t *testing.T) map[string]chart.Values {
 	t.Helper()
 	all := renderings(t)
 	for _, environment := range []string{"local", "development", "staging", "production"} {
-		for _, has := range []string{"own-renderer", "existing-adapter", "prometheus-operator", "keda", "gpu"} {
+		for _, has := range []string{"own-renderer", "existing-adapter", "prometheus-operator", "keda", "gpu", "sessions"} {
 			all[environment+".yaml with "+has+".yaml"] = chart.Merge(chart.Example(t, environment), chart.Example(t, has))
 		}
 	}

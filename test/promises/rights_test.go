@@ -67,7 +67,7 @@ func TestEachRight(t *testing.T) {
 	s.Step("install the chart")
 	set := map[string]string{"doctor.wait": "1s"}
 	for _, component := range []string{"prometheus", "kubeStateMetrics"} {
-		// An API server from Kubernetes 1.34 on streams a list to a client that may watch, which then needs no right to list.
+		// A current API server (1.37) streams a list to a client that may watch, which then needs no right to list.
 		// The chart also runs on older ones. Helm would make a boolean of false.
 		set[component+".extraEnv[0].name"], set[component+".extraEnv[0].value"] = "KUBE_FEATURE_WatchListClient", "f"
 	}

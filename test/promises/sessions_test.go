@@ -54,8 +54,7 @@ var sessionTable = []promise.Promise{
 		Fault:  "A new version is rolled out.",
 		Within: sessionTime,
 		Keep: func(d *promise.Day) {
-			sessions(d, load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
-			d.WaitFor(sessionTime, held(d, sessionsPerPod-1))
+			fewSessions(d)
 			d.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
 				s.Rollout(chart.Renderer)
 				return nil, nil
@@ -65,12 +64,11 @@ var sessionTable = []promise.Promise{
 	},
 	{
 		Subject: promise.Sessions, Name: "pod evicted",
-		Says:   "No session is cut off: the pod ends its sessions, and another one is Ready before that.",
+		Says:   "No session is cut off: the pod ends its sessions, and another one takes its place.",
 		Fault:  "A pod that holds sessions is evicted, as a drain of its node does.",
 		Within: sessionTime,
 		Keep: func(d *promise.Day) {
-			sessions(d, load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
-			d.WaitFor(sessionTime, held(d, sessionsPerPod-1))
+			fewSessions(d)
 			d.Inject(func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 				busiest, err := s.Release.Query(ctx, "topk(1, viewer_sessions)")
 				if err != nil || len(busiest) == 0 {
@@ -109,9 +107,11 @@ func sessions(d *promise.Day, stages ...load.Stage) {
 	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: stages})
 }
 
-// held is met when the pods hold so many sessions together.
-func held(d *promise.Day, atLeast int) wait.Condition {
-	return answers(d, fmt.Sprintf("sum(viewer_sessions) >= %d", atLeast))
+// fewSessions has viewers begin sessions that the minimum of pods holds, and waits until there are some.
+func fewSessions(d *promise.Day) {
+	d.Helper()
+	sessions(d, load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
+	d.WaitFor(sessionTime, answers(d, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
 }
 
 // uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session

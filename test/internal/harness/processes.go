@@ -43,24 +43,26 @@ func (s *Story) signal(ctx context.Context, pod corev1.Pod, signal string) error
 // KillProcess kills the process of a component's first pod without notice. The kubelet restarts its container.
 func KillProcess(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		pods := s.PodsOf(c)
-		if len(pods) == 0 {
-			return nil, fmt.Errorf("%s has no pod", s.name(c))
-		}
-		return nil, s.signal(ctx, pods[0], "KILL")
+		_, err := s.killFirst(ctx, c)
+		return nil, err
 	}
+}
+
+// killFirst kills the process of a component's first pod, and returns the pod's name.
+func (s *Story) killFirst(ctx context.Context, c chart.Component) (pod string, err error) {
+	pods := s.PodsOf(c)
+	if len(pods) == 0 {
+		return "", fmt.Errorf("%s has no pod", s.name(c))
+	}
+	return pods[0].Name, s.signal(ctx, pods[0], "KILL")
 }
 
 // Crash kills the process of a component's first pod whenever it runs. The kubelet waits longer each time before it restarts
 // the container. The fix leaves the process alone.
 func Crash(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
-		pods := s.PodsOf(c)
-		if len(pods) == 0 {
-			return nil, fmt.Errorf("%s has no pod", s.name(c))
-		}
-		name := pods[0].Name
-		if err := s.signal(ctx, pods[0], "KILL"); err != nil {
+		name, err := s.killFirst(ctx, c)
+		if err != nil {
 			return nil, err
 		}
 		crashing, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -19,7 +19,7 @@ var limits = []struct{ When, Happens, Do string }{
 	},
 	{
 		"A rollout, or an outage of scrapes, takes longer than `autoscaling.behavior.scaleDown.stabilizationWindowSeconds`, 300 s by default",
-		"The autoscaler may remove pods that the load needs, and adds them again within two windows. The signals of a pod that is new, or scraped again, count in full only after `signals.*.window`, so demand reads low until then.",
+		"The autoscaler may remove pods that the load needs, and adds them again. The signals of a pod that is new, or scraped again, count in full only after `signals.*.window`, so demand reads low until then.",
 		"Write a stabilization window that is longer than your rollouts. `autoscaling.behavior.scaleDown.policies` bounds what one decision removes.",
 	},
 	{

@@ -289,7 +289,7 @@ func alarm(promised, fired []string) error {
 	}
 	for _, alert := range fired {
 		if len(promised) == 0 && !ofLoad.MatchString(alert) {
-			return fmt.Errorf("%s fired, and the promise is that nothing calls anybody", alert)
+			return fmt.Errorf("the alerts that fired are %q, want none but those about the load", fired)
 		}
 	}
 	return nil
