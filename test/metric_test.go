@@ -20,8 +20,9 @@ import (
 // localRelist is the adapter's relist interval in values-examples/local.yaml.
 const localRelist = 5 * time.Second
 
-// TestMetric: after an installation every link from the renderer's counter to the autoscaler holds, and the metric is
-// served as soon as Prometheus can compute it.
+// TestMetric: every link from the renderer's counter to the autoscaler holds, and the metric is served as soon as Prometheus
+// can compute it, after an installation and after an upgrade that replaces Prometheus and the adapter at once: after
+// TestLateFramesOnly it is one, because a folder's stories share a release.
 func TestMetric(t *testing.T) {
 	s := harness.New(t)
 

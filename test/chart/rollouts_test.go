@@ -39,14 +39,15 @@ func TestDisruptionBudgets(t *testing.T) {
 	assert.Nil(t, share.MaxUnavailable)
 }
 
-// TestRollouts: an upgrade takes no renderer and no adapter away before its successor is ready, and never runs two
-// Prometheuses.
+// TestRollouts: an upgrade takes no pod away before its successor is ready, except a Prometheus whose database is on a
+// volume: two cannot write to it.
 func TestRollouts(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t)
 	for component, why := range map[chart.Component]string{
 		chart.Renderer:          "an upgrade under load would cost frames",
 		chart.PrometheusAdapter: "the autoscaler is blind while no adapter answers",
+		chart.Prometheus:        "an adapter that starts meanwhile waits 30 s for the address of the ended pod",
 	} {
 		strategy := rendered.Deployment(t, component).Spec.Strategy
 		assert.Equal(t, appsv1.RollingUpdateDeploymentStrategyType, strategy.Type, "the strategy of %s: %s", component, why)
@@ -54,8 +55,11 @@ func TestRollouts(t *testing.T) {
 		assert.Equal(t, "0", strategy.RollingUpdate.MaxUnavailable.String(), "maxUnavailable of %s: %s", component, why)
 		assert.NotEqual(t, "0", strategy.RollingUpdate.MaxSurge.String(), "maxSurge of %s: with maxUnavailable 0 no pod could be replaced", component)
 	}
-	prometheus := rendered.Deployment(t, chart.Prometheus).Spec
-	assert.Equal(t, appsv1.RecreateDeploymentStrategyType, prometheus.Strategy.Type, "the strategy of Prometheus: two of them would scrape everything twice")
+	drain := rendered.Container(t, chart.Prometheus).Lifecycle
+	require.NotNil(t, drain, "Prometheus ends while nodes still send new connections to it")
+	assert.GreaterOrEqual(t, drain.PreStop.Sleep.Seconds, int64(5), "seconds that Prometheus answers after its successor is ready: kube-proxy takes 1 s, and more on a busy node")
+	persistent := chart.Render(t, chart.Set("prometheus.persistence.enabled", true)).Deployment(t, chart.Prometheus).Spec
+	assert.Equal(t, appsv1.RecreateDeploymentStrategyType, persistent.Strategy.Type, "the strategy of a Prometheus on a volume: two cannot write to it")
 	for component, replicas := range map[chart.Component]int32{chart.Prometheus: 1, chart.PrometheusAdapter: 1, chart.KubeStateMetrics: 1} {
 		assert.EqualValues(t, replicas, *rendered.Deployment(t, component).Spec.Replicas, "the replicas of %s", component)
 	}
