@@ -97,6 +97,7 @@ func (s *Story) Upgrade(u Upgrade) error {
 	defer cancel()
 	options.ExtraArgs = map[string][]string{"upgrade": append(u.Flags,
 		"--install", "--reset-values", "--wait", "--timeout", helmTimeout.String())}
+	defer s.Release.Redial()
 	return helm.UpgradeContextE(s, ctx, options, s.Chart, s.Release.Name)
 }
 
@@ -136,6 +137,7 @@ func (s *Story) Rollback() {
 	ctx, cancel := s.Within(helmTimeout + time.Minute)
 	defer cancel()
 	// Helm takes revision 0 as the previous one.
+	defer s.Release.Redial()
 	require.NoError(s, helm.RollbackContextE(s, ctx, options, s.Release.Name, "0"))
 }
 

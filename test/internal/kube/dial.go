@@ -37,6 +37,15 @@ func (c *Client) forwarded(namespace, service, port string) http.RoundTripper {
 	return made.(http.RoundTripper)
 }
 
+// Redial closes the forwarded connections that are kept for the next request, so that it finds a pod anew. A pod that an
+// upgrade has replaced answers on a kept one until it ends.
+func (c *Client) Redial() {
+	c.forwards.Range(func(_, made any) bool {
+		made.(*http.Transport).CloseIdleConnections()
+		return true
+	})
+}
+
 // Dial connects to a port of a Service, by forwarding a port of one of its Ready pods. It returns an error if there is no
 // such pod.
 func (c *Client) Dial(ctx context.Context, namespace, service, port string) (net.Conn, error) {

@@ -111,10 +111,14 @@ func TestPrometheusRequiresALogin(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, g.reads.Load(), "reads of the Secret for three queries")
 	assert.EqualValues(t, 1, g.forwards.Load(), "connections for three queries")
+	r.Redial()
+	_, err := r.Query(t.Context(), "up")
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, g.forwards.Load(), "connections for a query more, after Redial")
 
 	g.password.Store("new")
 	g.secret.Store("new")
-	_, err := r.Query(t.Context(), "up")
+	_, err = r.Query(t.Context(), "up")
 	require.ErrorContains(t, err, "401", "error of the first query after a change of the login")
 	_, err = r.Query(t.Context(), "up")
 	assert.NoError(t, err, "second query after a change of the login, which must read the Secret again")

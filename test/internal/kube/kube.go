@@ -21,7 +21,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
-	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -307,19 +306,19 @@ func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric s
 	return values, nil
 }
 
-// MetricOfObject returns a metric of one object on the custom metrics API. The resource is its plural
+// MetricOfObject returns a metric of one object on the custom metrics API. The kind is its resource
 // and group, such as "deployments.apps".
-func (c *Client) MetricOfObject(ctx context.Context, namespace, resource, name, metric string) (quantity.Quantity, error) {
-	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, resource, name, metric, "")
+func (c *Client) MetricOfObject(ctx context.Context, namespace, kind, name, metric string) (resource.Quantity, error) {
+	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, kind, name, metric, "")
 	if err != nil {
-		return quantity.Quantity{}, err
+		return resource.Quantity{}, err
 	}
 	items, err := metricValues(raw)
 	if err != nil {
-		return quantity.Quantity{}, err
+		return resource.Quantity{}, err
 	}
 	if len(items) != 1 {
-		return quantity.Quantity{}, fmt.Errorf("%s of %s/%s has %d values, want 1", metric, resource, name, len(items))
+		return resource.Quantity{}, fmt.Errorf("%s of %s/%s has %d values, want 1", metric, kind, name, len(items))
 	}
 	return items[0].Value, nil
 }
