@@ -87,11 +87,10 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 		if err := checkRegistry(*registry); err != nil {
 			return err
 		}
-		images, release, err := ownImages(ctx)
+		images, err := ownImages(ctx)
 		if err != nil {
 			return err
 		}
-		defer release()
 		return Publish(ctx, out, Publication{
 			Chart: chart, Folder: filepath.Join(artifacts, "publish"), Registry: *registry, Images: images,
 			Key: *key, Keyring: *keyring, PassphraseFile: *passphrase, Force: *force,

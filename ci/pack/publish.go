@@ -378,19 +378,31 @@ func ofChart(registry, path string) (chart artifact, done func(), err error) {
 	return chart, done, err
 }
 
-// ownImages obtains the images that are in no registry until they are published. It locks the cache until release is called.
-func ownImages(ctx context.Context) (own []Archived, release func(), err error) {
-	release, err = state.Lock(ctx, supply.Lock, func() {
+// ownImages obtains the images that are in no registry until they are published. Where the cache has them, it waits for no
+// other run: that may build images for half an hour.
+func ownImages(ctx context.Context) ([]Archived, error) {
+	own, missing, err := archives()
+	if err != nil || len(missing) == 0 {
+		return own, err
+	}
+	release, err := state.Lock(ctx, supply.Lock, func() {
 		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			release()
+	defer release()
+	for _, img := range missing {
+		if _, err := img.Obtain(ctx); err != nil {
+			return nil, err
 		}
-	}()
+	}
+	own, _, err = archives()
+	return own, err
+}
+
+// archives returns those of the images that are in no registry, and the images whose archive the cache lacks.
+func archives() (own []Archived, missing []image.Image, err error) {
 	all, err := image.Chart()
 	if err != nil {
 		return nil, nil, err
@@ -399,14 +411,14 @@ func ownImages(ctx context.Context) (own []Archived, release func(), err error) 
 		if !img.Local {
 			continue
 		}
-		if _, err = img.Obtain(ctx); err != nil {
+		path, cached, err := img.Archive()
+		if err != nil {
 			return nil, nil, err
 		}
-		var path string
-		if path, _, err = img.Archive(); err != nil {
-			return nil, nil, err
+		if !cached {
+			missing = append(missing, img)
 		}
 		own = append(own, Archived{Component: img.Program.Name, Ref: img.Ref, Path: path})
 	}
-	return own, release, nil
+	return own, missing, nil
 }

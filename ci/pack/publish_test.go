@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,6 +28,8 @@ import (
 	"holograph/ci/image"
 	"holograph/ci/pack/keyring"
 	"holograph/ci/repo"
+	"holograph/ci/state"
+	"holograph/ci/supply"
 )
 
 // testRegistry is a registry on this machine that records the order of pushed tags.
@@ -108,6 +112,29 @@ func digestOf(t *testing.T, ref string) string {
 	found, err := remote.Head(tag)
 	require.NoError(t, err, ref)
 	return found.Digest.String()
+}
+
+// TestPublishingWaitsForNoOtherRun: while another run builds images, those to be published are there.
+func TestPublishingWaitsForNoOtherRun(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	all, err := image.Chart()
+	require.NoError(t, err)
+	for _, img := range all {
+		path, _, err := img.Archive()
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+	}
+	release, err := state.TryLock(supply.Lock)
+	require.NoError(t, err)
+	defer release()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	own, err := ownImages(ctx)
+	require.NoError(t, err)
+	assert.Len(t, own, 2, "images that are in no registry: the renderer's and the doctor's")
 }
 
 func TestPublishedChartNamesWhatWasPushed(t *testing.T) {
