@@ -60,7 +60,7 @@ func TestScaling(t *testing.T) {
 		Before: quietTime, During: spikeTime,
 	}
 	s.Step("ask for %.0f frames a second, then for %.0f", spike.Base, spike.Peak)
-	d := s.Drive(pod.Budget, spike.Stages()...)
+	d := s.Drive(pod.Budget, spike.Stages())
 	summary := s.Finish(d)
 
 	s.Step("the load is over: the autoscaler goes back to its minimum")

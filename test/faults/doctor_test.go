@@ -184,6 +184,6 @@ func rulesNotRead(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 // pinnedUnderLoad limits the autoscaler to two pods while the load asks for more.
 func pinnedUnderLoad(_ context.Context, s *harness.Story) (harness.Fix, error) {
 	s.Break(harness.Pin(2))
-	s.Drive(time.Second, load.Stage{FramesPerSecond: 5}, load.Stage{FramesPerSecond: 5, Duration: loadTime})
+	s.Drive(time.Second, load.Steady(5, loadTime))
 	return nil, nil
 }

@@ -59,7 +59,7 @@ func TestObservability(t *testing.T) {
 
 	s.Step("ask for more frames than the pods can render")
 	rate := overload * pod.FramesPerSecond()
-	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: loadTime})
+	s.Drive(pod.Budget, load.Steady(rate, loadTime))
 
 	s.Step("Prometheus has a number for every expression")
 	expressions, queries := split(t)

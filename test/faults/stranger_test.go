@@ -83,7 +83,7 @@ func TestStranger(t *testing.T) {
 
 	s.Step("late frames add pods: the policies admit scrapes, queries, probes and the API server")
 	rate := overload * pod.FramesPerSecond()
-	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: loadTime})
+	s.Drive(pod.Budget, load.Steady(rate, loadTime))
 	s.WaitFor(dataTime, wait.ReplicasAtLeast(s.Release, 3))
 	s.WaitFor(time.Minute, scraped(s.Release))
 

@@ -85,7 +85,7 @@ func TestRelease(t *testing.T) {
 
 		s.Step("ask for more frames than the minimum number of pods can render")
 		rate := upgradePods * pod.FramesPerSecond()
-		d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
+		d := s.Drive(pod.Budget, load.Steady(rate, storyTimeout))
 		s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, minReplicas+1))
 		lowest := s.LowestReplicas()
 

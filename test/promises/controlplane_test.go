@@ -20,7 +20,7 @@ var controlPlanePromises = []promise.Promise{
 		Keep: func(d *promise.Day) {
 			d.Load(quietPods)
 			d.Settle(settleTime, minimum)
-			d.Stages(load.Stage{FramesPerSecond: loadPods * promise.Capacity}, load.Stage{FramesPerSecond: loadPods * promise.Capacity, Duration: promise.Longest})
+			d.Stages(load.Steady(loadPods*promise.Capacity, promise.Longest))
 			d.WaitFor(time.Minute, wants(d, enough))
 			restarts := d.Restarts(harness.ControllerManager)
 			d.Inject(harness.KillControlPlane(harness.ControllerManager))

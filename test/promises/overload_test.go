@@ -41,8 +41,8 @@ var overloadPromises = []promise.Promise{
 			d.WaitFor(2*time.Minute, wait.Replicas(d.Release, minimum))
 			d.Pod = d.MeasurePod()
 			most := overload * overloadMaximum * d.Pod.FramesPerSecond()
-			d.Stages(load.Stage{FramesPerSecond: most}, load.Stage{FramesPerSecond: most, Duration: overloadTime},
-				load.Stage{FramesPerSecond: quietPods * promise.Capacity}, load.Stage{FramesPerSecond: quietPods * promise.Capacity, Duration: promise.Longest})
+			d.Stages(load.Steady(most, overloadTime),
+				load.Steady(quietPods*promise.Capacity, promise.Longest))
 			before := map[string]int32{}
 			for _, pod := range d.PodsOf(chart.Renderer) {
 				before[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount

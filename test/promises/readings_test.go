@@ -39,9 +39,9 @@ var readingPromises = []promise.Promise{
 				spec.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32(60))
 			}))
 			const frames, before = loadPods * promise.Capacity, 4 * time.Minute
-			d.Stages(load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: before},
-				load.Stage{}, load.Stage{Duration: pause},
-				load.Stage{FramesPerSecond: frames}, load.Stage{FramesPerSecond: frames, Duration: promise.Longest})
+			d.Stages(load.Steady(frames, before),
+				load.Steady(0, pause),
+				load.Steady(frames, promise.Longest))
 			paused := time.Now().Add(before)
 			d.Settle(time.Until(paused), enough)
 			d.WaitFor(time.Until(paused)+pause, answers(d, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))

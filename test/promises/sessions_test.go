@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,8 +40,8 @@ var sessionTable = []promise.Promise{
 		Within: sessionTime,
 		Keep: func(d *promise.Day) {
 			const before = sessionTime + time.Minute
-			sessions(d, load.Stage{FramesPerSecond: perSecond(manyPods)}, load.Stage{FramesPerSecond: perSecond(manyPods), Duration: before},
-				load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
+			sessions(d, load.Steady(perSecond(manyPods), before),
+				load.Steady(perSecond(fewPods), promise.Longest))
 			fewer := time.Now().Add(before)
 			d.WaitFor(before, wait.ReplicasAtLeast(d.Release, manyPods-1), d.Reads())
 			d.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
@@ -101,16 +102,16 @@ func TestPromisesWithSessions(t *testing.T) {
 func perSecond(pods float64) float64 { return pods * sessionsPerPod / sessionLength.Seconds() }
 
 // sessions has viewers begin sessions, until the day ends.
-func sessions(d *promise.Day, stages ...load.Stage) {
+func sessions(d *promise.Day, loads ...[]load.Stage) {
 	d.Helper()
 	d.WaitFor(time.Minute, answers(d, "sum(viewer_sessions) == 0"))
-	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: stages})
+	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
 }
 
 // fewSessions has viewers begin sessions that the minimum of pods holds, and waits until there are some.
 func fewSessions(d *promise.Day) {
 	d.Helper()
-	sessions(d, load.Stage{FramesPerSecond: perSecond(fewPods)}, load.Stage{FramesPerSecond: perSecond(fewPods), Duration: promise.Longest})
+	sessions(d, load.Steady(perSecond(fewPods), promise.Longest))
 	d.WaitFor(sessionTime, answers(d, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
 }
 

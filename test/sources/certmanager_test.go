@@ -84,7 +84,7 @@ func TestCertManager(t *testing.T) {
 	s.Step("the autoscaler scales up by the metric")
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
-	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
+	s.Drive(pod.Budget, load.Steady(rate, storyTimeout))
 	s.WaitFor(2*time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 
 	s.Step("cert-manager renews the CA, and the certificate that it signs")

@@ -42,7 +42,7 @@ func TestKEDA(t *testing.T) {
 	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 2))...)
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
-	d := s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: storyTimeout})
+	d := s.Drive(pod.Budget, load.Steady(rate, storyTimeout))
 	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 
 	s.Step("KEDA takes over")

@@ -42,7 +42,7 @@ func TestOwnRenderer(t *testing.T) {
 	const rate = 3 * otherFramesPerSecond
 	d := s.Offer(load.Profile{
 		Path: "/view", Budget: otherBudget,
-		Stages: []load.Stage{{FramesPerSecond: rate}, {FramesPerSecond: rate, Duration: storyTimeout}},
+		Stages: load.Steady(rate, storyTimeout),
 	})
 	s.WaitFor(time.Minute, above(s.Release, kube.OverrunsMetric, 0.1), above(s.Release, demandMetric, 0.75))
 	s.WaitFor(2*time.Minute, wait.ReplicasAtLeast(s.Release, 4))

@@ -50,7 +50,7 @@ func TestOwnWorkload(t *testing.T) {
 		const rate = 3 * otherFramesPerSecond
 		d := s.Offer(load.Profile{
 			URL: fmt.Sprintf("http://%s.%s.svc:9000", workload.name, s.Release.Namespace), Path: "/view", Budget: otherBudget,
-			Stages: []load.Stage{{FramesPerSecond: rate}, {FramesPerSecond: rate, Duration: storyTimeout}},
+			Stages: load.Steady(rate, storyTimeout),
 		})
 		s.WaitFor(2*time.Minute, readyPods(s.Release, workload.name, 4))
 		s.Cut(d)

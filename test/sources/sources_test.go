@@ -71,7 +71,7 @@ func TestExistingAdapter(t *testing.T) {
 	s.Step("late frames add pods")
 	pod := s.MeasurePod()
 	rate := loadPods * pod.FramesPerSecond()
-	s.Drive(pod.Budget, load.Stage{FramesPerSecond: rate}, load.Stage{FramesPerSecond: rate, Duration: time.Minute})
+	s.Drive(pod.Budget, load.Steady(rate, time.Minute))
 	s.WaitFor(time.Minute, wait.ReplicasAtLeast(s.Release, 3))
 }
 

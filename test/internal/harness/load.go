@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -22,11 +23,11 @@ func (s *Story) MeasurePod() load.Pod {
 // loadName is the name of the story's load. A story has one load at a time.
 const loadName = "load"
 
-// Drive starts a load on the renderer of the release. The end of the story removes the load. The budget is the frame budget:
-// frames that take longer count as late.
-func (s *Story) Drive(budget time.Duration, stages ...load.Stage) *load.Drive {
+// Drive starts loads, one after the other, on the renderer of the release. The end of the story removes them. The budget is
+// the frame budget: frames that take longer count as late.
+func (s *Story) Drive(budget time.Duration, loads ...[]load.Stage) *load.Drive {
 	s.Helper()
-	return s.Offer(load.Profile{Stages: stages, Budget: budget})
+	return s.Offer(load.Profile{Stages: slices.Concat(loads...), Budget: budget})
 }
 
 // Offer is Drive for any profile.

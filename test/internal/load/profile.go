@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,11 @@ import (
 type Stage struct {
 	FramesPerSecond float64       // at the end of the stage, to a thousandth
 	Duration        time.Duration // to a millisecond
+}
+
+// Steady returns the stages of a load that begins at once and stays the same.
+func Steady(framesPerSecond float64, duration time.Duration) []Stage {
+	return []Stage{{FramesPerSecond: framesPerSecond}, {FramesPerSecond: framesPerSecond, Duration: duration}}
 }
 
 // MarshalJSON writes the stage as k6 names it, such as {"target":20,"duration":"30000ms"}.
@@ -49,11 +55,7 @@ type Spike struct {
 
 // Stages returns the stages of the spike.
 func (s Spike) Stages() []Stage {
-	return []Stage{
-		{s.Base, 0}, {s.Base, s.Before},
-		{s.Peak, 0}, {s.Peak, s.During},
-		{s.Base, 0}, {s.Base, s.After},
-	}
+	return slices.Concat(Steady(s.Base, s.Before), Steady(s.Peak, s.During), Steady(s.Base, s.After))
 }
 
 // Validate returns an error that says what is wrong with the profile, or nil.

@@ -122,16 +122,17 @@ const Longest = 10 * time.Minute
 // Load sends as many frames as that many pods count as able to render, until the day ends.
 func (d *Day) Load(pods float64) {
 	d.Helper()
-	d.Stages(load.Stage{FramesPerSecond: pods * Capacity}, load.Stage{FramesPerSecond: pods * Capacity, Duration: Longest})
+	d.Stages(load.Steady(pods*Capacity, Longest))
 }
 
-// Stages is Load with any course. Its frames are counted until the day ends, so the last stage must last until then.
-func (d *Day) Stages(stages ...load.Stage) {
+// Stages sends several loads, one after the other. Frames are counted until the day ends, so the last load must last until
+// then.
+func (d *Day) Stages(loads ...[]load.Stage) {
 	d.Helper()
 	if d.Pod.FrameCost == 0 {
 		d.Pod = d.MeasurePod()
 	}
-	d.Send(load.Profile{Stages: stages, Budget: d.Pod.Budget})
+	d.Send(load.Profile{Stages: slices.Concat(loads...), Budget: d.Pod.Budget})
 }
 
 // Send is Stages for any profile.
