@@ -338,6 +338,29 @@ doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 	assert.Len(t, env, 2, "environment variables: the login of Prometheus and one of the values")
 }
 
+// TestAdapterMayListPodsForEachAutoscaler: the adapter sends the API server as many requests as the autoscalers of all
+// servedNamespaces cause, which is more than its default of 5 a second allows.
+func TestAdapterMayListPodsForEachAutoscaler(t *testing.T) {
+	t.Parallel()
+	served := make([]any, 60)
+	for i := range served {
+		served[i] = fmt.Sprintf("film-%d", i)
+	}
+	for name, c := range map[string]struct {
+		values     []chart.Values
+		qps, burst string
+	}{
+		"one autoscaler":               {},
+		"61 with two metrics":          {[]chart.Values{chart.Set("servedNamespaces", served)}, "17", "34"},
+		"61 with a total and a metric": {[]chart.Values{chart.Set("servedNamespaces", served), chart.Set("signals.demand.metricType", "Object")}, "9", "18"},
+		"extraArgs":                    {[]chart.Values{chart.Set("servedNamespaces", served), chart.Set("prometheusAdapter.extraArgs", []any{"--client-qps=50"})}, "50", "34"},
+	} {
+		got := flags(t, chart.Render(t, c.values...).Container(t, chart.PrometheusAdapter))
+		assert.Equal(t, c.qps, got["client-qps"], "requests a second of the adapter: %s", name)
+		assert.Equal(t, c.burst, got["client-burst"], "requests at one time of the adapter: %s", name)
+	}
+}
+
 // TestAPIServerReachesTheAdapter: for a firewall in between, the adapter listens on another port, or on its node.
 func TestAPIServerReachesTheAdapter(t *testing.T) {
 	t.Parallel()

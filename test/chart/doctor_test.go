@@ -127,8 +127,9 @@ prometheus:
   auth: {bearerToken: {existingSecret: odd}}
 prometheusAdapter: {relistInterval: 9s}`)))
 	assert.Equal(t, []description.Signal{
-		{Metric: "odd_late_total", Resource: "pods", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
-		{Metric: "odd_demand", Resource: "pods", Series: []description.Series{
+		{Metric: "odd_late_total", Resource: "pods", FirstValue: "14s", Series: []description.Series{{Name: "odd_late_total", Value: "signals.overruns.name"}}},
+		// A scrape, and five quarters of its window.
+		{Metric: "odd_demand", Resource: "pods", FirstValue: "471s", Series: []description.Series{
 			{Name: "odd_offered", Value: "signals.demand.offered.metric"}, {Name: "odd_capacity", Value: "signals.demand.capacity.metric"}}},
 	}, p.Signals)
 	assert.Equal(t, description.Labels{Namespace: "odd_namespace", Pod: "odd_pod", Container: "odd_container"}, p.Labels)

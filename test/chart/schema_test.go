@@ -52,6 +52,7 @@ func TestSchemaMatchesValues(t *testing.T) {
 	walk = func(path string, comment string, value, node *yaml.Node) {
 		if path != "" {
 			require.NotEmpty(t, comment, "%s has no `# --` comment in values.yaml", path)
+			assert.NotContains(t, comment, " --", "the comment of %s: helm-docs takes the text before ` --` for the name of a value, and leaves this one out of the chart's README", path)
 			if *updateGolden {
 				setText(node, "description", comment)
 			}

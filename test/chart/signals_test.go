@@ -35,7 +35,8 @@ func TestDemand(t *testing.T) {
 	assert.Equal(t, rules[0].Resources, rule.Resources)
 	assert.Equal(t,
 		`clamp_max((0 <= sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
-			`(rate(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[1m]))) `+
+			`(rate(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[1m]) `+
+			`and on () last_over_time(holograph_offered_cpu_seconds_total{namespace="film",pod=~"a|b",container="renderer"}[30s] offset 75s))) `+
 			`/ (0 < sum by (pod) (max without (job, instance, service, endpoint, node, prometheus, prometheus_replica) `+
 			`(last_over_time(holograph_cpu_capacity_cores{namespace="film",pod=~"a|b",container="renderer"}[1m]))) < +Inf) <= 1000), 10)`,
 		rule.Query(t, "holograph_offered_cpu_seconds_total", "film", "a", "b"))

@@ -450,13 +450,13 @@ var faults = map[string]fault{
 		},
 		link:   "values",
 		cause:  "there is no value of holograph_frames_over_budget_total for pod holograph-renderer-1, and one for 1 others",
-		remedy: "wait for two scrapes of the pod, which a rate takes",
+		remedy: "wait, as new pods have a first value 30s after their start",
 	},
 	"no demand of a pod": {
 		wrong: func(_ *testing.T, c *cluster) { delete(c.values["holograph_demand"], "holograph-renderer-0") },
 		link:  "values",
 		cause: "there is no value of holograph_demand for pod holograph-renderer-0, and one for 1 others",
-		remedy: "wait for two scrapes of the pod, which a rate takes; if that changes nothing, " +
+		remedy: "wait, as new pods have a first value 90s after their start; if that changes nothing, " +
 			"see that holograph_cpu_capacity_cores is above 0 and no more than a number can say",
 	},
 	"adapter that cannot ask": {

@@ -192,7 +192,7 @@ var formFaults = map[string]struct {
 		wrong: func(_ *testing.T, c *cluster) { c.objects["holograph_demand"] = "" },
 		link:  "values",
 		cause: "there is no value of holograph_demand for Deployment holograph-renderer, as no pod has one",
-		remedy: "wait for two scrapes of the pod, which a rate takes; if that changes nothing, see that holograph_cpu_capacity_cores is above 0 and no more than a number can say, " +
+		remedy: "wait, as new pods have a first value 90s after their start; if that changes nothing, see that holograph_cpu_capacity_cores is above 0 and no more than a number can say, " +
 			"and that Prometheus has the metric up of the pods: where samples are sent to Prometheus it has not, and signals.demand.metricType must be Pods"}},
 }
 

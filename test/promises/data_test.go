@@ -22,7 +22,7 @@ const wrongTime = 80 * time.Second
 var dataPromises = []promise.Promise{
 	{
 		Subject: promise.Data, Name: "scrapes stop",
-		Says:   "The replicas hold, whatever the last values were. HolographScrapeFailing fires.",
+		Says:   "The replicas hold, whatever the last values were, and also when the scrapes come back: demand has no value until its window is full again. HolographScrapeFailing fires.",
 		Fault:  "Prometheus scrapes every renderer at a closed port.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
@@ -35,6 +35,7 @@ var dataPromises = []promise.Promise{
 			d.Alerted(time.Minute)
 			fix()
 			d.Recovered(time.Now())
+			d.Hold(wrongTime, d.Before, maximum)
 		},
 	},
 	{

@@ -60,6 +60,27 @@ var rendererPromises = []promise.Promise{
 		},
 	},
 	{
+		Subject: promise.Renderer, Name: "rollouts one after the other",
+		Says:   "The replicas stay what the load needs, although every pod is new: demand has no value until its window is full. Every frame is rendered.",
+		Fault:  "A new version is rolled out, and three more, each as soon as the one before it is complete.",
+		Within: 4 * time.Minute,
+		Keep: func(d *promise.Day) {
+			d.Load(loadPods)
+			d.Settle(settleTime, enough)
+			begun := time.Now()
+			d.Inject(harness.EditPods(chart.Renderer, version(1)))
+			for next := 2; next <= 4; next++ {
+				d.WaitFor(time.Minute, d.RolledOut(chart.Renderer))
+				assert.GreaterOrEqual(d, d.Wanted(), int32(enough), "replicas after rollout %d: the load is still there", next-1)
+				d.Break(harness.EditPods(chart.Renderer, version(next)))
+			}
+			d.WaitFor(time.Minute, d.RolledOut(chart.Renderer))
+			d.Hold(wrongTime, enough, maximum)
+			d.Recovered(begun)
+			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+		},
+	},
+	{
 		Subject: promise.Renderer, Name: "renderer hangs",
 		Says:   "The pod gets no frames after its readiness probe has failed, 20 seconds by default. HolographScrapeFailing fires. The kubelet restarts it, and it serves again within three minutes.",
 		Fault:  "The process of one renderer is stopped (SIGSTOP).",
@@ -111,6 +132,13 @@ var rendererPromises = []promise.Promise{
 			assert.Zero(d, d.Counts().Failed, "frames without an answer")
 		},
 	},
+}
+
+// version changes the pods, and nothing that they do.
+func version(n int) func(pod *corev1.PodSpec) {
+	return func(pod *corev1.PodSpec) {
+		pod.Containers[0].Env = append(pod.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("VERSION_%d", n), Value: "new"})
+	}
 }
 
 // crashes is met when a renderer was restarted twice and waits for the next time.

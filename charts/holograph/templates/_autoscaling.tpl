@@ -87,6 +87,23 @@ autoscaling.behavior, with the periods that are derived. Where it is null, the c
 {{- end }}
 
 {{/*
+Failed queries that KEDA ignores, where keda.fallback.failureThreshold is empty: at least 3, and one every 15 s while a new
+fleet has no values.
+*/}}
+{{- define "holograph.keda.failureThreshold" -}}
+{{- $written := .Values.keda.fallback.failureThreshold }}
+{{- if kindIs "invalid" $written }}
+{{- $least := 3 }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- $least = max $least (divf (include "holograph.signals.young" (dict "context" $ "key" $key) | float64) 15000 | ceil | int) }}
+{{- end }}
+{{- $least }}
+{{- else }}
+{{- int $written }}
+{{- end }}
+{{- end }}
+
+{{/*
 Pods that KEDA runs while it gets no value, where keda.fallback.replicas is empty: 4, within the autoscaler's limits.
 */}}
 {{- define "holograph.keda.fallbackReplicas" -}}

@@ -24,8 +24,37 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 {{- default (include "holograph.derived.scrapes" (dict "context" .context "least" $least "scrapes" 4)) (get .context.Values.signals .key).window }}
 {{- end }}
 
+{{/*
+How long a new fleet has no value of a signal, in milliseconds: until its first scrape, and then for one more, which a rate
+takes, or until the window of demand is full: holograph.signals.measured. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.young" -}}
+{{- $scrape := include "holograph.milliseconds" .context.Values.prometheus.scrapeInterval | int64 }}
+{{- if include "holograph.signals.isFull" . }}
+{{- mul 1000 (divf (add (mul 4 $scrape) (mul 5 (include "holograph.signals.window" . | include "holograph.milliseconds" | int64))) 4000 | ceil | int64) }}
+{{- else }}
+{{- mul 2 $scrape }}
+{{- end }}
+{{- end }}
+
 {{- define "holograph.prometheusAdapter.relistInterval" -}}
 {{- default (include "holograph.derived.scrapes" (dict "context" $ "least" "30s" "scrapes" 1)) .Values.prometheusAdapter.relistInterval }}
+{{- end }}
+
+{{/*
+Requests a second that the adapter may send to the API server; 0 where its default of 5 is enough. It lists the pods once for
+each Pods metric of each decision, and each autoscaler decides every 15 s. Twice that leaves room for decisions at one time.
+Each of servedNamespaces is taken to have one autoscaler, with the metrics of this release.
+*/}}
+{{- define "holograph.prometheusAdapter.requests" -}}
+{{- $metrics := 0 }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- if not (include "holograph.signals.isTotal" (dict "context" $ "key" $key)) }}
+{{- $metrics = add1 $metrics }}
+{{- end }}
+{{- end }}
+{{- $requests := divf (mul 2 $metrics (len .Values.servedNamespaces | add1)) 15 | ceil | int }}
+{{- ternary $requests 0 (gt $requests 5) }}
 {{- end }}
 
 {{/*

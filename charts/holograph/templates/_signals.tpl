@@ -62,12 +62,23 @@ Takes dict "context" $ "labels" list.
 One value per measurement: a function of each scraped series, and of the series that two scrapers made of the same
 measurement one. `rate` stands inside, so that it sees a counter reset.
 Takes dict "context" $ "function" text with %s for the range "series" name "selector" map "window" duration, optionally
-"matchers" and "without", a label that is dropped too.
+"matchers", "without", a label that is dropped too, and "full": whether the window must be full.
+
+A rate divides by the whole window, also where a series is younger or was not scraped for a part of it, and then it reads
+low. A window is full if one of the pods has a sample from before it: from a quarter of a window earlier, as the other pods are
+scraped up to a scrape interval later, or a half more, as scrapes may be lost. One pod is enough. If each young pod had to
+wait, a fleet of 1,000 that grows would not see the load on its new pods: simulated, it had 1.40 in place of 1.30 times the
+oracle's pods.
 */}}
 {{- define "holograph.signals.measured" -}}
 {{- $matchers := printf "<<.LabelMatchers>>%s%s%s" (include "holograph.signals.matchers" .context) (include "holograph.signals.selector" (default dict .selector)) (default "" .matchers) -}}
-{{- $range := printf "%s[%s]" (include "holograph.signals.series" (dict "name" .series "matchers" $matchers)) .window -}}
-max without ({{ concat .context.Values.signals.scrapeLabels (compact (list .without)) | join ", " }}) ({{ replace "%s" $range .function }})
+{{- $series := include "holograph.signals.series" (dict "name" .series "matchers" $matchers) -}}
+{{- $value := replace "%s" (printf "%s[%s]" $series .window) .function -}}
+{{- if .full -}}
+{{- $quarter := div (include "holograph.milliseconds" .window | int64) 4 -}}
+{{- $value = printf "%s\nand on () last_over_time(%s[%s] offset %s)" $value $series (include "holograph.duration" (mul 2 $quarter)) (include "holograph.duration" (mul 5 $quarter)) -}}
+{{- end -}}
+max without ({{ concat .context.Values.signals.scrapeLabels (compact (list .without)) | join ", " }}) ({{ $value }})
 {{- end }}
 
 {{/*
@@ -265,13 +276,23 @@ fail most often under high load.
 {{- end }}
 
 {{/*
+Whether a signal has values only over a full window, "true" or "". Demand says how many pods the load needs, so one that
+reads low would remove pods: after quick rollouts, and after an outage of scrapes. The average of a gauge does not read low.
+Late frames must show soon, and while demand has no value, the autoscaler removes no pod for want of them.
+Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.isFull" -}}
+{{- if and (eq .key "demand") (ne .context.Values.signals.demand.offered.type "gauge") }}true{{ end }}
+{{- end }}
+
+{{/*
 The work that is offered to a pod.
 */}}
 {{- define "holograph.signals.offered" -}}
 {{- $offered := .Values.signals.demand.offered -}}
 {{- $found := include "holograph.signals.found" (dict "context" $ "key" "demand") | fromJson -}}
 {{- $function := ternary "avg_over_time(%s)" "rate(%s)" (eq $offered.type "gauge") -}}
-{{- include "holograph.signals.perPod" (dict "context" $ "function" (ternary "histogram_count(rate(%s))" $function $found.native) "series" "<<.Series>>" "selector" $offered.selector "window" (include "holograph.signals.window" (dict "context" $ "key" "demand"))) }}
+{{- include "holograph.signals.perPod" (dict "context" $ "function" (ternary "histogram_count(rate(%s))" $function $found.native) "full" (include "holograph.signals.isFull" (dict "context" $ "key" "demand")) "series" "<<.Series>>" "selector" $offered.selector "window" (include "holograph.signals.window" (dict "context" $ "key" "demand"))) }}
 {{- end }}
 
 {{/*

@@ -242,9 +242,13 @@ func (s subject) adapterLog() string {
 }
 
 func (s subject) noValueRemedy(metric string) string {
-	remedy := "wait for two scrapes of the pod, which a rate takes"
+	remedy := ""
 	for _, signal := range s.Signals {
-		if signal.Metric == metric && len(signal.Series) > 1 && signal.Series[1].Bound == "" {
+		if signal.Metric != metric {
+			continue
+		}
+		remedy = fmt.Sprintf("wait, as new pods have a first value %s after their start", signal.FirstValue)
+		if len(signal.Series) > 1 && signal.Series[1].Bound == "" {
 			remedy += fmt.Sprintf("; if that changes nothing, see that %s is above 0 and no more than a number can say", signal.Series[1].Name)
 		}
 	}

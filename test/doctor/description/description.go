@@ -46,6 +46,8 @@ type Signal struct {
 	Metric string `json:"metric"`
 	// Resource is what it is a metric of there: "pods", or "deployments.apps" for one number for all pods.
 	Resource string `json:"resource"`
+	// FirstValue is how long after its start a fleet of new pods has a value, such as 75s.
+	FirstValue string `json:"firstValue"`
 	// Series are what it is computed from.
 	Series []Series `json:"series"`
 	// Query gives its value of each pod, where the release's owner wrote it.

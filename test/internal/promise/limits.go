@@ -18,9 +18,9 @@ var limits = []struct{ When, Happens, Do string }{
 		"The probes of Prometheus and of the adapter restart such a pod within two to three minutes. Monitor the pods of KEDA, which are not the chart's.",
 	},
 	{
-		"A rollout, or an outage of scrapes, takes longer than `autoscaling.behavior.scaleDown.stabilizationWindowSeconds`, 300 s by default",
-		"The autoscaler may remove pods that the load needs, and adds them again. The signals of a pod that is new, or scraped again, count in full only after `signals.*.window`, so demand reads low until then.",
-		"Write a stabilization window that is longer than your rollouts. `autoscaling.behavior.scaleDown.policies` bounds what one decision removes.",
+		"Late frames are the only signal, and a rollout or an outage of scrapes takes longer than `autoscaling.behavior.scaleDown.stabilizationWindowSeconds`",
+		"The autoscaler may remove pods that the load needs, and adds them again. Late frames of a pod that is new, or scraped again, count in full only after `signals.overruns.window`. Demand does not read low: it has no value until its window is full.",
+		"Use demand too (`signals.demand`), or write a stabilization window that is longer than your rollouts.",
 	},
 	{
 		"One pod exports false late frames at a plausible rate",

@@ -38,7 +38,7 @@ const (
 	keepVariable = "KEEP_CLUSTER"
 	// syncPeriod is the time between two decisions of Kubernetes' autoscaler, at its default.
 	syncPeriod = 15 * time.Second
-	// readyBudget is for every link of every fleet to carry, from installation on: two relists and two scrapes.
+	// readyBudget is for every link of every fleet to carry, from installation on: a full window of demand, two relists and two scrapes.
 	readyBudget = 6 * time.Minute
 	// reactionTime is how long after the step the way from an overrun to a decision is watched closely.
 	reactionTime = 5 * time.Minute

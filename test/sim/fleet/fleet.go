@@ -42,6 +42,8 @@ type Config struct {
 	ScrapeInterval time.Duration
 	// ScrapeLoss is the share of scrapes that fail.
 	ScrapeLoss float64
+	// Unscraped says at which times, in milliseconds, every scrape of a pod fails; nil means never.
+	Unscraped func(at int64) bool
 	// CapacitySpread is the spread between pods; CapacityNoise and LoadNoise are the spread of one
 	// pod's capacity and load from second to second.
 	CapacitySpread, CapacityNoise, LoadNoise float64
@@ -401,7 +403,7 @@ func (f *Fleet) scrape(s int) {
 				f.discover(p)
 			}
 			// A process that still starts is a target that does not answer.
-			answered := s >= p.ready && !(f.config.ScrapeLoss > 0 && uniform(f.config.Seed, p.id^uint64(at)<<20, 6) < f.config.ScrapeLoss)
+			answered := s >= p.ready && !(f.config.Unscraped != nil && f.config.Unscraped(at)) && !(f.config.ScrapeLoss > 0 && uniform(f.config.Seed, p.id^uint64(at)<<20, 6) < f.config.ScrapeLoss)
 			part := float64(at-start) / 1000
 			for i, m := range p.exported {
 				if m == up {

@@ -162,6 +162,34 @@ func TestMetricsDown(t *testing.T) {
 	assert.Equal(t, 6, r.Rows[1300].Spec)
 }
 
+// TestOutageOfScrapesRemovesNoPod: when scrapes have failed for longer than the stabilization window remembers, the first
+// samples after them are too few for the load, and remove no pod that the fleet would have kept without the outage.
+func TestOutageOfScrapesRemovesNoPod(t *testing.T) {
+	const begin, end = 40 * time.Minute, 50 * time.Minute
+	for name, values := range map[string]map[string]any{
+		"Pods":   nil,
+		"Object": {"signals": map[string]any{"demand": map[string]any{"metricType": "Object"}}},
+		"KEDA":   {"autoscaling": map[string]any{"provider": "keda"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := shipped(t, values)
+			// A seed moves scrapes and decisions against one another.
+			for seed := range uint64(8) {
+				options := sim.Options{Fleet: fleet.Defaults()}
+				options.Fleet.Seed = seed
+				want, err := sim.Run(m, standard(t, "step"), options)
+				require.NoError(t, err)
+				options.Fleet.Unscraped = func(at int64) bool { return at >= begin.Milliseconds() && at < end.Milliseconds() }
+				got, err := sim.Run(m, standard(t, "step"), options)
+				require.NoError(t, err)
+				for s := int(begin.Seconds()); s < len(got.Rows); s++ {
+					require.GreaterOrEqual(t, got.Rows[s].Spec, want.Rows[s].Spec, "replicas in second %d with seed %d: scrapes fail from %.0f to %.0f", s, seed, begin.Seconds(), end.Seconds())
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkTenPods is two virtual hours of a ten-pod fleet: at most 0.1 s.
 func BenchmarkTenPods(b *testing.B) { bench(b, release(b, nil), standard(b, "sawtooth")) }
 

@@ -44,6 +44,7 @@ signals:
   {{- $signal := get $.Values.signals $key }}
   - metric: {{ $signal.name | quote }}
     resource: {{ include "holograph.signals.resource" (dict "context" $ "key" $key) | quote }}
+    firstValue: {{ include "holograph.signals.young" (dict "context" $ "key" $key) | int64 | include "holograph.duration" | quote }}
     series:
       {{- range include "holograph.signals.exports" (dict "context" $ "key" $key) | fromJsonArray }}
       - name: {{ .name | quote }}
