@@ -76,7 +76,7 @@ func Fill(ctx context.Context, out io.Writer, sets []Set, later ...Set) error {
 	if len(names) == 0 {
 		return nil
 	}
-	fmt.Fprintf(out, "Obtaining %d parts, once for this machine. Building everything that make up runs takes about 22 minutes on 2 cores.\n", len(names))
+	fmt.Fprintf(out, "Obtaining %d parts, once for this machine. Building everything that make up runs takes 9 to 22 minutes on 2 cores, depending on what else they do.\n", len(names))
 	board := command.NewBoard(out, len(names))
 	err = lacks.obtain(ctx, board)
 	took := board.Close()
