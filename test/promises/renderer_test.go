@@ -61,8 +61,9 @@ var rendererPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Renderer, Name: "rollouts one after the other",
-		Says:   "The replicas stay what the load needs, although every pod is new: demand has no value until its window is full. Every frame is rendered.",
+		Says:   "The replicas stay what the load needs, although every pod is new: demand has no value until its window is full, and HolographAutoscalerInactive fires if that lasts. Every frame is rendered.",
 		Fault:  "A new version is rolled out, and three more, each as soon as the one before it is complete.",
+		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: 4 * time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Load(loadPods)
