@@ -93,11 +93,7 @@ fleet has no values.
 {{- define "holograph.keda.failureThreshold" -}}
 {{- $written := .Values.keda.fallback.failureThreshold }}
 {{- if kindIs "invalid" $written }}
-{{- $least := 3 }}
-{{- range $key := include "holograph.signals" . | splitList " " }}
-{{- $least = max $least (divf (include "holograph.signals.young" (dict "context" $ "key" $key) | float64) 15000 | ceil | int) }}
-{{- end }}
-{{- $least }}
+{{- max 3 (divf (include "holograph.signals.incomplete" . | float64) 15000 | ceil | int) }}
 {{- else }}
 {{- int $written }}
 {{- end }}

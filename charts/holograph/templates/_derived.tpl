@@ -31,10 +31,28 @@ takes, or until the window of demand is full: holograph.signals.measured. Takes 
 {{- define "holograph.signals.young" -}}
 {{- $scrape := include "holograph.milliseconds" .context.Values.prometheus.scrapeInterval | int64 }}
 {{- if include "holograph.signals.isFull" . }}
-{{- mul 1000 (divf (add (mul 4 $scrape) (mul 5 (include "holograph.signals.window" . | include "holograph.milliseconds" | int64))) 4000 | ceil | int64) }}
+{{- mul 1000 (divf (add $scrape (include "holograph.signals.window" . | include "holograph.signals.before" | int64)) 1000 | ceil | int64) }}
 {{- else }}
 {{- mul 2 $scrape }}
 {{- end }}
+{{- end }}
+
+{{/*
+How long a new fleet lacks a value of one of its signals, in milliseconds.
+*/}}
+{{- define "holograph.signals.incomplete" -}}
+{{- $longest := 0 }}
+{{- range $key := include "holograph.signals" . | splitList " " }}
+{{- $longest = max $longest (include "holograph.signals.young" (dict "context" $ "key" $key) | int64) }}
+{{- end }}
+{{- $longest }}
+{{- end }}
+
+{{/*
+How long before now a sample must be there for a window to be full, in milliseconds. Takes the window.
+*/}}
+{{- define "holograph.signals.before" -}}
+{{- mul 5 (div (include "holograph.milliseconds" . | int64) 4) }}
 {{- end }}
 
 {{- define "holograph.prometheusAdapter.relistInterval" -}}

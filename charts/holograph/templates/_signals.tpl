@@ -75,8 +75,8 @@ oracle's pods.
 {{- $series := include "holograph.signals.series" (dict "name" .series "matchers" $matchers) -}}
 {{- $value := replace "%s" (printf "%s[%s]" $series .window) .function -}}
 {{- if .full -}}
-{{- $quarter := div (include "holograph.milliseconds" .window | int64) 4 -}}
-{{- $value = printf "%s\nand on () last_over_time(%s[%s] offset %s)" $value $series (include "holograph.duration" (mul 2 $quarter)) (include "holograph.duration" (mul 5 $quarter)) -}}
+{{- $half := mul 2 (div (include "holograph.milliseconds" .window | int64) 4) -}}
+{{- $value = printf "%s\nand on () last_over_time(%s[%s] offset %s)" $value $series (include "holograph.duration" $half) (include "holograph.signals.before" .window | int64 | include "holograph.duration") -}}
 {{- end -}}
 max without ({{ concat .context.Values.signals.scrapeLabels (compact (list .without)) | join ", " }}) ({{ $value }})
 {{- end }}
