@@ -138,10 +138,10 @@ func KubeNetworkPolicies() (Image, error) {
 	}, err
 }
 
-// Front returns the image of the proxy that requires credentials for a platform team's Prometheus.
-func Front() (Image, error) {
+// AuthProxy returns the image of the reverse proxy before a Prometheus that several teams share.
+func AuthProxy() (Image, error) {
 	version, err := repo.AppVersion()
-	return Image{Ref: "localhost/holograph-front:" + version, Program: program.Front, Binary: "front", Path: "/front", Local: true}, err
+	return Image{Ref: "localhost/holograph-authproxy:" + version, Program: program.AuthProxy, Binary: "authproxy", Path: "/authproxy", Local: true}, err
 }
 
 // OtherRenderer returns the image of a renderer that shares nothing with the reference renderer, and of its exporter.

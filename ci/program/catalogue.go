@@ -15,13 +15,13 @@ var (
 	Renderer = Program{Name: "renderer", Own: "./test/renderer", LDFlags: "-X main.version=%s"}
 	// Doctor finds what is broken on the path from a late frame to a new pod.
 	Doctor = Program{Name: "doctor", Own: "./test/doctor", LDFlags: "-X main.version=%s"}
-	// Front is what a platform team puts before its Prometheus, for the stories about
-	// one that asks for certificates, credentials and tenants.
-	Front = Program{Name: "front", Own: "./test/sources/front"}
+	// AuthProxy is the reverse proxy of a Prometheus that several teams share, for the story about one that requires
+	// certificates, credentials and tenants.
+	AuthProxy = Program{Name: "authproxy", Own: "./test/sources/authproxy"}
 	// OtherRenderer shares nothing with the reference renderer, for the story that describes a
 	// renderer by values alone. Its exporter is the same binary.
 	OtherRenderer = Program{Name: "other-renderer", Own: "./test/sources/otherrenderer"}
-	// Pager stands for the service that calls people, for the story about what reaches them.
+	// Pager takes the place of a paging service, for the story in which alerts reach a person.
 	Pager = Program{Name: "pager", Own: "./test/faults/pager"}
 )
 
@@ -143,5 +143,5 @@ func All() ([]Program, error) {
 
 // Own returns the programs of this repository that go into images.
 func Own() []Program {
-	return []Program{Renderer, Doctor, Front, OtherRenderer, Pager}
+	return []Program{Renderer, Doctor, AuthProxy, OtherRenderer, Pager}
 }

@@ -45,7 +45,7 @@ type content struct {
 
 var sets = map[Set]content{
 	Faults:    {images: []func() (image.Image, error){image.KubeNetworkPolicies, image.Alertmanager, image.Pager}, browser: true},
-	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.Front, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
+	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.AuthProxy, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
 	Promises:  {images: []func() (image.Image, error){image.KEDAOperator, image.KEDAMetricsServer, image.OtherRenderer}},
 	Nodes:     {workers: 2},

@@ -124,7 +124,7 @@ func TestPlatformPrometheus(t *testing.T) {
 	s.Step("the cluster has a Prometheus that requires a certificate, a credential and a tenant")
 	require.NoError(t, platform.Upgrade(harness.Upgrade{Set: map[string]string{
 		"images.prometheus": ref(t, program.Prometheus, "prometheus"),
-		"images.front":      ref(t, program.Front, "front"),
+		"images.authproxy":  ref(t, program.AuthProxy, "authproxy"),
 		"namespace":         s.Release.Namespace,
 		"tenant":            "film",
 		"token":             token,

@@ -1,5 +1,5 @@
-// Command pager stands for the service behind an Alertmanager that calls people: it takes Alertmanager's webhooks at
-// POST /<receiver>, and answers GET / with all that it was sent, oldest first.
+// Command pager takes the place of a paging service: it receives Alertmanager's webhooks at POST /<receiver>, and answers
+// GET / with the alerts that it received, oldest first.
 package main
 
 import (
@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// most bounds what is kept: an alert a second for half an hour.
-const most = 2000
+// maxNotifications bounds the memory: one alert a second for half an hour.
+const maxNotifications = 2000
 
-// Call is one alert of one webhook.
-type Call struct {
+// Notification is one alert of a webhook.
+type Notification struct {
 	// At is when it arrived.
 	At time.Time `json:"at"`
-	// Receiver is the path that it was sent to, without the slash.
+	// Receiver is the path of the webhook without the slash.
 	Receiver string `json:"receiver"`
 	// Status is firing or resolved.
 	Status      string            `json:"status"`
@@ -28,38 +28,38 @@ type Call struct {
 
 type pager struct {
 	sync.Mutex
-	calls []Call
+	notifications []Notification
 }
 
-func (p *pager) take(w http.ResponseWriter, r *http.Request) {
-	var sent struct{ Alerts []Call }
+func (p *pager) receive(w http.ResponseWriter, r *http.Request) {
+	var sent struct{ Alerts []Notification }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&sent); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	p.Lock()
 	defer p.Unlock()
-	for _, call := range sent.Alerts {
-		call.At, call.Receiver = time.Now(), strings.TrimPrefix(r.URL.Path, "/")
-		p.calls = append(p.calls, call)
+	for _, notification := range sent.Alerts {
+		notification.At, notification.Receiver = time.Now(), strings.TrimPrefix(r.URL.Path, "/")
+		p.notifications = append(p.notifications, notification)
 	}
-	p.calls = p.calls[max(0, len(p.calls)-most):]
+	p.notifications = p.notifications[max(0, len(p.notifications)-maxNotifications):]
 }
 
 func (p *pager) list(w http.ResponseWriter, _ *http.Request) {
 	p.Lock()
 	defer p.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(p.calls); err != nil {
+	if err := json.NewEncoder(w).Encode(p.notifications); err != nil {
 		log.Print(err)
 	}
 }
 
 func main() {
-	calls := &pager{}
+	received := &pager{}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /{receiver}", calls.take)
-	mux.HandleFunc("GET /", calls.list)
+	mux.HandleFunc("POST /{receiver}", received.receive)
+	mux.HandleFunc("GET /", received.list)
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestChecks: a request is passed on only with both the credential and the tenant.
-func TestChecks(t *testing.T) {
-	handler := checks{authorization: "Bearer right", tenant: "film"}.before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// TestOnlyCredentialAndTenantTogetherAreForwarded tries requests that lack one of them.
+func TestOnlyCredentialAndTenantTogetherAreForwarded(t *testing.T) {
+	handler := required{authorization: "Bearer right", tenant: "film"}.before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	for _, test := range []struct {

@@ -1,5 +1,5 @@
-// Command front stands before a Prometheus as it does on platforms of many teams: it speaks TLS only, and
-// passes on what carries the right credential and the right tenant.
+// Command authproxy is the reverse proxy of a Prometheus that several teams share: it serves TLS only, and forwards a
+// request that has the credential and the tenant of its flags.
 package main
 
 import (
@@ -16,26 +16,27 @@ import (
 	"time"
 )
 
-// tenantHeader is how Mimir, Cortex and their like tell tenants apart.
+// tenantHeader is the header in which Mimir, Cortex and Loki expect the tenant.
 const tenantHeader = "X-Scope-OrgID"
 
 func main() {
 	listen := flag.String("listen", ":9443", "address to serve on")
-	upstream := flag.String("upstream", "http://localhost:9090", "URL of the Prometheus behind")
+	upstream := flag.String("upstream", "http://localhost:9090", "URL of the Prometheus")
 	certificate := flag.String("cert", "", "file of the certificate to serve with")
 	key := flag.String("key", "", "file of its key")
 	clients := flag.String("client-ca", "", "file of the CA that must have signed a client's certificate; if empty, no client certificate is required")
 	tenant := flag.String("tenant", "", "the tenant whose Prometheus this is")
 	flag.Parse()
-	server, err := serve(*listen, *upstream, *clients, checks{authorization: os.Getenv("AUTHORIZATION"), tenant: *tenant})
+	server, err := newServer(*listen, *upstream, *clients, required{authorization: os.Getenv("AUTHORIZATION"), tenant: *tenant})
 	if err == nil {
 		err = server.ListenAndServeTLS(*certificate, *key)
 	}
 	log.Fatal(err)
 }
 
-func serve(listen, upstream, clients string, checks checks) (*http.Server, error) {
-	behind, err := url.Parse(upstream)
+// newServer returns a server that requires client certificates of the CA in the file clients, if there is one.
+func newServer(listen, upstream, clients string, required required) (*http.Server, error) {
+	target, err := url.Parse(upstream)
 	if err != nil {
 		return nil, err
 	}
@@ -53,22 +54,21 @@ func serve(listen, upstream, clients string, checks checks) (*http.Server, error
 	}
 	return &http.Server{
 		Addr:              listen,
-		Handler:           checks.before(httputil.NewSingleHostReverseProxy(behind)),
+		Handler:           required.before(httputil.NewSingleHostReverseProxy(target)),
 		TLSConfig:         config,
 		ReadHeaderTimeout: 10 * time.Second,
 	}, nil
 }
 
-// checks is what a request must carry.
-type checks struct {
+// required is what a request must have.
+type required struct {
 	// authorization is the whole Authorization header.
 	authorization string
 	tenant        string
 }
 
-// before returns a handler that lets through to next what carries everything, and
-// tells the rest what is missing.
-func (c checks) before(next http.Handler) http.Handler {
+// before returns a handler that calls next for a request that has what is required, and answers others with what is wrong.
+func (c required) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(c.authorization)) != 1:
