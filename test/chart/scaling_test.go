@@ -158,6 +158,25 @@ func TestFallbackStaysWithinTheLimits(t *testing.T) {
 	}
 }
 
+// TestNewFleetIsNoOutage: KEDA ignores failed queries, one every 15 s, for as long as the demand of a new fleet has no value,
+// which is 1.5 windows, and at least 3 of them.
+func TestNewFleetIsNoOutage(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]int{
+		`{}`:                                      6,
+		`prometheus: {scrapeInterval: 30s}`:       12,
+		`prometheus: {scrapeInterval: 1m}`:        24,
+		`signals: {demand: {window: 61s}}`:        7,
+		`signals: {overruns: {window: 10m}}`:      6,
+		`signals: {demand: {enabled: false}}`:     3,
+		`keda: {fallback: {failureThreshold: 2}}`: 2,
+		`{signals: {demand: {window: 20s}}, prometheus: {scrapeInterval: 5s}}`: 3,
+	} {
+		object := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), chart.Parse(t, values)))
+		assert.Equal(t, want, object.Spec.Fallback.FailureThreshold, "failed queries that KEDA ignores with %s", values)
+	}
+}
+
 // TestDisruptionBudgetFromOneNumber: one of the two keys is enough, and none is one pod at a time.
 func TestDisruptionBudgetFromOneNumber(t *testing.T) {
 	t.Parallel()
