@@ -45,6 +45,8 @@ type options struct {
 	min, max                 int
 	goal                     tune.Goal
 	podStart, connections    time.Duration
+	nodeStart                time.Duration
+	placeholders             int
 	scrape                   time.Duration
 	frameRate, seenDrop      float64
 	idleCPU, cores           float64
@@ -86,6 +88,8 @@ func simulate(args []string, out, progress io.Writer) error {
 	set.IntVar(&o.min, "min-replicas", 0, "replaces autoscaling.minReplicas")
 	set.IntVar(&o.max, "max-replicas", 0, "replaces autoscaling.maxReplicas")
 	set.DurationVar(&o.podStart, "pod-start", 0, "time from a pod's creation until it is Ready; autoscaling.podStart of the values if 0")
+	set.DurationVar(&o.nodeStart, "node-start", 0, "time until a pod that finds no room has a new node; 0 means that every pod finds room")
+	set.IntVar(&o.placeholders, "placeholders", 0, "placeholder pods, whose nodes pods take that find no room")
 	set.DurationVar(&o.connections, "connection-max-age", defaults.ConnectionMaxAge, "how long a viewer's connection sticks to its pod")
 	set.DurationVar(&o.scrape, "scrape-interval", 0, "time between scrapes, when the chart brings no Prometheus of its own")
 	set.Float64Var(&o.frameRate, "frame-rate", defaults.FrameRate, "frames per second that one pod can render")
@@ -233,6 +237,7 @@ var errNoInterval = errors.New("the chart brings no Prometheus with these values
 func (o options) fleetOf(m *manifest.Manifest, start time.Duration) (fleet.Config, error) {
 	c := fleet.Defaults()
 	c.PodStart, c.ConnectionMaxAge = cmp.Or(o.podStart, start, c.PodStart), o.connections
+	c.NodeStart, c.Placeholders = o.nodeStart, o.placeholders
 	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadSpread = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
 	c.IdleCPU, c.Cores = o.idleCPU, o.cores
 	switch {

@@ -33,6 +33,12 @@ type Config struct {
 	// PodStart is the time from a pod's creation until it is Ready; StartSpread is its spread.
 	PodStart    time.Duration
 	StartSpread float64
+	// NodeStart is the time from the moment that a pod finds no room until a new node has room for it; 0 means that every pod
+	// finds room. Each pod has a node of its own. A node without a pod goes at once, so that the next pod waits for a new one.
+	NodeStart time.Duration
+	// Placeholders are pods of a lower priority, each with a node. A pod that finds no room takes the node of one, which then
+	// waits for a new one.
+	Placeholders int
 	// Drain is how long a pod stays after its deletion, without traffic.
 	Drain time.Duration
 	// ConnectionMaxAge is how long a viewer's connection sticks to its pod: a new pod reaches its
@@ -82,7 +88,7 @@ type Identity struct {
 type Row struct {
 	// Load is offered work in pods' worth; Capacity is a pod's capacity as a share of nominal.
 	Load, Capacity float64
-	// Spec is the Deployment's replicas, Ready the pods that take frames, Pods all that exist.
+	// Spec is the Deployment's replicas, Ready the pods that take frames, Pods all that exist, placeholders included.
 	Spec, Ready, Pods int
 	// Frames were offered; Late of them were late or refused.
 	Frames, Late float64
@@ -143,7 +149,9 @@ type Fleet struct {
 	pods           []*pod
 	objects        []*corev1.Pod
 	spec           int
-	active         int // pods that are not being deleted
+	active         int   // pods that are not being deleted
+	nodes          int   // nodes that are there, each for one pod or placeholder
+	ordered        []int // the seconds at which more are
 	made           uint64
 	second         int
 	horizon        time.Duration
@@ -181,9 +189,11 @@ func New(config Config, identity Identity, epoch time.Time, replicas int, load, 
 	f.second = -int(horizon/time.Second) - 60
 	for range replicas {
 		p := f.create()
+		p.object.Spec.NodeName = node
 		p.running, p.ready = f.second, f.second
 		p.weight = 1 / float64(replicas)
 	}
+	f.nodes = replicas + config.Placeholders
 	for f.second < 0 {
 		f.step()
 	}
@@ -275,12 +285,9 @@ const burst = 500
 // reconcile is the ReplicaSet controller: it makes pods, or picks victims in its own order.
 func (f *Fleet) reconcile(s int) {
 	for n := 0; f.active < f.spec && n < burst; n++ {
-		p := f.create()
-		start := f.config.PodStart.Seconds() * (1 + f.config.StartSpread*noise(f.config.Seed, p.id, 0, 3))
-		// Scheduling and pulling take a fifth of the start; then the process comes up.
-		p.running = s + int(math.Round(start/5))
-		p.ready = s + max(1, int(math.Round(start)))
+		f.create()
 	}
+	f.schedule(s)
 	if f.active <= f.spec {
 		return
 	}
@@ -300,9 +307,47 @@ func (f *Fleet) reconcile(s int) {
 		now := f.at(s)
 		object.DeletionTimestamp = &now
 		p.gone = s + max(1, int(f.config.Drain/time.Second))
+		if object.Spec.NodeName == "" {
+			p.gone = s + 1 // nothing runs that could drain
+		}
 		p.isReady, p.weight, p.share = false, 0, 0
 		f.active--
 	}
+}
+
+// node is the name of every node: none is ever doubled up.
+const node = "node"
+
+// schedule gives the pods that wait a node each, placeholders' nodes too, as long as there are any, and orders one for each pod
+// and placeholder that has none.
+func (f *Fleet) schedule(s int) {
+	for len(f.ordered) > 0 && f.ordered[0] <= s {
+		f.ordered = f.ordered[1:]
+		f.nodes++
+	}
+	room := f.nodes
+	for _, p := range f.pods {
+		if p.object.Spec.NodeName != "" {
+			room--
+		}
+	}
+	for _, p := range f.pods {
+		if p.object.Spec.NodeName != "" || p.gone != 0 || f.config.NodeStart > 0 && room <= 0 {
+			continue
+		}
+		room--
+		p.object.Spec.NodeName = node
+		start := f.config.PodStart.Seconds() * (1 + f.config.StartSpread*noise(f.config.Seed, p.id, 0, 3))
+		// Scheduling and pulling take a fifth of the start; then the process comes up.
+		p.running = s + int(math.Round(start/5))
+		p.ready = s + max(1, int(math.Round(start)))
+	}
+	wanted := len(f.pods) + f.config.Placeholders
+	f.nodes = min(f.nodes, wanted)
+	for f.nodes+len(f.ordered) < wanted {
+		f.ordered = append(f.ordered, s+int(f.config.NodeStart/time.Second))
+	}
+	f.ordered = f.ordered[:wanted-f.nodes]
 }
 
 // suffix is the end of a pod's name, five characters of the alphabet of Kubernetes' names.
@@ -316,15 +361,18 @@ func suffix(id uint64) string {
 	return string(text[:])
 }
 
+// never is the second of what has not been decided.
+const never = math.MaxInt
+
 func (f *Fleet) create() *pod {
 	f.made++
 	id := f.made
 	name := f.identity.Name + "-5d4b7c9f68-" + suffix(id)
 	created := f.at(f.second)
-	p := &pod{id: id, factor: 1 + f.config.CapacitySpread*noise(f.config.Seed, id, 0, 1), object: &corev1.Pod{
+	p := &pod{id: id, running: never, ready: never, factor: 1 + f.config.CapacitySpread*noise(f.config.Seed, id, 0, 1), object: &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.identity.Namespace, UID: types.UID(name),
 			Labels: f.identity.Labels, CreationTimestamp: created},
-		Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: f.identity.Container,
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: f.identity.Container,
 			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: f.cores}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodPending,
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: created}}},
@@ -341,7 +389,7 @@ func (f *Fleet) create() *pod {
 // render offers one second's frames to the ready pods.
 func (f *Fleet) render(s int) Row {
 	at := min(max(s, 0), len(f.load)-1)
-	row := Row{Load: f.load[at], Capacity: f.capacity[at], Spec: f.spec, Pods: len(f.pods)}
+	row := Row{Load: f.load[at], Capacity: f.capacity[at], Spec: f.spec, Pods: len(f.pods) + f.config.Placeholders}
 	row.Frames = row.Load * f.config.FrameRate
 	for _, p := range f.pods {
 		if p.isReady {

@@ -79,6 +79,40 @@ func TestUtilizationIsTheInverse(t *testing.T) {
 	assert.InDelta(t, 0.94, config.Utilization(0.01), 0.02)
 }
 
+// TestPodsWaitForNodes: a pod takes a placeholder's node at once, the next one waits for a new node, and then the placeholder
+// has one again.
+func TestPodsWaitForNodes(t *testing.T) {
+	config := Defaults()
+	config.StartSpread, config.PodStart = 0, 10*time.Second
+	config.NodeStart, config.Placeholders = 100*time.Second, 1
+	load, capacity := constant(1, 400)
+	f, _ := start(t, config, 2, load, capacity)
+	ready := func(second int) int {
+		f.run(second + 1)
+		return f.Rows[second].Ready
+	}
+	f.run(10)
+	f.SetScale(4)
+	assert.Equal(t, []int{2, 3}, []int{ready(19), ready(20)}, "Ready pods before and after the start of one that takes the placeholder's node")
+	waiting := f.Pods()[3]
+	assert.Empty(t, waiting.Spec.NodeName, "the node of the second pod, before a new one is there")
+	assert.Equal(t, corev1.PodPending, waiting.Status.Phase)
+	assert.Equal(t, []int{3, 4}, []int{ready(119), ready(120)}, "Ready pods before and after the start of the second, on the new node")
+	f.SetScale(5)
+	assert.Equal(t, []int{4, 5}, []int{ready(130), ready(131)}, "Ready pods: the placeholder had a node again")
+	assert.Equal(t, 6, f.Rows[131].Pods, "pods, of which one is the placeholder")
+	f.SetScale(2)
+	f.run(150)
+	f.SetScale(4)
+	assert.Equal(t, []int{3, 3, 4}, []int{ready(160), ready(259), ready(260)}, "Ready pods: the nodes of the pods that left are gone")
+
+	config.NodeStart = 0
+	f, _ = start(t, config, 2, load, capacity)
+	f.run(10)
+	f.SetScale(9)
+	assert.Equal(t, []int{2, 9}, []int{ready(19), ready(20)}, "Ready pods where every pod finds room")
+}
+
 // TestPodLife follows a pod from its creation to its end.
 func TestPodLife(t *testing.T) {
 	config := Defaults()
