@@ -55,6 +55,8 @@ var (
 	PrometheusOperator = foreign("prometheus-operator")
 	// KEDA scales in place of the autoscaler where autoscaling.provider says so.
 	KEDA = foreign("keda")
+	// Karpenter adds nodes for a CapacityBuffer. The tests read its definition of that kind; nothing of it is built.
+	Karpenter = foreign("karpenter")
 	// CertManager issues the adapter's certificate where the values say so. Its folder has the main packages too,
 	// because no proxy has cert-manager's own.
 	CertManager = foreign("cert-manager")

@@ -52,6 +52,12 @@ func pods(t *testing.T, rendered *chart.Rendered) map[string]corev1.PodTemplateS
 	for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
 		found[deployment.Labels["app.kubernetes.io/component"]] = deployment.Spec.Template
 	}
+	for _, set := range chart.Of[*appsv1.StatefulSet](t, rendered) {
+		found[set.Labels["app.kubernetes.io/component"]] = set.Spec.Template
+	}
+	for _, set := range chart.Of[*appsv1.DaemonSet](t, rendered) {
+		found[set.Labels["app.kubernetes.io/component"]] = set.Spec.Template
+	}
 	for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
 		found[pod.Labels["app.kubernetes.io/component"]] = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
 	}
@@ -271,12 +277,12 @@ func userIDs(pod corev1.PodSpec) []*int64 {
 func TestSecurityContextsAreValues(t *testing.T) {
 	t.Parallel()
 	values := chart.Values{}
-	for _, component := range []string{"renderer", "prometheus", "prometheusAdapter", "kubeStateMetrics", "doctor"} {
+	for _, component := range []string{"renderer", "prometheus", "prometheusAdapter", "kubeStateMetrics", "doctor", "warmCapacity"} {
 		values = chart.Merge(values, chart.Set(component, chart.Parse(t, `
 podSecurityContext: {runAsUser: 1000680000, fsGroup: null, supplementalGroups: [5]}
 securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
 	}
-	for component, pod := range pods(t, chart.Render(t, values)) {
+	for component, pod := range pods(t, chart.Render(t, warm(t), values)) {
 		context := pod.Spec.SecurityContext
 		assert.EqualValues(t, 1000680000, *context.RunAsUser, "runAsUser of %s", component)
 		assert.Nil(t, context.FSGroup, "fsGroup of %s, which null removes", component)

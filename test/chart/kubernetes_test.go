@@ -27,11 +27,12 @@ func TestOldestKubernetesTakesEveryObject(t *testing.T) {
 	}
 }
 
-// withoutNewFields removes from "everything" the fields that the oldest Kubernetes does not have.
+// withoutNewFields removes the fields that the oldest Kubernetes does not have.
 var withoutNewFields = chart.Merge(
 	chart.Set("autoscaling.behavior.scaleDown.tolerance", nil),
 	chart.Set("renderer.resourceClaims", []any{}),
 	chart.Set("renderer.resources.claims", []any{}),
+	chart.Set("warmCapacity.prePull.enabled", false),
 )
 
 // TestKubernetesVersionsAreWhatTheChartClaims keeps the descriptions and Chart.yaml together.

@@ -29,14 +29,13 @@ func TestEveryObjectIsOneThatKubernetesTakes(t *testing.T) {
 				assert.False(t, seen[identity], "%s is rendered twice", identity)
 				seen[identity] = true
 			}
-			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
-				pod := deployment.Spec.Template
+			for component, pod := range pods(t, rendered) {
 				if name == "everything" {
 					// The values bring two containers of their own; only the chart's are judged.
 					pod.Spec.InitContainers = nil
 					pod.Spec.Containers = pod.Spec.Containers[:1]
 				}
-				podsecurity.AssertRestricted(t, deployment.Name, &pod.ObjectMeta, &pod.Spec)
+				podsecurity.AssertRestricted(t, component, &pod.ObjectMeta, &pod.Spec)
 				for _, container := range pod.Spec.Containers {
 					assert.True(t, *container.SecurityContext.ReadOnlyRootFilesystem, "%s can write to its root file system", container.Name)
 					assert.NotEmpty(t, container.Resources.Requests, "%s requests nothing", container.Name)
@@ -57,7 +56,13 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
 				pods[deployment.Name] = deployment.Spec.Template.Labels
 			}
-			// selected is the one Deployment whose pods a selector finds.
+			for _, set := range chart.Of[*appsv1.StatefulSet](t, rendered) {
+				pods[set.Name] = set.Spec.Template.Labels
+			}
+			for _, set := range chart.Of[*appsv1.DaemonSet](t, rendered) {
+				pods[set.Name] = set.Spec.Template.Labels
+			}
+			// selected is the one workload whose pods a selector finds.
 			selected := func(selector map[string]string) string {
 				var found []string
 				for name, set := range pods {
@@ -70,6 +75,12 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 			}
 			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
 				assert.Equal(t, deployment.Name, selected(deployment.Spec.Selector.MatchLabels))
+			}
+			for _, set := range chart.Of[*appsv1.StatefulSet](t, rendered) {
+				assert.Equal(t, set.Name, selected(set.Spec.Selector.MatchLabels))
+			}
+			for _, set := range chart.Of[*appsv1.DaemonSet](t, rendered) {
+				assert.Equal(t, set.Name, selected(set.Spec.Selector.MatchLabels))
 			}
 			for _, service := range chart.Of[*corev1.Service](t, rendered) {
 				assert.Equal(t, service.Name, selected(service.Spec.Selector))

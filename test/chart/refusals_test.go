@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting, refusalsOfTheCluster}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfWarmCapacity, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting, refusalsOfTheCluster}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces, refusalsOfNodes}
@@ -175,6 +175,9 @@ var refusalsOfOldKubernetes = map[string]refusal{
 	"device claims before Kubernetes 1.34": {
 		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
 		`renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is v1.30.14, which does not have the field: request devices under renderer.resources.limits.`},
+	"images as volumes before Kubernetes 1.35": {
+		`warmCapacity: {prePull: {enabled: true}}`,
+		`warmCapacity.prePull.enabled: must be false before Kubernetes 1.35 (got true), because this cluster is v1.30.14, which does not mount images as volumes by default: write false.`},
 	"no pods before Kubernetes 1.37": {
 		`autoscaling: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: waiting}, target: {type: AverageValue, averageValue: "10"}}}]}`,
 		`autoscaling.minReplicas: must be 1 or more before Kubernetes 1.37 (got 0), because this cluster is v1.30.14, which does not scale to 0 by default: write 1, or autoscaling.provider: keda.`},

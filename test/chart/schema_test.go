@@ -36,6 +36,7 @@ var kubernetesTypes = []string{
 	"prometheusAdapter.podSecurityContext", "prometheusAdapter.securityContext",
 	"kubeStateMetrics.podSecurityContext", "kubeStateMetrics.securityContext",
 	"doctor.podSecurityContext", "doctor.securityContext",
+	"warmCapacity.podSecurityContext", "warmCapacity.securityContext",
 }
 
 // TestSchemaMatchesValues compares values.yaml with the schema: both have the same keys, the schema refuses unknown ones,
@@ -285,6 +286,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"renderer.serviceAccount.automount":    "no",
 		"prometheus.service.type":              "ExternalName",
 		"prometheusAdapter.image.pullPolicy":   "Sometimes",
+		"warmCapacity.placeholders.pods":       -1,
+		"warmCapacity.capacityBuffer.pods":     "20%",
+		"warmCapacity.prePull.enabled":         "yes",
 	})
 }
 

@@ -43,6 +43,7 @@ func renderings(t *testing.T) map[string]chart.Values {
 		"with a token":             named(t, "token"),
 		"with a login":             named(t, "login"),
 		"with served namespaces":   chart.Parse(t, "servedNamespaces: [film, games]"),
+		"with placeholders":        warm(t),
 		"with a certificate": chart.Parse(t, `
 prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----"}}`),
 	}
@@ -52,6 +53,12 @@ prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN CE
 		all[name+".yaml"] = chart.Example(t, name)
 	}
 	return all
+}
+
+// warm are placeholders, in place of which "everything" has a CapacityBuffer, and pre-pulled images.
+func warm(t *testing.T) chart.Values {
+	t.Helper()
+	return chart.Parse(t, "{warmCapacity: {placeholders: {pods: 2}, prePull: {enabled: true}}, networkPolicy: {enabled: true}}")
 }
 
 // waysToServe are the ways to serve and to show the metric; a later one joins by a line.

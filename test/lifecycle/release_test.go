@@ -73,9 +73,10 @@ func TestRelease(t *testing.T) {
 		s.Step("install it from there")
 		checkout := s.Chart
 		s.Chart = release.reference
-		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: release.flags}))
+		require.NoError(s, s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Flags: release.flags,
+			Set: map[string]string{"warmCapacity.prePull.enabled": "true"}}))
 		s.Chart = release.archive
-		s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
+		s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), prePulled(s, release.images[chart.Renderer]))...)
 		pulled(s, chart.Renderer, release.images[chart.Renderer])
 		printed, err := s.HelmTest()
 		require.NoError(s, err, printed)
@@ -113,6 +114,23 @@ func TestRelease(t *testing.T) {
 		assert.ErrorContains(s, err, "renderer.image.repository: must name an image that nodes can pull or hold", "error of helm install, which must refuse an image that is in no registry and in no node")
 		s.WaitFor(time.Minute, s.NothingLeft())
 	})
+}
+
+// prePulled is met when a pod that runs nothing of the image has it mounted.
+func prePulled(s *harness.Story, image string) wait.Condition {
+	return wait.Condition{Name: "the pre-pull pod to have the renderer's image", Unmet: func(context.Context) error {
+		pods := s.PodsOf(chart.PrePull)
+		if len(pods) != 1 {
+			return fmt.Errorf("there are %d pods on the one node", len(pods))
+		}
+		if source := pods[0].Spec.Volumes[0].Image; source == nil || source.Reference != image {
+			return fmt.Errorf("it mounts %v, want %s", source, image)
+		}
+		if !wait.Ready(pods[0]) {
+			return fmt.Errorf("%s is not Ready: %v", pods[0].Name, pods[0].Status.ContainerStatuses)
+		}
+		return nil
+	}}
 }
 
 // annotated is met when the annotation "story" of the Deployment's pod template has that value.

@@ -148,7 +148,10 @@ func (o options) writeSurroundings(files fs.FS, shipped *manifest.Chart, out io.
 			fmt.Fprintln(out, s.name)
 		}
 		report.Markdown(w, []string{"surroundings", "late frames only: bad", "× oracle", "reversals", "default: bad", "× oracle", "reversals"}, table)
-		return o.slowStarts(w, shipped, out)
+		if err := o.slowStarts(w, shipped, out); err != nil {
+			return err
+		}
+		return o.slowNodes(w, shipped, out)
 	})
 }
 
@@ -183,6 +186,56 @@ func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) e
 		fmt.Fprintln(out, "pods Ready after", start)
 	}
 	report.Markdown(w, []string{"pods Ready after", "default: bad", "× oracle", "reversals", "written: bad", "× oracle", "reversals", "gpu.yaml: bad", "× oracle", "reversals"}, table)
+	return nil
+}
+
+// nodeStart is how long a new node takes in the third table of surroundings.md.
+const nodeStart = 120 * time.Second
+
+// spares are what is kept ready for a pod that is added, in pods.
+var spares = []struct {
+	name         string
+	placeholders int
+	headroom     float64
+}{
+	{"none", 0, 0},
+	{"1 placeholder", 1, 0}, {"2 placeholders", 2, 0}, {"4 placeholders", 4, 0},
+	{"headroom 1 more", 0, 1}, {"headroom 2 more", 0, 2}, {"headroom 4 more", 0, 4},
+}
+
+// slowNodes runs the default and gpu.yaml where each pod that is added needs a new node, with placeholders and with headroom.
+func (o options) slowNodes(w io.Writer, chart *manifest.Chart, out io.Writer) error {
+	fmt.Fprintf(w, "\n## Slow nodes\n\nEach pod has a node of its own, and a new node takes %.0f s. A pod takes the node of a placeholder at once (`warmCapacity.placeholders.pods`), and the placeholder waits for the new one. A node goes with its pod. Placeholders count as pods. The chart's default, with `signals.demand.metricType: Object` and pods that start in 15 s, and `gpu.yaml` with pods that start in 120 s, both with node and pod together as `autoscaling.podStart`. Headroom is that of the values and the pods that the row says.\n\n", nodeStart.Seconds())
+	gpu, err := o.values(filepath.Join(o.examples, "gpu.yaml"))
+	if err != nil {
+		return err
+	}
+	total := manifest.Values{Map: map[string]any{"signals": map[string]any{"demand": map[string]any{"metricType": "Object"}}}}
+	var table [][]string
+	for _, spare := range spares {
+		line := []string{spare.name}
+		for _, policy := range []struct {
+			values   manifest.Values
+			podStart time.Duration
+		}{{total, 15 * time.Second}, {gpu, 120 * time.Second}} {
+			headroom, _ := chart.Float(policy.values, "autoscaling", "headroom")
+			m, config, err := o.render(chart, policy.values.Overlay(map[string]any{"autoscaling": map[string]any{
+				"podStart": fmt.Sprintf("%.0fs", (policy.podStart + nodeStart).Seconds()), "headroom": headroom + spare.headroom}}))
+			if err != nil {
+				return err
+			}
+			config.PodStart, config.NodeStart, config.Placeholders = policy.podStart, nodeStart, spare.placeholders
+			means, err := under(m, config, standard(false), o.seeds, nil)
+			if err != nil {
+				return err
+			}
+			a := report.Sum(means)
+			line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+		}
+		table = append(table, line)
+		fmt.Fprintln(out, "slow nodes:", spare.name)
+	}
+	report.Markdown(w, []string{"spare", "default: bad", "× oracle", "reversals", "gpu.yaml: bad", "× oracle", "reversals"}, table)
 	return nil
 }
 

@@ -33,7 +33,7 @@ them out of one.
 {{- end }}
 
 {{- define "holograph.validate.images" -}}
-{{- range $component := list "renderer" "prometheus" "prometheusAdapter" "kubeStateMetrics" "doctor" }}
+{{- range $component := list "renderer" "prometheus" "prometheusAdapter" "kubeStateMetrics" "doctor" "warmCapacity" }}
 {{- $image := (get $.Values $component).image }}
 {{- $tag := regexFind "(:[^/]*|@.*)$" $image.repository }}
 {{- if $tag }}

@@ -27,12 +27,13 @@ type definition struct {
 
 // definitions are those of the kinds that are not Kubernetes' own, by "apiVersion/Kind".
 var definitions = map[string]definition{
-	"cert-manager.io/v1/Certificate":          {program.CertManager, "deploy/crds/cert-manager.io_certificates.yaml"},
-	"cert-manager.io/v1/Issuer":               {program.CertManager, "deploy/crds/cert-manager.io_issuers.yaml"},
-	"keda.sh/v1alpha1/ScaledObject":           {program.KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"},
-	"keda.sh/v1alpha1/TriggerAuthentication":  {program.KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml"},
-	"monitoring.coreos.com/v1/PodMonitor":     {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
-	"monitoring.coreos.com/v1/PrometheusRule": {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
+	"autoscaling.x-k8s.io/v1beta1/CapacityBuffer": {program.Karpenter, "pkg/apis/crds/autoscaling.x-k8s.io_capacitybuffers.yaml"},
+	"cert-manager.io/v1/Certificate":              {program.CertManager, "deploy/crds/cert-manager.io_certificates.yaml"},
+	"cert-manager.io/v1/Issuer":                   {program.CertManager, "deploy/crds/cert-manager.io_issuers.yaml"},
+	"keda.sh/v1alpha1/ScaledObject":               {program.KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"},
+	"keda.sh/v1alpha1/TriggerAuthentication":      {program.KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml"},
+	"monitoring.coreos.com/v1/PodMonitor":         {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
+	"monitoring.coreos.com/v1/PrometheusRule":     {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
 }
 
 // undefined are kinds of other projects whose definition no program here serves. The tests of their fields say what is in

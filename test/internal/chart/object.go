@@ -27,6 +27,9 @@ const (
 	PrometheusAdapter Component = "prometheus-adapter"
 	KubeStateMetrics  Component = "kube-state-metrics"
 	Doctor            Component = "doctor"
+	// Placeholder and PrePull are off by default.
+	Placeholder Component = "placeholder"
+	PrePull     Component = "pre-pull"
 )
 
 // Object is one rendered document without a schema.

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -145,6 +146,18 @@ func (c *Cluster) add(object chart.Object) error {
 		base := pod.replicaSet() + "-"
 		pod.Name = base[:min(58, len(base))] + "2vxqz"
 		c.pods = append(c.pods, pod)
+	case "StatefulSet":
+		set, err := as[appsv1.StatefulSet](object)
+		if err != nil {
+			return err
+		}
+		c.addSet(set.ObjectMeta, set.Spec.Template)
+	case "DaemonSet":
+		set, err := as[appsv1.DaemonSet](object)
+		if err != nil {
+			return err
+		}
+		c.addSet(set.ObjectMeta, set.Spec.Template)
 	case "Pod":
 		pod, err := as[corev1.Pod](object)
 		if err != nil {
@@ -163,6 +176,12 @@ func (c *Cluster) add(object chart.Object) error {
 		return put(&c.budgets, object)
 	}
 	return nil
+}
+
+// addSet puts one pod of a StatefulSet or DaemonSet into the cluster.
+func (c *Cluster) addSet(set metav1.ObjectMeta, template corev1.PodTemplateSpec) {
+	c.pods = append(c.pods, &Pod{Namespace: set.Namespace, Name: set.Name + "-0", Labels: template.Labels,
+		Annotations: template.Annotations, Containers: containers(template.Spec)})
 }
 
 // containers are those that run as long as the pod.

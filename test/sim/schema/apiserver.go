@@ -29,11 +29,14 @@ import (
 	"k8s.io/kubernetes/pkg/apis/rbac"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	rbacvalidation "k8s.io/kubernetes/pkg/apis/rbac/validation"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
+	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
+	schedulingvalidation "k8s.io/kubernetes/pkg/apis/scheduling/validation"
 	"sigs.k8s.io/yaml"
 )
 
 // others are the kinds of API servers beside Kubernetes' own, which nothing here can speak for.
-var others = []string{"APIService", "Certificate", "HTTPRoute", "Issuer", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
+var others = []string{"APIService", "CapacityBuffer", "Certificate", "HTTPRoute", "Issuer", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 var decoder = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict).UniversalDecoder()
 
@@ -56,6 +59,10 @@ func Refusal(document []byte) error {
 	switch o := object.(type) {
 	case *apps.Deployment:
 		found = appsvalidation.ValidateDeployment(o, pod.GetValidationOptionsFromPodTemplate(&o.Spec.Template, nil))
+	case *apps.StatefulSet:
+		found = appsvalidation.ValidateStatefulSet(o, appsvalidation.StatefulSetValidationOptions{}, pod.GetValidationOptionsFromPodTemplate(&o.Spec.Template, nil))
+	case *apps.DaemonSet:
+		found = appsvalidation.ValidateDaemonSet(o, pod.GetValidationOptionsFromPodTemplate(&o.Spec.Template, nil))
 	case *autoscaling.HorizontalPodAutoscaler:
 		found = autoscalingvalidation.ValidateHorizontalPodAutoscaler(o, autoscalingvalidation.HorizontalPodAutoscalerSpecValidationOptions{
 			MinReplicasLowerBound:           0, // HPAScaleToZero is on by default
@@ -86,6 +93,8 @@ func Refusal(document []byte) error {
 		found = rbacvalidation.ValidateRole(o)
 	case *rbac.RoleBinding:
 		found = rbacvalidation.ValidateRoleBinding(o)
+	case *scheduling.PriorityClass:
+		found = schedulingvalidation.ValidatePriorityClass(o)
 	default:
 		return fmt.Errorf("%s: nothing here can judge this kind; add its validation", name)
 	}
@@ -97,13 +106,13 @@ func Refusal(document []byte) error {
 }
 
 // leftToIt tells whether the chart leaves a field to the API server to judge: what the values take as Kubernetes has it,
-// which is all of the renderer's pod, Service and Ingress, and the resources of the other pods. A dry run shows what the
-// API server says, which knows more of it than a template can.
+// which is all of the renderer's pod, Service and Ingress, and the resources and security contexts of the other pods. A dry
+// run shows what the API server says, which knows more of it than a template can.
 func leftToIt(kind, name, path string) bool {
 	if strings.HasSuffix(name, "-renderer") && slices.Contains([]string{"Deployment", "Service", "Ingress"}, kind) {
 		return strings.HasPrefix(path, "spec.") && !strings.HasPrefix(path, "spec.selector")
 	}
-	return strings.Contains(path, ".resources.")
+	return strings.Contains(path, ".resources.") || strings.Contains(path, ".securityContext")
 }
 
 func toErrors(list field.ErrorList) []error {
