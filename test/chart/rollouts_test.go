@@ -1,6 +1,8 @@
 package chart_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"holograph/test/internal/chart"
 )
@@ -110,4 +113,67 @@ func TestRenderersDrain(t *testing.T) {
 		}
 	}
 	assert.Fail(t, "the renderer is not told its grace period")
+}
+
+// TestManyPodsAreReplaced works out the table of docs/workloads.md from what is rendered: how long a rollout takes, and how long
+// it takes until each pod was evicted once.
+func TestManyPodsAreReplaced(t *testing.T) {
+	t.Parallel()
+	listed := rows(t, page(t, "workloads.md"), "values", "start of a pod", "rollout: 10 pods")
+	for name, values := range map[string]chart.Values{"defaults": nil, "production.yaml": chart.Example(t, "production"), "gpu.yaml": chart.Example(t, "gpu")} {
+		rendered := chart.Render(t, values)
+		deployment := rendered.Deployment(t, chart.Renderer).Spec
+		podStart := fmt.Sprint(chart.Merge(chart.Defaults(t), values)["autoscaling"].(map[string]any)["podStart"])
+		start, err := time.ParseDuration(podStart)
+		require.NoError(t, err)
+		want := []string{name, podStart}
+		for _, evicted := range []bool{false, true} {
+			for _, pods := range []int{10, 100, 1000} {
+				atOnce, each := 0, start
+				if evicted {
+					atOnce = scaled(t, budget(t, rendered).MaxUnavailable, pods, true)
+				} else {
+					update := deployment.Strategy.RollingUpdate
+					// Kubernetes removes one pod where both would be none.
+					atOnce = max(1, scaled(t, update.MaxSurge, pods, true)+scaled(t, update.MaxUnavailable, pods, false))
+					each += time.Duration(deployment.MinReadySeconds) * time.Second
+				}
+				rounds := (pods + atOnce - 1) / atOnce
+				want = append(want, short(time.Duration(rounds)*each))
+			}
+		}
+		assert.Contains(t, listed, want, "the row of %s in docs/workloads.md", name)
+	}
+}
+
+// budget returns the renderer's disruption budget.
+func budget(t *testing.T, rendered *chart.Rendered) policyv1.PodDisruptionBudgetSpec {
+	t.Helper()
+	for _, budget := range chart.Of[*policyv1.PodDisruptionBudget](t, rendered) {
+		if budget.Name == "holograph-renderer" {
+			return budget.Spec
+		}
+	}
+	require.FailNow(t, "the renderer has no disruption budget")
+	return policyv1.PodDisruptionBudgetSpec{}
+}
+
+// scaled returns a number of pods that may be a share of all.
+func scaled(t *testing.T, share *intstr.IntOrString, of int, up bool) int {
+	t.Helper()
+	n, err := intstr.GetScaledValueFromIntOrPercent(share, of, up)
+	require.NoError(t, err)
+	return n
+}
+
+// short writes a duration without the units that are zero at its end: 4h10m.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
