@@ -231,8 +231,8 @@ func TestNullIsRefusedOrRendersValidObjects(t *testing.T) {
 
 // openMap tells whether a user writes the keys of the map at path, although values.yaml has some.
 func openMap(path string) bool {
-	_, key, _ := strings.Cut(path, ".")
-	return slices.Contains(kubernetesTypes, path) && !strings.HasSuffix(path, "Probe") || key == "resources" || key == "affinity"
+	return slices.Contains(kubernetesTypes, path) && !strings.HasSuffix(path, "Probe") ||
+		strings.HasSuffix(path, ".resources") || strings.HasSuffix(path, ".affinity")
 }
 
 // TestSchemaRefuses checks one wrong value for each kind of pattern. The message must name the key.

@@ -27,6 +27,14 @@ autoscaling:
   metrics: []
   target:
     podLabels: {}
+warmCapacity:
+  prePull:
+    resources: {}
+  podSecurityContext: {}
+  securityContext: {}
+  annotations: {}
+  podLabels: {}
+  podAnnotations: {}
 keda:
   annotations: {}
   triggers: []
