@@ -3,6 +3,8 @@
 // it as its `helm test`; from a laptop it is
 //
 //	go run ./test/doctor --release holograph --namespace holograph
+//
+// With the argument deletion-cost it is the release's writer of deletion costs.
 package main
 
 import (
@@ -64,8 +66,11 @@ type settings struct {
 	version                                 bool
 }
 
-// run examines a release and returns the exit code.
+// run examines a release, or does what the first argument says, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == deletionCostCommand {
+		return writeDeletionCosts(ctx, args[1:], stderr)
+	}
 	s, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
+	"holograph/test/doctor/deletioncost"
 	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
 	"holograph/test/internal/chart"
@@ -119,6 +121,27 @@ func TestVersionsAreDiscovered(t *testing.T) {
 		assert.True(t, found.Healthy, found.Text())
 		assert.Contains(t, found.Text(), "custom.metrics.k8s.io/"+c.served()+" lists")
 	}
+}
+
+// TestDeletionCostsAreWrittenInTheCluster: elsewhere the command ends with the reason, as it does without its configuration.
+func TestDeletionCostsAreWrittenInTheCluster(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), deletioncost.File)
+	for _, test := range []struct{ config, says string }{
+		{"", "no such file"},
+		{"namespaces: [holograph]", "unknown field"},
+		{"namespace: holograph", "in-cluster configuration"},
+	} {
+		if test.config != "" {
+			require.NoError(t, os.WriteFile(file, []byte(test.config), 0o600))
+		}
+		var stderr strings.Builder
+		assert.Equal(t, exitCouldNotLook, run(t.Context(), []string{"deletion-cost", "--config=" + file}, io.Discard, &stderr), "the exit code with the configuration %q", test.config)
+		assert.Contains(t, stderr.String(), test.says)
+	}
+	var stderr strings.Builder
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"deletion-cost", "holograph"}, io.Discard, &stderr))
+	assert.Contains(t, stderr.String(), `"holograph" is not expected; write --config`)
 }
 
 func TestWrongUsage(t *testing.T) {

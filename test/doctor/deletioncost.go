@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	"holograph/test/doctor/deletioncost"
+	"holograph/test/internal/kube"
+)
+
+// deletionCostCommand is the first argument with which the program writes deletion costs in place of a report.
+const deletionCostCommand = "deletion-cost"
+
+// probeAddress is where that command answers the probes.
+const probeAddress = ":8080"
+
+// writeDeletionCosts writes the costs of a release's pods until ctx is done, and returns the exit code. It runs in the
+// cluster only.
+func writeDeletionCosts(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("doctor "+deletionCostCommand, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "/etc/deletion-cost/"+deletioncost.File, "`file` that says which pods have costs and who knows how busy they are")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitHealthy
+	case err == nil && flags.NArg() > 0:
+		fmt.Fprintf(stderr, "doctor: %q is not expected; write --config\n", kube.Shown(flags.Arg(0)))
+		return exitUsage
+	case err != nil:
+		return exitUsage
+	}
+	if err := serveDeletionCosts(ctx, *file, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+		fmt.Fprintln(stderr, "doctor:", kube.Shown(err.Error()))
+		return exitCouldNotLook
+	}
+	return exitHealthy
+}
+
+func serveDeletionCosts(ctx context.Context, file string, log *slog.Logger) error {
+	text, err := kube.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	config, err := deletioncost.Decode(text)
+	if err != nil {
+		return err
+	}
+	inside, err := rest.InClusterConfig()
+	if err != nil {
+		return err
+	}
+	client, err := kube.New(inside)
+	if err != nil {
+		return err
+	}
+	client.Inside = true
+	writer, err := deletioncost.New(client, config, log)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Addr: probeAddress, Handler: writer.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		writer.Run(ctx)
+		return server.Close()
+	})
+	return group.Wait()
+}
