@@ -50,7 +50,7 @@ func expandHealthy(t *testing.T) func(string) string {
 // allAlerts are values with which the chart renders every alert that it has.
 func allAlerts(t *testing.T, more ...chart.Values) *chart.Rendered {
 	t.Helper()
-	return chart.Render(t, append([]chart.Values{chart.Parse(t, `{prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}]}}`)}, more...)...)
+	return chart.Render(t, append([]chart.Values{chart.Parse(t, `{prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093"}]}, deletionCost: {enabled: true}}`)}, more...)...)
 }
 
 // watchdog is the alert that always fires.

@@ -276,8 +276,8 @@ func userIDs(pod corev1.PodSpec) []*int64 {
 // TestSecurityContextsAreValues: each component takes a context of one's own, as for a cluster with other rules.
 func TestSecurityContextsAreValues(t *testing.T) {
 	t.Parallel()
-	values := chart.Values{}
-	for _, component := range []string{"renderer", "prometheus", "prometheusAdapter", "kubeStateMetrics", "doctor", "warmCapacity"} {
+	values := chart.Set("deletionCost.enabled", true)
+	for _, component := range []string{"renderer", "prometheus", "prometheusAdapter", "kubeStateMetrics", "deletionCost", "doctor", "warmCapacity"} {
 		values = chart.Merge(values, chart.Set(component, chart.Parse(t, `
 podSecurityContext: {runAsUser: 1000680000, fsGroup: null, supplementalGroups: [5]}
 securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
@@ -316,10 +316,12 @@ service: {annotations: {owner: graphics}}`))
 		}
 	}
 	rendered := chart.Render(t, chart.Parse(t, `
+deletionCost: {enabled: true, extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}
 prometheus: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}], serviceAccount: {annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::1:role/writer"}}}
 doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 	proxy := []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy"}}
 	assert.Equal(t, proxy, rendered.Container(t, chart.Prometheus).Env, "the environment variables of Prometheus")
+	assert.Equal(t, proxy, rendered.Container(t, chart.DeletionCost).Env, "the environment variables of the writer of deletion costs")
 	for _, doctor := range chart.Of[*corev1.Pod](t, rendered) {
 		assert.Equal(t, proxy, doctor.Spec.Containers[0].Env, "the environment variables of the doctor")
 	}

@@ -152,7 +152,7 @@ func TestPermissionsPageListsTheKinds(t *testing.T) {
 func TestPermissionsPageListsEveryRule(t *testing.T) {
 	t.Parallel()
 	var granted []string
-	for _, role := range chart.Of[*rbacv1.Role](t, chart.Render(t)) {
+	for _, role := range chart.Of[*rbacv1.Role](t, chart.Render(t, chart.Set("deletionCost.enabled", true))) {
 		for _, rule := range role.Rules {
 			var resources []string
 			for _, name := range rule.Resources {

@@ -48,6 +48,7 @@ networkPolicy:
 prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}
 scrapeAnnotations: {enabled: true}`),
 		parsed("adapter off", `prometheusAdapter: {enabled: false}`),
+		parsed("deletion costs", `deletionCost: {enabled: true}`),
 		{"existing adapter", chart.Values{"prometheusAdapter": chart.Example(t, "existing-adapter")["prometheusAdapter"]}},
 		parsed("login", `prometheus: {auth: {basicAuth: {existingSecret: prometheus-login}}}`),
 		parsed("history and receivers", `
@@ -183,10 +184,12 @@ var expectedRefusals = []expectedRefusal{
 		}},
 	{"networkPolicy.scrapers", "the policy of the environment admits only those that the values name to kube-state-metrics, and nobody names the Prometheus that scrapes it",
 		func(c combination) bool { return c.hasBarePolicy() && c.hasNoURL() }},
-	{"prometheus.url", "the adapter or KEDA has no Prometheus to ask",
+	{"prometheus.url", "the adapter, KEDA or the writer of deletion costs has no Prometheus to ask",
 		func(c combination) bool {
-			return c.hasNoURL() && (c.has("KEDA") || !c.has("adapter off", "existing adapter") && c.has("HPA", "served"))
+			return c.hasNoURL() && (c.has("KEDA", "deletion costs") || !c.has("adapter off", "existing adapter") && c.has("HPA", "served"))
 		}},
+	{"deletionCost.enabled", "no autoscaler removes pods",
+		func(c combination) bool { return c.has("deletion costs") && c.has("off") }},
 	{"prometheus.auth.basicAuth.existingSecret", "the login is for a Prometheus that is not there",
 		func(c combination) bool { return c.hasNoURL() && c.has("login") }},
 	{"prometheus.persistence.enabled", "the volume is for a Prometheus that is not there",
@@ -357,6 +360,9 @@ var plantedFaults = map[string]planted{
 	"no way out of the adapter": {`{networkPolicy: {enabled: true}}`,
 		"NetworkPolicy holograph-prometheus-adapter", "port: 9090", "port: 9091", connections.Asks,
 		"NetworkPolicy holograph/holograph-prometheus-adapter forbids egress to port 9090 of holograph/holograph-prometheus"},
+	"no way out of the writer of deletion costs": {`{networkPolicy: {enabled: true}, deletionCost: {enabled: true}}`,
+		"NetworkPolicy holograph-deletion-cost", "port: 9090", "port: 9091", connections.Asks,
+		"the writer of deletion costs holograph/holograph-deletion-cost cannot reach Prometheus at http://holograph-prometheus.holograph.svc:9090: NetworkPolicy holograph/holograph-deletion-cost forbids egress to port 9090 of holograph/holograph-prometheus"},
 	"the doctor has no login": {`{}`,
 		"ConfigMap holograph-doctor", "authorizationFile", "letter", connections.Asks,
 		"the doctor holograph/holograph-doctor has no login for the embedded Prometheus"},

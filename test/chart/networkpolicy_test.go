@@ -92,6 +92,9 @@ networkPolicy: {apiServer: {ports: [6443]}}`,
 		"served namespaces": {`servedNamespaces: [games]`,
 			[]connection{{prometheus, "renderer elsewhere", 8080}},
 			[]connection{{prometheus, "unlisted pod", 8080}}},
+		"deletion costs": {`deletionCost: {enabled: true}`,
+			[]connection{{chart.DeletionCost, prometheus, 9090}, {chart.DeletionCost, "outside", 443}, {chart.DeletionCost, "unlisted pod", 53}},
+			[]connection{{chart.DeletionCost, renderer, 8080}, {chart.DeletionCost, "outside", 80}, {"unlisted pod", chart.DeletionCost, 8080}, {prometheus, chart.DeletionCost, 8080}}},
 		"another Prometheus": {`
 prometheus: {enabled: false, url: https://prometheus.example}
 kubeStateMetrics: {enabled: false}

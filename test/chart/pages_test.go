@@ -443,12 +443,12 @@ var kindsOfObjects = map[string]string{
 }
 
 // TestPagesNameObjectsThatExist: each object and each label that a command of kubectl names is of a default installation, or of
-// one with KEDA.
+// one with KEDA or with deletion costs.
 func TestPagesNameObjectsThatExist(t *testing.T) {
 	t.Parallel()
 	var names []string
 	var pods []labels.Set
-	for _, values := range []chart.Values{nil, chart.Example(t, "keda")} {
+	for _, values := range []chart.Values{nil, chart.Example(t, "keda"), withCosts()} {
 		rendered := chart.Render(t, values)
 		for _, object := range rendered.Objects {
 			names = append(names, object.Kind()+" "+object.Name())

@@ -42,8 +42,12 @@ func TestProbes(t *testing.T) {
 			"readiness": {"HTTP /readyz telemetry", 15 * time.Second, 5 * time.Second, "it is ready once it has listed its objects"},
 			"liveness":  {"HTTP /healthz http", time.Minute, 5 * time.Second, "/livez would restart it whenever the API server is away"},
 		},
+		chart.DeletionCost: {
+			"readiness": {"HTTP /readyz http", 15 * time.Second, 5 * time.Second, "a writer that fails shows as one that is not available"},
+			"liveness":  {"HTTP /healthz http", time.Minute, 5 * time.Second, "it is not restarted because Prometheus or the API server is away"},
+		},
 	} {
-		container := chart.Render(t).Container(t, component)
+		container := chart.Render(t, chart.Set("deletionCost.enabled", true)).Container(t, component)
 		got := map[string]*corev1.Probe{"startup": container.StartupProbe, "readiness": container.ReadinessProbe, "liveness": container.LivenessProbe}
 		for kind, rendered := range got {
 			wanted, found := want[kind]

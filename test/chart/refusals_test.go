@@ -18,7 +18,7 @@ import (
 type refusal struct{ values, message string }
 
 // allRefusals are the cases of all parts of the chart.
-var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfWarmCapacity, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting, refusalsOfTheCluster}
+var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfWarmCapacity, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfDeletionCosts, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting, refusalsOfTheCluster}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
 var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces, refusalsOfNodes}

@@ -35,6 +35,7 @@ var kubernetesTypes = []string{
 	"prometheus.podSecurityContext", "prometheus.securityContext",
 	"prometheusAdapter.podSecurityContext", "prometheusAdapter.securityContext",
 	"kubeStateMetrics.podSecurityContext", "kubeStateMetrics.securityContext",
+	"deletionCost.podSecurityContext", "deletionCost.securityContext",
 	"doctor.podSecurityContext", "doctor.securityContext",
 	"warmCapacity.podSecurityContext", "warmCapacity.securityContext",
 }

@@ -65,7 +65,7 @@ func warm(t *testing.T) chart.Values {
 func waysToServe(t *testing.T) map[string]chart.Values {
 	t.Helper()
 	return map[string]chart.Values{
-		"bundled adapter":      chart.Parse(t, `dashboard: {enabled: true}`),
+		"bundled adapter":      chart.Parse(t, `{dashboard: {enabled: true}, deletionCost: {enabled: true}}`),
 		"existing adapter":     chart.Parse(t, `prometheusAdapter: {enabled: false, existing: {namespace: monitoring}}`),
 		"another's Prometheus": chart.Parse(t, `prometheus: {enabled: false, url: https://prometheus.example}`),
 		"the operator":         named(t, "operator"),

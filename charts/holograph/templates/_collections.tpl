@@ -143,6 +143,17 @@ kubeStateMetrics:
   extraEnv: []
   service:
     annotations: {}
+deletionCost:
+  resources: {}
+  podSecurityContext: {}
+  securityContext: {}
+  extraEnv: []
+  annotations: {}
+  podLabels: {}
+  podAnnotations: {}
+  nodeSelector: {}
+  tolerations: []
+  affinity: {}
 doctor:
   resources: {}
   extraEnv: []

@@ -55,6 +55,10 @@ Name of the ConfigMap with the rules for an adapter of the cluster's own.
 {{- include "holograph.fullname" . }}-doctor
 {{- end }}
 
+{{- define "holograph.deletionCost.name" -}}
+{{- include "holograph.fullname" . }}-deletion-cost
+{{- end }}
+
 {{- define "holograph.chart" -}}
 {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}

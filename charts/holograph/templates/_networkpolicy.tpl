@@ -97,8 +97,13 @@ prometheus-adapter have the labels of their own manifests and charts.
 {{- if .Values.doctor.enabled }}
 {{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "doctor") }}
 {{- end }}
+{{- if .Values.deletionCost.enabled }}
+{{ include "holograph.networkPolicy.peer" (dict "context" $ "component" "deletion-cost") }}
+{{- end }}
 {{- with .Values.servedNamespaces }}
-{{ include "holograph.networkPolicy.foreignPeer" (dict "context" $ "component" "doctor" "namespaces" .) }}
+{{- range $component := list "doctor" "deletion-cost" }}
+{{ include "holograph.networkPolicy.foreignPeer" (dict "context" $ "component" $component "namespaces" $.Values.servedNamespaces) }}
+{{- end }}
 {{- end }}
 {{- if include "holograph.autoscaling.keda" . }}
 {{ include "holograph.networkPolicy.inNamespace" (dict "namespace" "keda" "label" "app" "value" "keda-operator") }}

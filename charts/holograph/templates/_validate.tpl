@@ -9,7 +9,7 @@ Texts and durations are refused before everything else, because the other checks
 {{- define "holograph.validate" -}}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "receivers" "durations")) }}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "keda" "takeBack" "names" "target" "renderer" "pods" "warmCapacity" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting" "cluster")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "deletionCost" "keda" "takeBack" "names" "target" "renderer" "pods" "warmCapacity" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting" "cluster")) }}
 {{- end }}
 
 {{/*
@@ -385,8 +385,16 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- end }}
 {{- $adapterAsks := include "holograph.prometheusAdapter.runs" . }}
-{{- if and (not (or $prometheus.enabled $prometheus.url)) (or $adapterAsks (include "holograph.autoscaling.keda" .)) }}
-{{- include "holograph.refuse" (printf "prometheus.url: must be a URL where prometheus.enabled is false (got none), because %s has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." (ternary "the adapter" "KEDA" (eq $adapterAsks "true"))) }}
+{{- $asking := list }}
+{{- if $adapterAsks }}
+{{- $asking = append $asking "the adapter" }}
+{{- else if include "holograph.autoscaling.keda" . }}
+{{- $asking = append $asking "KEDA" }}
+{{- else if .Values.deletionCost.enabled }}
+{{- $asking = append $asking "the writer of deletion costs" }}
+{{- end }}
+{{- if and $asking (not (or $prometheus.enabled $prometheus.url)) }}
+{{- include "holograph.refuse" (printf "prometheus.url: must be a URL where prometheus.enabled is false (got none), because %s has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." (first $asking)) }}
 {{- end }}
 {{- if $adapterAsks }}
 {{- if $adapter.apiService.ownerCheck }}

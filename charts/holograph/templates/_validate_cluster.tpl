@@ -2,7 +2,7 @@
 Refuses what does not work on the cluster at hand.
 */}}
 {{- define "holograph.validate.cluster" -}}
-{{- range $key := list "prometheus" "prometheusAdapter" "kubeStateMetrics" "doctor" "warmCapacity" }}
+{{- range $key := list "prometheus" "prometheusAdapter" "kubeStateMetrics" "deletionCost" "doctor" "warmCapacity" }}
 {{- $component := get $.Values $key }}
 {{- include "holograph.validate.container" (dict "context" $ "key" $key "podSecurityContext" $component.podSecurityContext "container" (dict
   "securityContext" $component.securityContext)) }}

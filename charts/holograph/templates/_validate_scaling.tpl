@@ -50,3 +50,22 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/*
+Refuses a writer of deletion costs that has nothing to read, or that nothing would follow.
+*/}}
+{{- define "holograph.validate.deletionCost" -}}
+{{- $annotation := "controller.kubernetes.io/pod-deletion-cost" }}
+{{- if .Values.deletionCost.enabled }}
+{{- if not (include "holograph.scope.autoscaled" .) }}
+{{- include "holograph.refuse" "deletionCost.enabled: must be false where autoscaling.enabled is false (got true), because no autoscaler removes pods, and a rollout removes all old ones: write false." }}
+{{- else if not .Values.signals.demand.enabled }}
+{{- include "holograph.refuse" "deletionCost.enabled: must be false where signals.demand.enabled is false (got true), because late frames do not say what a pod holds: write false, or set signals.demand.enabled to true." }}
+{{- else if eq (include "holograph.target.kind" .) "StatefulSet" }}
+{{- include "holograph.refuse" "deletionCost.enabled: must be false where autoscaling.target.kind is StatefulSet (got true), because a StatefulSet removes the pod with the highest number, whatever its cost: write false." }}
+{{- end }}
+{{- if and .Values.renderer.enabled (hasKey .Values.renderer.podAnnotations $annotation) }}
+{{- include "holograph.refuse" (printf "renderer.podAnnotations: must not have %s with deletionCost.enabled (got %v), because every pod would keep that cost: remove it, or set deletionCost.enabled to false." $annotation (get .Values.renderer.podAnnotations $annotation)) }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -26,6 +26,7 @@ const (
 	Prometheus        Component = "prometheus"
 	PrometheusAdapter Component = "prometheus-adapter"
 	KubeStateMetrics  Component = "kube-state-metrics"
+	DeletionCost      Component = "deletion-cost"
 	Doctor            Component = "doctor"
 	// Placeholder and PrePull are off by default.
 	Placeholder Component = "placeholder"

@@ -315,6 +315,18 @@ func (c *Cluster) home(release *Release) *Release {
 	return nil
 }
 
+// toldOfPrometheus is how a program of the doctor's image is told to reach Prometheus.
+type toldOfPrometheus struct {
+	URL                                    string
+	AuthorizationFile, TokenFile, CertFile string
+	HeaderFiles                            map[string]string
+}
+
+// credential is whether it has one to show.
+func (p toldOfPrometheus) credential() bool {
+	return p.AuthorizationFile+p.TokenFile+p.CertFile != "" || len(p.HeaderFiles) > 0
+}
+
 // description is what the doctor is told, as far as it names others.
 type description struct {
 	Namespace string
@@ -322,18 +334,14 @@ type description struct {
 		Deployment, Selector, Container string
 		Port                            int32
 	}
-	Prometheus *struct {
-		URL                                    string
-		AuthorizationFile, TokenFile, CertFile string
-		HeaderFiles                            map[string]string
-	}
-	Adapter *struct {
+	Prometheus *toldOfPrometheus
+	Adapter    *struct {
 		ConfigMap struct{ Namespace, Name, Key string }
 	}
 }
 
-// followQuestions: the adapter, KEDA and the doctor of each release, and an adapter of the platform, reach the Prometheus that the
-// manifests name, and the doctor reaches the renderers.
+// followQuestions: the adapter, KEDA, the doctor and the writer of deletion costs of each release, and an adapter of the platform,
+// reach the Prometheus that the manifests name, and the doctor reaches the renderers.
 func (f *follower) followQuestions() error {
 	for _, release := range f.Releases {
 		var asked string
@@ -354,6 +362,13 @@ func (f *follower) followQuestions() error {
 				}
 				f.ask("the adapter "+pod.String(), pod, address, credential)
 			}
+			if pod.component() == chart.DeletionCost {
+				var told struct{ Prometheus toldOfPrometheus }
+				if err := yaml.Unmarshal([]byte(release.file(pod.Workload, "deletion-cost.yaml")), &told); err != nil {
+					return fmt.Errorf("deletion-cost.yaml: %w", err)
+				}
+				f.ask("the writer of deletion costs "+pod.String(), pod, told.Prometheus.URL, told.Prometheus.credential())
+			}
 			if pod.component() != chart.Doctor {
 				continue
 			}
@@ -363,8 +378,7 @@ func (f *follower) followQuestions() error {
 			}
 			if told.Prometheus != nil {
 				asked = told.Prometheus.URL
-				credential := told.Prometheus.AuthorizationFile+told.Prometheus.TokenFile+told.Prometheus.CertFile != "" || len(told.Prometheus.HeaderFiles) > 0
-				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, credential)
+				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, told.Prometheus.credential())
 			}
 			f.examine(pod, told)
 		}

@@ -29,13 +29,80 @@ the autoscaler's metrics do not come from such a ConfigMap.
 {{- end }}
 
 {{/*
+How a program of the doctor's image reaches Prometheus (test/doctor/description). What is secret is in files of its pod:
+holograph.doctor.accessSources.
+*/}}
+{{- define "holograph.doctor.prometheus" -}}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- $files := include "holograph.prometheus.accessPath" . -}}
+url: {{ $access.url | quote }}
+{{- if .Values.prometheus.enabled }}
+deployment: {{ include "holograph.prometheus.name" . | quote }}
+{{- end }}
+scrapeInterval: {{ .Values.prometheus.scrapeInterval | quote }}
+{{- if include "holograph.autoscaling.keda" . }}
+{{- with .Values.keda.authenticationRef }}
+{{- if .name }}
+identity: {{ printf "%s %s" .kind .name | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if ne .Values.prometheus.verb "POST" }}
+verb: {{ .Values.prometheus.verb | quote }}
+{{- end }}
+{{- with $access.headers }}
+headers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $access.ca }}
+caFile: {{ printf "%s/ca.crt" $files | quote }}
+{{- end }}
+{{- if $access.clientSecret }}
+certFile: {{ printf "%s/tls.crt" $files | quote }}
+keyFile: {{ printf "%s/tls.key" $files | quote }}
+{{- end }}
+{{- if $access.bearerToken }}
+tokenFile: {{ printf "%s/token" $files | quote }}
+{{- end }}
+{{- if $access.basicAuth }}
+authorizationFile: {{ printf "%s/authorization" $files | quote }}
+{{- if hasPrefix "http://" $access.url }}
+login:
+  namespace: {{ include "holograph.namespace" . | quote }}
+  name: {{ $access.basicAuth | quote }}
+{{- end }}
+{{- end }}
+{{- with $access.headersFrom }}
+headerFiles:
+  {{- range $name, $from := . }}
+  {{ $name | quote }}: {{ printf "%s/%s" $files $name | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+Those files as `projected.sources` of a volume; [] where there are none.
+*/}}
+{{- define "holograph.doctor.accessSources" -}}
+{{- $access := include "holograph.prometheus.access" . | fromYaml }}
+{{- $sources := include "holograph.prometheus.accessSources" . | fromYamlArray }}
+{{- with $access.basicAuth }}
+{{- $login := dict "name" . "items" (list (dict "key" "authorization" "path" "authorization")) }}
+{{- $sources = append $sources (dict "secret" $login) }}
+{{- end }}
+{{- range $name, $from := $access.headersFrom }}
+{{- $header := dict "name" $from.name "items" (list (dict "key" $from.key "path" $name)) }}
+{{- $sources = append $sources (dict "secret" $header) }}
+{{- end }}
+{{- toYaml $sources }}
+{{- end }}
+
+{{/*
 The description that the doctor reads (test/doctor/description): the names of all objects from the renderer to the
 autoscaler, each by the helper that the object itself uses.
 */}}
 {{- define "holograph.doctor.path" -}}
 {{- $adapter := .Values.prometheusAdapter }}
-{{- $access := include "holograph.prometheus.access" . | fromYaml }}
-{{- $files := include "holograph.prometheus.accessPath" . }}
 {{- $rules := include "holograph.doctor.rules" . | fromYaml -}}
 release: {{ .Release.Name | quote }}
 namespace: {{ include "holograph.namespace" . | quote }}
@@ -84,51 +151,9 @@ renderer:
   container: {{ include "holograph.container" . | quote }}
   port: {{ include "holograph.metrics.port" . }}
   path: {{ .Values.renderer.metrics.path | quote }}
-{{- if $access.url }}
+{{- if include "holograph.prometheus.url" . }}
 prometheus:
-  url: {{ $access.url | quote }}
-  {{- if .Values.prometheus.enabled }}
-  deployment: {{ include "holograph.prometheus.name" . | quote }}
-  {{- end }}
-  scrapeInterval: {{ .Values.prometheus.scrapeInterval | quote }}
-  {{- if include "holograph.autoscaling.keda" . }}
-  {{- with .Values.keda.authenticationRef }}
-  {{- if .name }}
-  identity: {{ printf "%s %s" .kind .name | quote }}
-  {{- end }}
-  {{- end }}
-  {{- end }}
-  {{- if ne .Values.prometheus.verb "POST" }}
-  verb: {{ .Values.prometheus.verb | quote }}
-  {{- end }}
-  {{- with $access.headers }}
-  headers:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if $access.ca }}
-  caFile: {{ printf "%s/ca.crt" $files | quote }}
-  {{- end }}
-  {{- if $access.clientSecret }}
-  certFile: {{ printf "%s/tls.crt" $files | quote }}
-  keyFile: {{ printf "%s/tls.key" $files | quote }}
-  {{- end }}
-  {{- if $access.bearerToken }}
-  tokenFile: {{ printf "%s/token" $files | quote }}
-  {{- end }}
-  {{- if $access.basicAuth }}
-  authorizationFile: {{ printf "%s/authorization" $files | quote }}
-  {{- if hasPrefix "http://" $access.url }}
-  login:
-    namespace: {{ include "holograph.namespace" . | quote }}
-    name: {{ $access.basicAuth | quote }}
-  {{- end }}
-  {{- end }}
-  {{- with $access.headersFrom }}
-  headerFiles:
-    {{- range $name, $from := . }}
-    {{ $name | quote }}: {{ printf "%s/%s" $files $name | quote }}
-    {{- end }}
-  {{- end }}
+  {{- include "holograph.doctor.prometheus" . | nindent 2 }}
 {{- end }}
 {{- if $rules }}
 adapter:

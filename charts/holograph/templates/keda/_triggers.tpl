@@ -9,7 +9,7 @@ the pods of keda.fallback. Takes dict "context" $ "key" the signal's key below `
 {{- $name := include "holograph.target.name" .context }}
 {{- $kind := include "holograph.target.kind" .context | lower }}
 {{- $namespace := include "holograph.namespace" .context }}
-{{- $matchers := printf "%s=%q,%s=~%q" $labels.namespace $namespace $labels.pod (include "holograph.scope.targetPods" .context) }}
+{{- $matchers := include "holograph.scope.ownPods" .context }}
 {{- $up := include "holograph.signals.up" (dict "context" .context "matchers" $matchers) }}
 {{- $targets := include "holograph.signals.targets" $up }}
 {{- $replicas := include "holograph.signals.replicas" (dict "context" .context "kind" $kind "matchers" (printf "%s=%q,%s=%q" .context.Values.kubeStateMetrics.namespaceLabel $namespace $kind $name)) }}

@@ -107,13 +107,23 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
     {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
-      expr: max by ({{ $deployments }}) ({{ include "holograph.scope.object" (dict "context" $ "name" "kube_deployment_status_replicas_available" "of" "holograph.scope.adapter") }}) < 1
+      expr: max by ({{ $deployments }}) ({{ include "holograph.scope.available" (dict "context" $ "deployment" (include "holograph.prometheusAdapter.name" .)) }}) < 1
       for: {{ $alerts.adapterUnavailable.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
         summary: {{ printf "No pod of %s in %s is available." (include "holograph.prometheusAdapter.name" .) (include "holograph.namespace" .) | quote }}
         description: Nothing serves the custom metrics API of the cluster, and the replicas of all workloads that scale on it do not change.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAdapterUnavailable") }}
+    {{- end }}
+    {{- if .Values.deletionCost.enabled }}
+    - alert: HolographDeletionCostsStale
+      expr: max by ({{ $deployments }}) ({{ include "holograph.scope.available" (dict "context" $ "deployment" (include "holograph.deletionCost.name" .)) }}) < 1
+      for: 15m
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
+      annotations:
+        summary: {{ printf "No pod of %s in %s is available." (include "holograph.deletionCost.name" .) (include "holograph.namespace" .) | quote }}
+        description: The deletion costs of the renderers are as old as that, so a pod that holds much may be removed before an idle one.
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographDeletionCostsStale") }}
     {{- end }}
     {{- end }}
     {{- range include "holograph.scope.workloads" . | fromJsonArray }}
@@ -175,6 +185,7 @@ The names of all alerts that the chart can render, as a list in JSON.
   "HolographAutoscalerAtMaximum"
   "HolographAutoscalerFlapping"
   "HolographAdapterUnavailable"
+  "HolographDeletionCostsStale"
   "HolographReplicasMismatch"
   "HolographScrapeFailing"
   "HolographPodSilent"

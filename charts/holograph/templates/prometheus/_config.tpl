@@ -65,6 +65,9 @@ series has one of the labels, and the others are empty.
 {{- end }}
 {{- if eq $kind "deployment" }}
 {{- $found = append $found (include "holograph.prometheusAdapter.name" $) }}
+{{- if $.Values.deletionCost.enabled }}
+{{- $found = append $found (include "holograph.deletionCost.name" $) }}
+{{- end }}
 {{- end }}
 {{- range compact $found }}
 {{- $names = append $names (printf "%s%s%s" (repeat $index ";") . (repeat (sub (len $kinds) (add1 $index) | int) ";")) }}

@@ -19,7 +19,7 @@ newest sample gives the time of the last data.
     "series" $late) }}
 {{- if include "holograph.scope.objects" . }}
 {{- if and (include "holograph.scope.autoscaled" .) (include "holograph.prometheusAdapter.runs" .) }}
-{{- $adapter := include "holograph.scope.object" (dict "context" $ "name" "kube_deployment_status_replicas_available" "of" "holograph.scope.adapter") }}
+{{- $adapter := include "holograph.scope.available" (dict "context" $ "deployment" (include "holograph.prometheusAdapter.name" .)) }}
 {{- $links = append $links (dict "name" "The adapter is available"
     "expr" (printf "max(%s) > bool 0" $adapter)
     "series" $adapter) }}

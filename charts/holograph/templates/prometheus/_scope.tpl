@@ -83,6 +83,14 @@ Matchers of the renderer's pods.
 {{- end }}
 
 {{/*
+Matchers of the pods of this release's own workload, without those that it serves.
+*/}}
+{{- define "holograph.scope.ownPods" -}}
+{{- $labels := .Values.signals.labels -}}
+{{ printf "%s=%q,%s=~%q" $labels.namespace (include "holograph.namespace" .) $labels.pod (include "holograph.scope.targetPods" .) }}
+{{- end }}
+
+{{/*
 Matchers of the renderer's samples.
 */}}
 {{- define "holograph.scope.frames" -}}
@@ -144,10 +152,18 @@ name of the label namespace.
 {{- end }}
 
 {{/*
-Matchers of kube-state-metrics' series of the adapter. Takes dict "context" $ "label" the name of the label namespace.
+Matchers of kube-state-metrics' series of a Deployment that supports the renderers. Takes dict "context" $ "deployment" its
+name "label" the name of the label namespace.
 */}}
-{{- define "holograph.scope.adapter" -}}
-{{ .label }}={{ include "holograph.namespace" .context | quote }},deployment={{ include "holograph.prometheusAdapter.name" .context | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- define "holograph.scope.support" -}}
+{{ .label }}={{ include "holograph.namespace" .context | quote }},deployment={{ .deployment | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
+How many pods of such a Deployment are available. Takes dict "context" $ "deployment" its name.
+*/}}
+{{- define "holograph.scope.available" -}}
+{{- include "holograph.scope.object" (merge (dict "name" "kube_deployment_status_replicas_available" "of" "holograph.scope.support") .) }}
 {{- end }}
 
 {{/*
