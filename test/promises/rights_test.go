@@ -12,10 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"holograph/test/doctor/check"
+	"holograph/test/doctor/deletioncost"
 	"holograph/test/doctor/report"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
@@ -52,6 +55,8 @@ var rights = []right{
 	{chart.KubeStateMetrics, "watch", "horizontalpodautoscalers.autoscaling", true, late(newMaximum)},
 	{chart.KubeStateMetrics, "list", "deployments.apps", true, silent("kube_deployment_spec_replicas", "kube_horizontalpodautoscaler_status_desired_replicas")},
 	{chart.KubeStateMetrics, "watch", "deployments.apps", true, late(newReplicas)},
+	{chart.DeletionCost, "list", "pods", false, costsFail(unchanged)},
+	{chart.DeletionCost, "patch", "pods/status", false, costsFail(wrongCost)},
 	{chart.Doctor, "list", "pods", false, told("may not list pods")},
 	{chart.Doctor, "get", "deployments.apps", false, told("may not get deployments of apps")},
 	{chart.Doctor, "get", "configmaps", false, told("may not get configmaps")},
@@ -65,7 +70,7 @@ var rights = []right{
 func TestEachRight(t *testing.T) {
 	s := harness.New(t)
 	s.Step("install the chart")
-	set := map[string]string{"doctor.wait": "1s"}
+	set := map[string]string{"doctor.wait": "1s", "deletionCost.enabled": "true"}
 	for _, component := range []string{"prometheus", "kubeStateMetrics"} {
 		// A current API server (1.37) streams a list to a client that may watch, which then needs no right to list.
 		// The chart also runs on older ones. Helm would make a boolean of false.
@@ -212,6 +217,35 @@ func told(says string) func(*harness.Story) {
 			return nil
 		}})
 	}
+}
+
+// costsFail waits until the writer of deletion costs, which is Ready for a minute after its last success, is not Ready any
+// more. The change gives it something to write.
+func costsFail(change func(*harness.Story)) func(*harness.Story) {
+	return func(s *harness.Story) {
+		s.WaitFor(breakTime, s.RolledOut(chart.DeletionCost))
+		change(s)
+		s.WaitFor(breakTime, wait.Condition{Name: "the writer of deletion costs not to be Ready", Unmet: func(context.Context) error {
+			if slices.ContainsFunc(s.PodsOf(chart.DeletionCost), wait.Ready) {
+				return errSpare
+			}
+			return nil
+		}})
+	}
+}
+
+// unchanged changes nothing.
+func unchanged(*harness.Story) {}
+
+// wrongCost gives an idle pod the cost of a full one, as the writer itself would have done it.
+func wrongCost(s *harness.Story) {
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	pod := s.PodsOf(chart.Renderer)[0]
+	_, err := s.Release.CoreV1().Pods(pod.Namespace).ApplyStatus(ctx,
+		applycorev1.Pod(pod.Name, pod.Namespace).WithAnnotations(map[string]string{corev1.PodDeletionCost: "4"}),
+		metav1.ApplyOptions{FieldManager: deletioncost.Manager})
+	require.NoError(s, err)
 }
 
 // late changes the cluster until a change takes longer than it should to be known to Prometheus, which then answers the

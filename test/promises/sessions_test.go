@@ -1,17 +1,22 @@
 package promises
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
@@ -46,7 +51,7 @@ var sessionTable = []promise.Promise{
 			d.WaitFor(before, wait.ReplicasAtLeast(d.Release, manyPods-1), d.Reads())
 			d.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
 			d.Inject(nothing)
-			uncut(d, wait.Replicas(d.Release, minimum))
+			uncut(d, sessionLength, wait.Replicas(d.Release, minimum))
 		},
 	},
 	{
@@ -60,7 +65,45 @@ var sessionTable = []promise.Promise{
 				s.Rollout(chart.Renderer)
 				return nil, nil
 			})
-			uncut(d, d.RolledOut(chart.Renderer))
+			uncut(d, sessionLength, d.RolledOut(chart.Renderer))
+		},
+	},
+	{
+		Subject: promise.Sessions, Name: "fleet shrinks, idle pods first",
+		Says:   "The pods with the fewest sessions are removed, and the fullest pod stays. No session is cut off.",
+		Fault:  fmt.Sprintf("The autoscaler is to run one pod of four, which hold %s sessions, the oldest pod the fewest.", words(spread)),
+		Within: sessionTime,
+		Keep: func(d *promise.Day) {
+			held, others := uneven(d)
+			d.Inject(harness.Replicas(1))
+			uncut(d, spreadLength, wait.Replicas(d.Release, 1))
+			for _, pod := range d.PodsOf(chart.Renderer) {
+				assert.Equal(d, slices.Max(spread), held[pod.Name], "the sessions of pod %s, which stays, want those of the fullest", pod.Name)
+			}
+			assert.Zero(d, d.Cut(others).Failed, "sessions of the fullest pod that were cut off")
+		},
+	},
+	{
+		Subject: promise.Sessions, Name: "new version, idle pods first",
+		Says:   "The old pods are asked to leave in the order of their sessions, those that hold none first. No session is cut off.",
+		Fault:  fmt.Sprintf("A new version is rolled out while four pods hold %s sessions, the oldest pod the fewest.", words(spread)),
+		Within: sessionTime,
+		Keep: func(d *promise.Day) {
+			held, others := uneven(d)
+			left := departures(d)
+			d.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+				s.Rollout(chart.Renderer)
+				return nil, nil
+			})
+			uncut(d, spreadLength, d.RolledOut(chart.Renderer))
+			var order []int
+			for _, name := range left() {
+				if sessions, old := held[name]; old {
+					order = append(order, sessions)
+				}
+			}
+			assert.Equal(d, spread, order, "the sessions of the old pods, in the order in which they were asked to leave")
+			assert.Zero(d, d.Cut(others).Failed, "sessions of the fullest pod that were cut off")
 		},
 	},
 	{
@@ -78,10 +121,17 @@ var sessionTable = []promise.Promise{
 				return nil, s.Release.PolicyV1().Evictions(s.Release.Namespace).Evict(ctx, &policyv1.Eviction{
 					ObjectMeta: metav1.ObjectMeta{Name: string(busiest[0].Metric["pod"]), Namespace: s.Release.Namespace}})
 			})
-			uncut(d, wait.PodsReady(d.Release))
+			uncut(d, sessionLength, wait.PodsReady(d.Release))
 		},
 	},
 }
+
+// spread are the sessions that the pods hold in the promises of idle pods, the oldest pod first. Without deletion costs,
+// Kubernetes removes the newest pod first.
+var spread = []int{0, 0, 1, 3}
+
+// spreadLength is for the sessions to begin and the costs to follow, and for the pods to be removed meanwhile.
+const spreadLength = 4 * time.Minute
 
 // TestPromisesWithSessions removes pods that hold the sessions of viewers.
 func TestPromisesWithSessions(t *testing.T) {
@@ -96,6 +146,146 @@ func TestPromisesWithSessions(t *testing.T) {
 	promise.Run(s, sessionTable)
 	// Other stories install the reference renderer.
 	s.Uninstall()
+}
+
+// TestAPodThatIsNotReadyGoesFirst: Kubernetes looks at deletion costs only among pods that are Ready. So a full pod must stay
+// Ready. The cost that something else has set stays.
+func TestAPodThatIsNotReadyGoesFirst(t *testing.T) {
+	s := harness.New(t)
+	s.Step("install three pods with deletion costs")
+	s.UpgradeWith(map[string]string{"deletionCost.enabled": "true", "autoscaling.minReplicas": "3"}, "local")
+	s.WaitFor(2*time.Minute, append(wait.Chain(s.Release), wait.Replicas(s.Release, 3))...)
+
+	s.Step("somebody gives one of them the highest cost, and the pod is no longer Ready")
+	pods := s.PodsOf(chart.Renderer)
+	costly := pods[0]
+	ctx, cancel := s.Within(time.Minute)
+	defer cancel()
+	_, err := s.Release.CoreV1().Pods(costly.Namespace).Patch(ctx, costly.Name, types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+corev1.PodDeletionCost+`": "100"}}}`), metav1.PatchOptions{FieldManager: "somebody"})
+	require.NoError(t, err)
+	s.WaitFor(time.Minute, logged(s, chart.DeletionCost, "another writer has set the cost"))
+	s.Break(harness.Hang(costly))
+	s.WaitFor(time.Minute, s.PodReady(costly.Name, false, 0))
+
+	s.Step("two pods are enough: the one that is not Ready goes, whatever its cost")
+	s.Break(harness.Replicas(2))
+	s.WaitFor(time.Minute, wait.Condition{Name: "a pod to be removed", Unmet: func(ctx context.Context) error {
+		all, err := s.Release.CoreV1().Pods(costly.Namespace).List(ctx, metav1.ListOptions{LabelSelector: s.Selector(chart.Renderer)})
+		if err != nil {
+			return err
+		}
+		for _, pod := range all.Items {
+			if pod.DeletionTimestamp != nil {
+				require.Equal(t, costly.Name, pod.Name, "the pod that is removed, want the one that is not Ready")
+				require.Equal(t, "100", pod.Annotations[corev1.PodDeletionCost], "the cost of that pod, which somebody else had set")
+				return nil
+			}
+		}
+		return fmt.Errorf("all %d stay", len(all.Items))
+	}})
+}
+
+// words lists numbers for a sentence: 0, 0, 1 and 3.
+func words(numbers []int) string {
+	text := fmt.Sprint(numbers[0])
+	for i, number := range numbers[1:] {
+		text += []string{", ", " and "}[i/(len(numbers)-2)] + fmt.Sprint(number)
+	}
+	return text
+}
+
+// uneven has viewers hold as many sessions on each pod as spread says, waits until every pod has the cost of that, and returns
+// the sessions by pod. The load of the day is that of the pods that hold some but not the most; others is that of the fullest.
+func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
+	d.Helper()
+	d.WaitFor(time.Minute, answers(d, "sum(viewer_sessions) == 0"))
+	d.Break(harness.Replicas(int32(len(spread))))
+	d.WaitFor(2*time.Minute, wait.Replicas(d.Release, int32(len(spread))), wait.PodsReady(d.Release))
+	pods := d.PodsOf(chart.Renderer)
+	slices.SortFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	held = map[string]int{}
+	begun := time.Now()
+	for i, pod := range pods {
+		held[pod.Name] = spread[i]
+		// One session begins every ten seconds.
+		const every = 10 * time.Second
+		profile := load.Profile{
+			Path: fmt.Sprintf("/session?for=%s", spreadLength), URL: fmt.Sprintf("http://%s:9000", pod.Status.PodIP), Budget: spreadLength + 10*time.Second,
+			Stages: slices.Concat(load.Steady(1/every.Seconds(), time.Duration(spread[i])*every+every/5), load.Steady(0, promise.Longest)),
+		}
+		switch spread[i] {
+		case 0:
+		case slices.Max(spread):
+			others = d.OfferAs("fullest", profile)
+		default:
+			d.Send(profile)
+		}
+	}
+	d.WaitFor(2*time.Minute, wait.Condition{Name: "every pod to have the cost of its sessions", Unmet: func(ctx context.Context) error {
+		now, err := d.Release.Pods(ctx)
+		for _, pod := range now {
+			if cost := cmp.Or(pod.Annotations[corev1.PodDeletionCost], "0"); cost != fmt.Sprint(held[pod.Name]) {
+				return fmt.Errorf("that of pod %s is %s, want %d", pod.Name, cost, held[pod.Name])
+			}
+		}
+		return err
+	}})
+	d.Note("Every pod had its cost %s after the load had started.", time.Since(begun).Round(time.Second))
+	return held, others
+}
+
+// logged is met when the log of a component has a text.
+func logged(s *harness.Story, c chart.Component, text string) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("%s to log %q", c, text), Unmet: func(ctx context.Context) error {
+		var last string
+		for _, pod := range s.PodsOf(c) {
+			log, err := s.Release.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+			if err != nil {
+				return err
+			}
+			if strings.Contains(string(log), text) {
+				return nil
+			}
+			last = string(log)
+		}
+		return fmt.Errorf("its log is:\n%s", last)
+	}}
+}
+
+// departures begins to look which pods are asked to leave. The returned function ends that, and names them in that order.
+func departures(d *promise.Day) func() []string {
+	ctx, stop := context.WithCancel(d.Context())
+	asked := make(chan map[string]time.Time, 1)
+	go func() {
+		seen := map[string]time.Time{}
+		// A pod that is asked to leave sleeps for five seconds first.
+		for again := time.NewTicker(time.Second); ; {
+			pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
+			for i := range pods.Items {
+				if pod := &pods.Items[i]; err == nil && pod.DeletionTimestamp != nil {
+					seen[pod.Name] = askedToLeave(pod)
+				}
+			}
+			select {
+			case <-ctx.Done():
+				again.Stop()
+				asked <- seen
+				return
+			case <-again.C:
+			}
+		}
+	}()
+	return func() []string {
+		stop()
+		seen := <-asked
+		return slices.SortedFunc(maps.Keys(seen), func(a, b string) int { return seen[a].Compare(seen[b]) })
+	}
+}
+
+// askedToLeave is when a pod that has a deletion timestamp got it.
+func askedToLeave(pod *corev1.Pod) time.Time {
+	return pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
 }
 
 // perSecond is how many sessions must begin in a second for so many pods to be needed.
@@ -116,8 +306,8 @@ func fewSessions(d *promise.Day) {
 }
 
 // uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session
-// may have been cut off.
-func uncut(d *promise.Day, over wait.Condition) {
+// may have been cut off. The length is that of the sessions.
+func uncut(d *promise.Day, length time.Duration, over wait.Condition) {
 	d.Helper()
 	begun := time.Now()
 	var longest time.Duration
@@ -127,11 +317,10 @@ func uncut(d *promise.Day, over wait.Condition) {
 			return err
 		}
 		leaving := 0
-		for _, pod := range pods.Items {
-			if pod.DeletionTimestamp != nil {
+		for i := range pods.Items {
+			if pod := &pods.Items[i]; pod.DeletionTimestamp != nil {
 				leaving++
-				asked := pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
-				longest = max(longest, time.Since(asked))
+				longest = max(longest, time.Since(askedToLeave(pod)))
 			}
 		}
 		if leaving > 0 {
@@ -143,7 +332,7 @@ func uncut(d *promise.Day, over wait.Condition) {
 		return nil
 	}})
 	summary := d.Counts()
-	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), sessionLength, summary.InBudget)
+	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), length, summary.InBudget)
 	assert.Positive(d, summary.InBudget, "sessions that ended by themselves")
 	assert.Zero(d, summary.Failed, "sessions that were cut off")
 	assert.Greater(d, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")

@@ -159,6 +159,13 @@ func EditAutoscaler(change func(*autoscalingv2.HorizontalPodAutoscalerSpec)) Fau
 	}
 }
 
+// Replicas has the autoscaler run exactly that many pods.
+func Replicas(replicas int32) Fault {
+	return EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
+		spec.MinReplicas, spec.MaxReplicas = &replicas, replicas
+	})
+}
+
 // Pin limits the autoscaler to that many pods, and lowers its targets so that any load makes it want more.
 func Pin(replicas int32) Fault {
 	return EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {

@@ -20,7 +20,7 @@ func (s *Story) MeasurePod() load.Pod {
 	return pod
 }
 
-// loadName is the name of the story's load. A story has one load at a time.
+// loadName is the name of the story's load. A story has one load at a time, and those of [Story.OfferAs] beside it.
 const loadName = "load"
 
 // Drive starts loads, one after the other, on the renderer of the release. The end of the story removes them. The budget is
@@ -33,14 +33,20 @@ func (s *Story) Drive(budget time.Duration, loads ...[]load.Stage) *load.Drive {
 // Offer is Drive for any profile.
 func (s *Story) Offer(profile load.Profile) *load.Drive {
 	s.Helper()
+	return s.OfferAs(loadName, profile)
+}
+
+// OfferAs is Offer for a load of that name, which runs beside those of other names.
+func (s *Story) OfferAs(name string, profile load.Profile) *load.Drive {
+	s.Helper()
 	ctx, cancel := s.Within(2 * time.Minute)
 	defer cancel()
-	d, err := load.Start(ctx, s.Release, loadName, profile)
+	d, err := load.Start(ctx, s.Release, name, profile)
 	require.NoError(s, err)
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := load.Remove(ctx, s.Release, loadName); err != nil {
+		if err := load.Remove(ctx, s.Release, name); err != nil {
 			s.Logf("the load could not be removed: %v", err)
 		}
 	})
