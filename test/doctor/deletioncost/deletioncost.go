@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -176,8 +177,12 @@ func (w *Writer) busy(ctx context.Context) (map[string]float64, error) {
 	}
 	vector, err := kube.Vector(ctx, api, w.config.Query)
 	if err != nil {
-		// The query before the cause is longer than what is shown of an error.
-		return nil, fmt.Errorf("Prometheus at %s does not say how busy the pods are: %w", kube.Address(at.URL), cmp.Or(errors.Unwrap(err), err))
+		// The query before the cause is longer than what is shown of an error, and the URL of the request is shown already.
+		cause := cmp.Or(errors.Unwrap(err), err)
+		if sent := (*url.Error)(nil); errors.As(cause, &sent) {
+			cause = sent.Err
+		}
+		return nil, fmt.Errorf("Prometheus at %s does not say how busy the pods are: %w", kube.Address(at.URL), cause)
 	}
 	busy := map[string]float64{}
 	for _, sample := range vector {
