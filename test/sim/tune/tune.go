@@ -89,6 +89,7 @@ func (p Policy) Values() map[string]any {
 	demand := map[string]any{"window": window, "target": fmt.Sprint(p.DemandTarget)}
 	autoscaling := map[string]any{
 		"minReplicas": p.MinReplicas,
+		"headroom":    p.Headroom,
 		"behavior": map[string]any{
 			"scaleUp": map[string]any{
 				"stabilizationWindowSeconds": 0,
@@ -101,7 +102,7 @@ func (p Policy) Values() map[string]any {
 		},
 	}
 	if p.Headroom > 0 {
-		demand["metricType"], autoscaling["headroom"] = "Object", p.Headroom
+		demand["metricType"] = "Object"
 	}
 	return map[string]any{
 		"signals":     map[string]any{"overruns": map[string]any{"window": window}, "demand": demand},

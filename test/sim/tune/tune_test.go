@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"holograph/test/sim/manifest"
 	"holograph/test/sim/report"
 )
 
@@ -16,6 +17,12 @@ func at(cost, bad float64) Policy {
 func TestFront(t *testing.T) {
 	tried := []Policy{at(1.5, 0.1), at(1.2, 1), at(1.3, 2), at(1.3, 0.5), at(1.6, 0.1), at(1.4, 0.5)}
 	assert.Equal(t, []Policy{at(1.2, 1), at(1.3, 0.5), at(1.5, 0.1)}, front(tried), "nobody on the front is beaten in both")
+}
+
+// TestPolicyReplacesItsBase: the base's spare pods are not those of a policy without any.
+func TestPolicyReplacesItsBase(t *testing.T) {
+	base := manifest.Values{Map: map[string]any{"autoscaling": map[string]any{"headroom": 1.5}}}
+	assert.EqualValues(t, 0.0, base.Overlay(Policy{}.Values()).Map["autoscaling"].(map[string]any)["headroom"], "headroom of a policy without spare pods, on top of a base with them")
 }
 
 func TestBetter(t *testing.T) {
