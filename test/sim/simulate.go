@@ -51,12 +51,14 @@ type options struct {
 	frameRate, seenDrop      float64
 	idleCPU, cores           float64
 	scrapeLoss, loadSpread   float64
+	session, longest         time.Duration
+	fewestFirst, assigned    bool
 }
 
 // simulate runs the command with the given arguments. What it prints is the same for the same arguments, byte for
 // byte.
 func simulate(args []string, out, progress io.Writer) error {
-	defaults := fleet.Defaults()
+	defaults, sessions := fleet.Defaults(), fleet.DefaultSessions(1)
 	var o options
 	set := flag.NewFlagSet("sim", flag.ContinueOnError)
 	set.SetOutput(progress)
@@ -98,6 +100,10 @@ func simulate(args []string, out, progress io.Writer) error {
 	set.Float64Var(&o.seenDrop, "seen-drop", defaults.SeenDrop, "share of a trace's loss of capacity that shows as CPU time per frame, 0 to 1")
 	set.Float64Var(&o.idleCPU, "idle-cpu", defaults.IdleCPU, "share of a pod's CPU that it takes beside frames, 0 to 1")
 	set.Float64Var(&o.cores, "cores", defaults.Cores, "CPU of a pod, of which a policy on CPU use sees thousandths")
+	set.DurationVar(&o.session, "session-length", sessions.Length, "mean length of the sessions, where signals.demand.offered.metric is "+fleet.SessionsMetric)
+	set.DurationVar(&o.longest, "session-longest", sessions.Longest, "length that no session exceeds")
+	set.BoolVar(&o.fewestFirst, "session-fewest-first", false, "remove the pods with the fewest sessions first")
+	set.BoolVar(&o.assigned, "session-assigned", false, "give a viewer a place wherever one is free, in place of a Service that picks any pod")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -153,6 +159,9 @@ func (o options) runAll(chart *manifest.Chart, files []string, out io.Writer) er
 		report.Table(out, rows)
 		a := report.Sum(means)
 		fmt.Fprintf(out, "%s: %.3f %% bad, %.2f × oracle, %.1f reversals\n", label(file), 100*a.Bad(), a.Cost, a.Reversals)
+		if config.Sessions != nil {
+			fmt.Fprintf(out, "%s: %s\n", label(file), a.Viewers())
+		}
 	}
 	return nil
 }
@@ -240,6 +249,11 @@ func (o options) fleetOf(m *manifest.Manifest, start time.Duration) (fleet.Confi
 	c.NodeStart, c.Placeholders = o.nodeStart, o.placeholders
 	c.FrameRate, c.SeenDrop, c.ScrapeLoss, c.LoadSpread = o.frameRate, o.seenDrop, o.scrapeLoss, o.loadSpread
 	c.IdleCPU, c.Cores = o.idleCPU, o.cores
+	if m.Places > 0 {
+		c.Sessions = fleet.DefaultSessions(m.Places)
+		c.Sessions.Length, c.Sessions.Longest = o.session, o.longest
+		c.Sessions.FewestFirst, c.Sessions.Assigned = o.fewestFirst, o.assigned
+	}
 	switch {
 	case o.scrape > 0:
 		c.ScrapeInterval = o.scrape
@@ -278,6 +292,7 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 		lines = append(lines, report.Line{Name: name, Note: report.Note(summary), Result: result})
 	}
 	title, seconds := "Measured", 0
+	cases := make([]sim.Case, len(files))
 	for _, file := range o.measured {
 		result, err := o.judge(file)
 		if err != nil {
@@ -296,7 +311,6 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 			return err
 		}
 		title, seconds = t.Name, int(t.Duration())
-		cases := make([]sim.Case, len(files))
 		for i, file := range files {
 			m, config, err := o.renderFile(chart, file)
 			if err != nil {
@@ -329,6 +343,9 @@ func (o options) runPolicies(chart *manifest.Chart, files []string, out io.Write
 	fmt.Fprintln(out)
 	simulated := len(rows) - len(files)
 	for i, file := range files {
+		if row := rows[simulated+i]; cases[i].Fleet.Sessions != nil {
+			fmt.Fprintf(out, "%s: %s\n", row.Name, report.Sum([]sim.Summary{row.Summary}).Viewers())
+		}
 		v, err := o.values(file)
 		if err != nil {
 			return err

@@ -63,6 +63,8 @@ type Config struct {
 	IdleCPU float64
 	// Cores are what a pod of nominal capacity has and asks for. Kubernetes tells CPU use in whole thousandths of one.
 	Cores float64
+	// Sessions are what viewers hold in place of asking for frames; nil for frames.
+	Sessions *Sessions
 	// Exported changes what the pod that was made as number id, from 1, exports of a metric at a time in milliseconds;
 	// nil changes nothing.
 	Exported func(id uint64, metric string, at int64, value float64) float64
@@ -82,6 +84,8 @@ func Defaults() Config {
 type Identity struct {
 	Namespace, Name, Container string
 	Labels                     map[string]string
+	// Grace is how long a pod that is removed may take to end its sessions.
+	Grace time.Duration
 }
 
 // Row is what happened in one second.
@@ -90,8 +94,13 @@ type Row struct {
 	Load, Capacity float64
 	// Spec is the Deployment's replicas, Ready the pods that take frames, Pods all that exist, placeholders included.
 	Spec, Ready, Pods int
-	// Frames were offered; Late of them were late or refused.
+	// Frames were offered; Late of them were late or refused. With sessions, Frames are the viewers who arrived, and Late
+	// those of them who left without one.
 	Frames, Late float64
+	// Refused is how many of those viewers were refused at their first try, and Cut how many sessions ended with their pod.
+	Refused, Cut float64
+	// Leaving are the pods that only end their sessions.
+	Leaving int
 }
 
 // Metrics are the names of the metrics a pod exports that the model knows.
@@ -99,6 +108,7 @@ var Metrics = []string{
 	"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_frames_refused_total",
 	"holograph_render_cpu_seconds_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores",
 	"process_cpu_seconds_total",
+	SessionsMetric,
 	// Prometheus' own, of each target: whether its last scrape went well.
 	"up",
 	// kube-state-metrics', of the Deployment.
@@ -116,6 +126,7 @@ const (
 	offeredCPU
 	capacityCores
 	processCPU
+	sessionsHeld
 	up
 	specReplicas
 	numMetrics
@@ -136,6 +147,7 @@ type pod struct {
 	step     [numMetrics]float64 // what the current second adds
 	series   []*query.Series
 	exported []int // which metric each of series is
+	ends     []int // the second at which each session ends
 }
 
 // Fleet is the model. It is not safe for concurrent use.
@@ -157,6 +169,9 @@ type Fleet struct {
 	horizon        time.Duration
 	cores          resource.Quantity
 	replicas       *query.Series // nil where no query reads it
+	viewers        []viewer      // who has not arrived yet
+	waiting        []viewer      // who has no session yet
+	cut            int           // sessions that end with their pod, of this second
 	Rows           []Row
 }
 
@@ -187,6 +202,10 @@ func New(config Config, identity Identity, epoch time.Time, replicas int, load, 
 	}
 	// The past: enough seconds of the first second's load to fill every window.
 	f.second = -int(horizon/time.Second) - 60
+	if config.Sessions != nil {
+		f.second = min(f.second, -int(config.Sessions.Longest/time.Second))
+		f.viewers = config.Sessions.viewers(config.Seed, load)
+	}
 	for range replicas {
 		p := f.create()
 		p.object.Spec.NodeName = node
@@ -231,7 +250,7 @@ func (f *Fleet) step() {
 	s := f.second
 	f.live(s)
 	f.reconcile(s)
-	row := f.render(s)
+	row := f.serve(s)
 	f.scrape(s)
 	f.Rows = append(f.Rows, row)
 	f.second++
@@ -295,6 +314,9 @@ func (f *Fleet) reconcile(s int) {
 	byName := make(map[types.UID]*pod, f.active)
 	for _, p := range f.pods {
 		if p.gone == 0 {
+			if f.config.Sessions != nil && f.config.Sessions.FewestFirst {
+				p.rank()
+			}
 			candidates.Pods = append(candidates.Pods, p.object)
 			byName[p.object.UID] = p
 		}
@@ -306,7 +328,7 @@ func (f *Fleet) reconcile(s int) {
 		p := byName[object.UID]
 		now := f.at(s)
 		object.DeletionTimestamp = &now
-		p.gone = s + max(1, int(f.config.Drain/time.Second))
+		p.gone = f.leave(p, s)
 		if object.Spec.NodeName == "" {
 			p.gone = s + 1 // nothing runs that could drain
 		}
@@ -384,6 +406,14 @@ func (f *Fleet) create() *pod {
 	f.objects = append(f.objects, p.object)
 	f.active++
 	return p
+}
+
+// serve gives one second's load to the ready pods.
+func (f *Fleet) serve(s int) Row {
+	if f.config.Sessions != nil {
+		return f.hold(s)
+	}
+	return f.render(s)
 }
 
 // render offers one second's frames to the ready pods.

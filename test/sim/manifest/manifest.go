@@ -20,6 +20,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/autoscaling"
 	autoscalingapi "k8s.io/kubernetes/pkg/apis/autoscaling/v2"
 	"k8s.io/kubernetes/pkg/apis/autoscaling/validation"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/prometheus-adapter/pkg/config"
 	"sigs.k8s.io/yaml"
 
@@ -39,6 +40,8 @@ type Manifest struct {
 	Pods fleet.Identity
 	// Selector is the Deployment's.
 	Selector map[string]string
+	// Places is how many sessions a pod has room for, 0 where demand is not of sessions.
+	Places int
 	// ScrapeInterval is that of the job that scrapes the renderer, 0 when the release brings no
 	// Prometheus.
 	ScrapeInterval time.Duration
@@ -121,7 +124,9 @@ func Parse(stream []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifests: Deployment %s has no selector or no container", d.Name)
 	}
 	m.Selector = d.Spec.Selector.MatchLabels
-	m.Pods = fleet.Identity{Namespace: m.HPA.Namespace, Name: d.Name, Container: d.Spec.Template.Spec.Containers[0].Name, Labels: d.Spec.Template.Labels}
+	pods := d.Spec.Template.Spec
+	grace := time.Duration(ptr.Deref(pods.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds)) * time.Second
+	m.Pods = fleet.Identity{Namespace: m.HPA.Namespace, Name: d.Name, Container: pods.Containers[0].Name, Labels: d.Spec.Template.Labels, Grace: grace}
 	return m, nil
 }
 

@@ -48,6 +48,30 @@ func TestWhatTheAPIServerAdds(t *testing.T) {
 	assert.Equal(t, "holograph", m.Pods.Namespace)
 }
 
+// TestSessions: the places of a pod and its grace period are those of the values.
+func TestSessions(t *testing.T) {
+	chart, err := manifest.Load("../../../charts/holograph")
+	require.NoError(t, err)
+	render := func(places string) (*manifest.Manifest, error) {
+		v, err := manifest.ParseValues("my.yaml", []byte("renderer: {terminationGracePeriodSeconds: 600}\nsignals: {demand: {offered: {metric: viewer_sessions, type: gauge}, capacity: {value: "+places+"}}}"))
+		require.NoError(t, err)
+		return chart.Render(v)
+	}
+	m, err := render(`"4"`)
+	require.NoError(t, err)
+	assert.Equal(t, 4, m.Places)
+	assert.Equal(t, 10*time.Minute, m.Pods.Grace)
+	for _, places := range []string{`"2.5"`, `""`} {
+		_, err = render(places)
+		assert.ErrorContains(t, err, "signals.demand.capacity.value: must be a whole number of sessions, because the pods of the simulator export no capacity for viewer_sessions", places)
+	}
+
+	m, err = chart.Render(manifest.Values{Map: map[string]any{}})
+	require.NoError(t, err)
+	assert.Zero(t, m.Places)
+	assert.Equal(t, 30*time.Second, m.Pods.Grace)
+}
+
 func TestWrongValues(t *testing.T) {
 	for values, want := range map[string]string{
 		"autoscaling:\n  minReplicas: [": "my.yaml: line 2, column ",

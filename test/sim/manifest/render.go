@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"regexp"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 
 	"holograph/test/internal/chart"
+	"holograph/test/sim/fleet"
 )
 
 // Chart is a chart that can be rendered many times with different values.
@@ -153,7 +155,27 @@ func (c *Chart) Render(v Values) (*Manifest, error) {
 	if err != nil {
 		return nil, v.locate(err)
 	}
+	if m.Places, err = c.places(v); err != nil {
+		return nil, v.locate(err)
+	}
 	return m, nil
+}
+
+// places is signals.demand.capacity.value in the values on top of the chart's own where demand is of the sessions that the
+// model knows, and 0 elsewhere.
+func (c *Chart) places(v Values) (int, error) {
+	merged, err := c.chart.Values(v.Map)
+	if err != nil {
+		return 0, err
+	}
+	if metric, err := chartutil.Values(merged).PathValue("signals.demand.offered.metric"); err != nil || metric != fleet.SessionsMetric {
+		return 0, nil
+	}
+	places, ok := c.Float(v, "signals", "demand", "capacity", "value")
+	if !ok || places < 1 || places != math.Trunc(places) {
+		return 0, fmt.Errorf("signals.demand.capacity.value: must be a whole number of sessions, because the pods of the simulator export no capacity for %s", fleet.SessionsMetric)
+	}
+	return int(places), nil
 }
 
 // fields tells which value a field of the HPA comes from.

@@ -202,6 +202,8 @@ func Note(s sim.Summary) string {
 // the traces' own.
 type All struct {
 	Frames, Late, Reversals, Changes, Cost float64
+	// Refused, Cut and LeavingHours are sums too, of sessions; PodHours is the sum that LeavingHours are a part of.
+	Refused, Cut, LeavingHours, PodHours float64
 	// Traces is how many they are.
 	Traces int
 }
@@ -214,11 +216,21 @@ func Sum(means []sim.Summary) All {
 		a.Late += m.Late
 		a.Reversals += m.Reversals
 		a.Changes += m.Changes
+		a.Refused += m.Refused
+		a.Cut += m.Cut
+		a.LeavingHours += m.LeavingHours
+		a.PodHours += m.PodHours
 		a.Cost += m.Cost() / float64(len(means))
 		a.Traces++
 	}
 	return a
 }
 
-// Bad is the share of frames that were late or refused.
+// Bad is the share of frames that were late or refused, or of viewers who left without a session.
 func (a All) Bad() float64 { return a.Late / a.Frames }
+
+// Viewers tells in one line what became of sessions.
+func (a All) Viewers() string {
+	return fmt.Sprintf("%s of the viewers left without a session, %s were refused at their first try, %.1f sessions were cut off, %s of the pods' time only ended sessions",
+		Percent(a.Bad()), Percent(a.Refused/a.Frames), a.Cut, Percent(a.LeavingHours/a.PodHours))
+}

@@ -13,7 +13,8 @@ const LateShare = 0.01
 // counted. It is the HPA's own default for scaling down.
 const patience = 300
 
-// Oracle knows the future: it is the fewest pods that keep every second within the limit.
+// Oracle knows the future: it is the fewest pods that keep every second within the limit. With sessions it is the fewest
+// pods with a place for each, as if every viewer found it at once and could be moved between pods.
 type Oracle struct {
 	// Pods is the fewest pods for every second, at least one. They start and stop in no time.
 	Pods []int
@@ -27,9 +28,14 @@ type Oracle struct {
 // NewOracle returns the oracle for a load in pods' worth and the pods' capacity, second by second.
 func NewOracle(config fleet.Config, load, capacity []float64) Oracle {
 	full := config.Utilization(LateShare)
+	need := func(s int) float64 { return load[s] / (capacity[s] * full) }
+	if sessions := config.Sessions; sessions != nil {
+		inProgress := config.InProgress(load)
+		need = func(s int) float64 { return float64(inProgress[s]) / float64(sessions.Places) }
+	}
 	o := Oracle{Pods: make([]int, len(load))}
 	for s := range load {
-		o.Pods[s] = max(1, int(math.Ceil(load[s]/(capacity[s]*full)-1e-9)))
+		o.Pods[s] = max(1, int(math.Ceil(need(s)-1e-9)))
 		o.PodSeconds += float64(o.Pods[s])
 	}
 	o.Reversals = Reversals(keep(o.Pods))

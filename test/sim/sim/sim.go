@@ -58,6 +58,9 @@ type Summary struct {
 	Reversals, Changes float64
 	// PodHours is the time of all pods that exist, OracleHours the oracle's.
 	PodHours, OracleHours float64
+	// Refused is how many viewers a full pod refused at their first try, Cut how many sessions ended with their pod, and
+	// LeavingHours the time of pods that only ended their sessions. All three are of sessions.
+	Refused, Cut, LeavingHours float64
 	// Queries is the number of metric requests that the HPA made.
 	Queries int
 }
@@ -143,7 +146,10 @@ func summarize(rows []fleet.Row, o Oracle) Summary {
 	for i, row := range rows {
 		s.Frames += row.Frames
 		s.Late += row.Late
+		s.Refused += row.Refused
+		s.Cut += row.Cut
 		s.PodHours += float64(row.Pods) / 3600
+		s.LeavingHours += float64(row.Leaving) / 3600
 		replicas[i] = row.Spec
 		if i > 0 && row.Spec != rows[i-1].Spec {
 			s.Changes++
@@ -188,6 +194,9 @@ func Mean(runs []Summary) Summary {
 		m.Changes += r.Changes / n
 		m.PodHours += r.PodHours / n
 		m.OracleHours += r.OracleHours / n
+		m.Refused += r.Refused / n
+		m.Cut += r.Cut / n
+		m.LeavingHours += r.LeavingHours / n
 		m.Queries += r.Queries
 	}
 	m.Queries /= len(runs)
