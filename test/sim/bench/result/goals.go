@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"holograph/test/internal/spread"
 	"holograph/test/sim/report"
 )
 
@@ -107,14 +108,14 @@ func percentBad(f report.Figures) float64  { return 100 * f.Bad() }
 func reversals(f report.Figures) float64   { return f.Reversals }
 func podSeconds(f report.Figures) float64  { return f.PodSeconds }
 func timesOracle(f report.Figures) float64 { return f.PodSeconds / f.OraclePodSeconds }
-func mean(v Value) float64                 { return v.Mean }
-func most(v Value) float64                 { return v.Most }
+func mean(v spread.Value) float64          { return v.Mean }
+func most(v spread.Value) float64          { return v.Most }
 
 // goal judges a policy's figure against a limit, or against a share of a rival's.
-func (r Record) goal(policy, rival, what string, figure func(report.Figures) float64, of func(Value) float64, limit, share float64, unit string) Goal {
-	g := Goal{What: what, Limit: limit, Unit: unit, Got: of(Over(r.Figures(policy), figure))}
+func (r Record) goal(policy, rival, what string, figure func(report.Figures) float64, of func(spread.Value) float64, limit, share float64, unit string) Goal {
+	g := Goal{What: what, Limit: limit, Unit: unit, Got: of(spread.Over(r.Figures(policy), figure))}
 	if rival != "" {
-		g.Limit = share * of(Over(r.Figures(rival), figure))
+		g.Limit = share * of(spread.Over(r.Figures(rival), figure))
 	}
 	if len(r.Figures(policy)) > 0 && !math.IsNaN(g.Limit) {
 		g.Runs = r.words()
@@ -125,7 +126,7 @@ func (r Record) goal(policy, rival, what string, figure func(report.Figures) flo
 // longGoal is about a policy's bad frames as a share of those of a peak of longPeak.
 func (r Record) longGoal(policy, name string) Goal {
 	g := Goal{What: "step: bad frames of " + name + ", as a share of a step with a peak of 33 minutes", Limit: badPercent, Unit: "%"}
-	g.Got = Over(r, func(one Result) float64 {
+	g.Got = spread.Over(r, func(one Result) float64 {
 		f, found := one.Measured[policy]
 		if !found {
 			return math.NaN()
@@ -145,7 +146,7 @@ func (r Record) reactionGoal() Goal {
 	if len(r.Figures(Default)) > 0 {
 		g.Runs = r.words()
 	}
-	g.Got = Over(r, func(one Result) float64 {
+	g.Got = spread.Over(r, func(one Result) float64 {
 		reaction := one.Reaction(Default)
 		return reaction.Total() / reaction.Floor
 	}).Mean

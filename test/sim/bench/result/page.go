@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"holograph/test/internal/spread"
 	"holograph/test/sim/report"
 )
 
@@ -56,9 +57,9 @@ func (r Record) Write(w io.Writer, leftOut []string) error {
 	}
 	p("- **Pods**: %.0f millicores each, so that the fleets fit a machine of %d cores at ten pods each, and a frame budget of %.0f ms. A pod's worth is what it does on an idle machine, %s frames a second; at the peak it did %s of that, and %s of its CPU went to scrapes, probes and its runtime.",
 		1000*last.Pod.Cores, last.Cores, 1000*last.Pod.Budget,
-		Over(r, func(one Result) float64 { return one.Run.Pod.FramesPerSecond }).Text("%.1f", ""),
-		Over(r, func(one Result) float64 { return 100 * one.Run.Pod.Capacity() }).Text("%.0f", " %"),
-		Over(r, func(one Result) float64 { return 100 * one.Run.Pod.IdleCores / one.Run.Pod.Cores }).Text("%.0f", " %"))
+		spread.Over(r, func(one Result) float64 { return one.Run.Pod.FramesPerSecond }).Text("%.1f", ""),
+		spread.Over(r, func(one Result) float64 { return 100 * one.Run.Pod.Capacity() }).Text("%.0f", " %"),
+		spread.Over(r, func(one Result) float64 { return 100 * one.Run.Pod.IdleCores / one.Run.Pod.Cores }).Text("%.0f", " %"))
 	p("- **Bad frames** are late, refused, without an answer, or never started. The other figures are [defined](../simulation/README.md#what-the-figures-mean) once, for measured and simulated runs alike.")
 	p("")
 	for _, shape := range Shapes {
@@ -124,8 +125,8 @@ func (r Record) write(p func(format string, args ...any), shape string) {
 	}
 	same := func(v float64) float64 { return v }
 	p("- **Machine**: %s busy on average from the first fleet's peak to the last one's, %s in the busiest minute, cluster, loads and all. k6 sent 99 of 100 frames at most %s ms after they were due.",
-		Over(busy, same).Text("%.0f", " %"), Over(busiest, same).Text("%.0f", " %"),
-		Over(r, func(one Result) float64 { return 1000 * one.startDelay() }).Text("%.0f", ""))
+		spread.Over(busy, same).Text("%.0f", " %"), spread.Over(busiest, same).Text("%.0f", " %"),
+		spread.Over(r, func(one Result) float64 { return 1000 * one.startDelay() }).Text("%.0f", ""))
 	p("")
 	for i, worst := range busiest {
 		if worst > 100*saturation {
@@ -138,19 +139,19 @@ func (r Record) write(p func(format string, args ...any), shape string) {
 	for _, f := range run.Fleets {
 		figures := r.Figures(f.Name)
 		p("| %s | %s | %s | %s | %s | %s | %s |", titles[f.Name],
-			Over(figures, percentBad).Text("%.2f", " %"),
-			Over(figures, func(f report.Figures) float64 { return 100 * f.WorstMinuteRatio }).Text("%.1f", " %"),
-			Over(figures, func(f report.Figures) float64 { return f.RecoverySeconds }).Text("%.0f", " s"),
-			Over(figures, reversals).Text("%.3g", ""),
-			Over(figures, podSeconds).Text("%.0f", ""),
-			Over(figures, timesOracle).Text("%.2f", ""))
+			spread.Over(figures, percentBad).Text("%.2f", " %"),
+			spread.Over(figures, func(f report.Figures) float64 { return 100 * f.WorstMinuteRatio }).Text("%.1f", " %"),
+			spread.Over(figures, func(f report.Figures) float64 { return f.RecoverySeconds }).Text("%.0f", " s"),
+			spread.Over(figures, reversals).Text("%.3g", ""),
+			spread.Over(figures, podSeconds).Text("%.0f", ""),
+			spread.Over(figures, timesOracle).Text("%.2f", ""))
 	}
 	p("")
 	if shape == Step {
 		p("### How long the reaction took")
 		p("")
 		p("From the first frame out of budget after the step, in seconds. Enough pods are the fewest that can do more than the peak asks for: %s.",
-			Over(r, func(one Result) float64 { return float64(one.Run.Need()) }).Text("%.0f", ""))
+			spread.Over(r, func(one Result) float64 { return float64(one.Run.Need()) }).Text("%.0f", ""))
 		p("")
 		r.reactions(p)
 		p("")
@@ -162,7 +163,7 @@ func (r Record) write(p func(format string, args ...any), shape string) {
 
 // apart says how far the loads of the fleets are apart.
 func (r Record) apart() string {
-	s := Over(r, func(one Result) float64 { return one.Run.Stagger() })
+	s := spread.Over(r, func(one Result) float64 { return one.Run.Stagger() })
 	if s.Most < 1 {
 		return "All fleets get it at the same time."
 	}
@@ -195,9 +196,9 @@ func (r Record) predictions(p func(format string, args ...any), shape string) {
 			verdict += "; off: " + strings.Join(off, ", ")
 		}
 		p("| %s | [%s](%s-%s.svg) | %s | %s | %s | %s | %s | %s | %s |", strings.ReplaceAll(shape, "-", " "), titles[f.Name], shape, f.Name,
-			Over(measured, percentBad).Text("%.2f", " %"), Over(simulated, percentBad).Text("%.2f", " %"),
-			Over(measured, podSeconds).Text("%.0f", ""), Over(simulated, podSeconds).Text("%.0f", ""),
-			Over(measured, reversals).Text("%.3g", ""), Over(simulated, reversals).Text("%.3g", ""), verdict)
+			spread.Over(measured, percentBad).Text("%.2f", " %"), spread.Over(simulated, percentBad).Text("%.2f", " %"),
+			spread.Over(measured, podSeconds).Text("%.0f", ""), spread.Over(simulated, podSeconds).Text("%.0f", ""),
+			spread.Over(measured, reversals).Text("%.3g", ""), spread.Over(simulated, reversals).Text("%.3g", ""), verdict)
 	}
 }
 
@@ -207,7 +208,7 @@ func (r Record) reactions(p func(format string, args ...any)) {
 	row := func(name, format string, of func(Reaction) float64) {
 		line := "| " + name
 		for _, f := range fleets {
-			line += " | " + Over(r, func(one Result) float64 { return of(one.Reaction(f.Name)) }).Text(format, "")
+			line += " | " + spread.Over(r, func(one Result) float64 { return of(one.Reaction(f.Name)) }).Text(format, "")
 		}
 		p("%s |", line)
 	}

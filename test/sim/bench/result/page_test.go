@@ -128,13 +128,6 @@ func TestGoalsInWords(t *testing.T) {
 	assert.Equal(t, "reaction time: not judged, as no run on record shows it", Goal{What: "reaction time", Got: 1, Limit: 2}.String())
 }
 
-func TestOver(t *testing.T) {
-	same := func(v float64) float64 { return v }
-	assert.Equal(t, "2.0 % (1.0 to 3.0)", Over([]float64{1, 3, math.NaN()}, same).Text("%.1f", " %"))
-	assert.Equal(t, "2 s", Over([]float64{2.1, 1.9}, same).Text("%.0f", " s"), "no spread that is shown")
-	assert.Equal(t, "–", Over(nil, same).Text("%.0f", " s"))
-}
-
 func TestPredictionsOff(t *testing.T) {
 	r := result()
 	off := func(policy string) []string { return Prediction{policy, r.Measured[policy], r.Simulated[policy]}.Off() }
