@@ -1,4 +1,4 @@
-// Package plot draws time series as SVG: panels below one another on one time axis.
+// Package plot draws SVG pictures of panels below one another: time series on one time axis, or values on logarithmic axes.
 package plot
 
 import (
@@ -229,12 +229,7 @@ func (d *drawing) draw() {
 	for _, p := range d.Panels {
 		height += p.Height
 	}
-	d.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%s" viewBox="0 0 %[1]d %[2]s" role="img">`, width, pixels(height))
-	d.add("  <title>%s</title>", escape(d.Title))
-	d.add("  <desc>%s</desc>", escape(d.About))
-	d.add("  <style>%s  </style>", style)
-	d.add(`  <rect class="card" x="0.5" y="0.5" width="%d" height="%s" rx="8"/>`, width-1, pixels(height-1))
-	d.text(edge, title, "start", "title", d.Title)
+	d.begin(height)
 	for i, k := range d.Keys {
 		y := float64(firstKey + keyHeight*i)
 		d.sample(Series{Colour: k.Colour, Line: true}, edge, y)
