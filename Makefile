@@ -137,6 +137,11 @@ bench: SETS := bench
 bench: images ## Compare five policies on a cluster, and add the run to docs/bench: make bench ARGS="--run 1", 45 minutes
 	@go -C test/sim run ./bench $(ARGS)
 
+.PHONY: scale
+scale: SETS := scale
+scale: images ## Measure fleets of thousands of pods and hundreds of autoscalers, for docs/scale: make scale ARGS="--run 1", an hour, estimated
+	@go run ./test/scale $(ARGS)
+
 .PHONY: simulator
 simulator:
 	@go -C test/sim build -o $(CURDIR)/$(SIMULATOR) .

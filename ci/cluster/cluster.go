@@ -35,6 +35,8 @@ const (
 	Tests = "holograph-test"
 	// Bench is the cluster of `make bench`.
 	Bench = "holograph-bench"
+	// Scale is the cluster of `make scale`.
+	Scale = "holograph-scale"
 )
 
 const (

@@ -156,6 +156,12 @@ func Pager() (Image, error) {
 	return Image{Ref: "localhost/holograph-pager:" + version, Program: program.Pager, Binary: "pager", Path: "/pager", Local: true}, err
 }
 
+// Crowd returns the image that answers scrapes in place of pods without a process.
+func Crowd() (Image, error) {
+	version, err := repo.AppVersion()
+	return Image{Ref: "localhost/holograph-crowd:" + version, Program: program.Crowd, Binary: "crowd", Path: "/crowd", Local: true}, err
+}
+
 // MetricsServer returns the image that serves pods' CPU use to the autoscaler.
 func MetricsServer() (Image, error) {
 	version, err := program.MetricsServer.Version()

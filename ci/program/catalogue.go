@@ -23,6 +23,8 @@ var (
 	OtherRenderer = Program{Name: "other-renderer", Own: "./test/sources/otherrenderer"}
 	// Pager takes the place of a paging service, for the story in which alerts reach a person.
 	Pager = Program{Name: "pager", Own: "./test/faults/pager"}
+	// Crowd answers scrapes in place of kwok's pods, for the measurement of large fleets.
+	Crowd = Program{Name: "crowd", Own: "./test/scale/crowd"}
 )
 
 // The foreign programs that something asks for by name.
@@ -67,6 +69,8 @@ var (
 	KubeNetworkPolicies = foreign("kube-network-policies")
 	// Alertmanager tells people of alerts, where a story is about what reaches them.
 	Alertmanager = foreign("alertmanager")
+	// Kwok plays nodes and pods that have no processes, for the measurement of large fleets.
+	Kwok = foreign("kwok")
 	// K6 sends the load.
 	K6 = foreign("k6")
 	// Helm installs the chart; the tests render with the same version's library, so the
@@ -145,5 +149,5 @@ func All() ([]Program, error) {
 
 // Own returns the programs of this repository that go into images.
 func Own() []Program {
-	return []Program{Renderer, Doctor, AuthProxy, OtherRenderer, Pager}
+	return []Program{Renderer, Doctor, AuthProxy, OtherRenderer, Pager, Crowd}
 }

@@ -29,6 +29,8 @@ const (
 	Nodes Set = "nodes"
 	// Bench is for `make bench`, with the other autoscalers that it compares.
 	Bench Set = "bench"
+	// Scale is for `make scale`, with nodes and pods that have no processes, and KEDA beside the adapter.
+	Scale Set = "scale"
 )
 
 // content is what a set adds.
@@ -50,6 +52,7 @@ var sets = map[Set]content{
 	Promises:  {images: []func() (image.Image, error){image.KEDAOperator, image.KEDAMetricsServer, image.OtherRenderer}},
 	Nodes:     {workers: 2},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
+	Scale:     {images: []func() (image.Image, error){image.Crowd, image.KEDAOperator, image.KEDAMetricsServer}, tools: []program.Program{program.Kwok}},
 }
 
 // contents returns what the named sets add in all.

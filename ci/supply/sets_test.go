@@ -36,5 +36,5 @@ func TestAnImageOfTwoSetsIsListedOnce(t *testing.T) {
 
 func TestAnUnknownSetIsRefusedWithTheKnownOnes(t *testing.T) {
 	_, err := Images("bnech")
-	assert.EqualError(t, err, `the set is "bnech", want one of ["bench" "faults" "lifecycle" "nodes" "promises" "sources"]`)
+	assert.EqualError(t, err, `the set is "bnech", want one of ["bench" "faults" "lifecycle" "nodes" "promises" "scale" "sources"]`)
 }
