@@ -28,7 +28,8 @@ import (
 const (
 	// sessionLength is longer than a pod without the example's grace period may take to end, 30 s.
 	sessionLength = 2 * time.Minute
-	// sessionsPerPod is what a pod holds at the target: 0.75 of the four places of values-examples/sessions.yaml.
+	// sessionsPerPod is how many of the four places of values-examples/sessions.yaml are taken. It is more than the target, so
+	// many pods become a pod more, and few pods the minimum.
 	sessionsPerPod = 3
 	// manyPods hold the sessions of a full fleet, fewPods those of a fleet that shrinks.
 	manyPods, fewPods = 4, 1

@@ -20,7 +20,7 @@ import (
 
 // TestExamplesKeepTheirSLO simulates what the chart installs for every values example of the simulated renderer, under all
 // standard traces of up to ten pods: the frames of all of them together keep the file's own
-// slo.objective. A policy that cannot keep 99.5 % says what it can keep.
+// slo.objective. A policy that cannot keep 99.5 % says what it can keep. Of sessions, that many viewers find a place.
 func TestExamplesKeepTheirSLO(t *testing.T) {
 	chart, err := manifest.Load(shipped)
 	require.NoError(t, err)
@@ -43,6 +43,9 @@ func TestExamplesKeepTheirSLO(t *testing.T) {
 			config.PodStart = cmp.Or(start, config.PodStart)
 			if m.ScrapeInterval > 0 {
 				config.ScrapeInterval = m.ScrapeInterval
+			}
+			if m.Places > 0 {
+				config.Sessions = fleet.DefaultSessions(m.Places)
 			}
 			var cases []sim.Case
 			for _, s := range trace.StandardTraces() {

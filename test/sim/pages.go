@@ -75,6 +75,7 @@ func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) e
 		{"drawn", func() error { return o.writeDrawn(files, out) }},
 		{"schedule", func() error { return o.writeSchedule(chart, out) }},
 		{"surroundings", func() error { return o.writeSurroundings(files, chart, out) }},
+		{"sessions", func() error { return o.writeSessions(chart, out) }},
 		{"large", func() error { return o.writeLarge(files, out) }},
 	}
 	var names []string
@@ -158,10 +159,14 @@ func (o options) writeSurroundings(files fs.FS, shipped *manifest.Chart, out io.
 // slowStarts are the pod starts of the second table of surroundings.md.
 var slowStarts = []time.Duration{60 * time.Second, 120 * time.Second, 300 * time.Second}
 
-// slowStarts runs the default and gpu.yaml with pods that take long to start.
+// slowStarts runs the default, gpu.yaml and sessions.yaml with pods that take long to start.
 func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) error {
-	fmt.Fprint(w, "\n## Slow starts\n\nThe chart's default with `autoscaling.podStart` left at 15s, the default with the start written there, and `gpu.yaml` with the start written there; its own is 120s.\n\n")
+	fmt.Fprint(w, "\n## Slow starts\n\nThe chart's default with `autoscaling.podStart` left at 15s, the default with the start written there, and `gpu.yaml` and `sessions.yaml` with the start written there; that of `gpu.yaml` is 120s. \"Left\" are the viewers of [sessions.md](sessions.md) who left without a session.\n\n")
 	gpu, err := o.values(filepath.Join(o.examples, "gpu.yaml"))
+	if err != nil {
+		return err
+	}
+	sessions, err := o.values(filepath.Join(o.examples, "sessions.yaml"))
 	if err != nil {
 		return err
 	}
@@ -169,7 +174,7 @@ func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) e
 	for _, start := range slowStarts {
 		written := map[string]any{"autoscaling": map[string]any{"podStart": fmt.Sprintf("%.0fs", start.Seconds())}}
 		line := []string{fmt.Sprintf("%.0f s", start.Seconds())}
-		for _, v := range []manifest.Values{{Map: map[string]any{}}, {Map: written}, gpu.Overlay(written)} {
+		for _, v := range []manifest.Values{{Map: map[string]any{}}, {Map: written}, gpu.Overlay(written), sessions.Overlay(written)} {
 			m, config, err := o.render(chart, v)
 			if err != nil {
 				return err
@@ -185,8 +190,8 @@ func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) e
 		table = append(table, line)
 		fmt.Fprintln(out, "pods Ready after", start)
 	}
-	report.Markdown(w, []string{"pods Ready after", "default: bad", "× oracle", "reversals", "written: bad", "× oracle", "reversals", "gpu.yaml: bad", "× oracle", "reversals"}, table)
-	return nil
+	report.Markdown(w, []string{"pods Ready after", "default: bad", "× oracle", "reversals", "written: bad", "× oracle", "reversals", "gpu.yaml: bad", "× oracle", "reversals", "sessions.yaml: left", "× oracle", "reversals"}, table)
+	return o.gpuChoice(w, chart, gpu, out)
 }
 
 // nodeStart is how long a new node takes in the third table of surroundings.md.
@@ -392,7 +397,6 @@ func (o options) writeAblation(files fs.FS, out io.Writer) error {
 // notSimulated are the values examples that the model cannot show, and why.
 var notSimulated = map[string]string{
 	"own-renderer.yaml": "its renderer exports other metrics than the model",
-	"sessions.yaml":     "the model has frames and no sessions",
 }
 
 // simulated returns the values files of a folder that the model can show.
@@ -409,7 +413,7 @@ func (o options) writeExamples(chart *manifest.Chart, out io.Writer) error {
 	traces := standard(false)
 	return report.WriteFile(filepath.Join(o.report, "examples.md"), func(w io.Writer) error {
 		fmt.Fprintf(w, "# The values examples, simulated\n\nMade by `%s`; do not edit.\n\n", Command)
-		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md). Pods start in `autoscaling.podStart`. A file with KEDA is simulated as the autoscaler that KEDA makes of the ScaledObject. What a file says of nodes, rollouts and security is not in the model, nor are the hours of `schedule.yaml`: [schedule.md](schedule.md).\n\n", o.seeds)
+		fmt.Fprintf(w, "What the chart installs for each file and with no file, under the standard traces of up to ten pods, %d seeds. In budget and × oracle as in [ablation.md](ablation.md). Pods start in `autoscaling.podStart`. A file with KEDA is simulated as the autoscaler that KEDA makes of the ScaledObject. Of `sessions.yaml`, in budget are the viewers who found a place: [sessions.md](sessions.md). What a file says of nodes, rollouts and security is not in the model, nor are the hours of `schedule.yaml`: [schedule.md](schedule.md).\n\n", o.seeds)
 		header := []string{"values", "pod start", "slo.objective", "all: in budget", "× oracle", "reversals"}
 		for _, t := range traces {
 			header = append(header, t.Name)
