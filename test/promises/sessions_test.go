@@ -42,9 +42,11 @@ var sessionTable = []promise.Promise{
 	{
 		Subject: promise.Sessions, Name: "fleet shrinks",
 		Says:   "No session is cut off: a pod that is removed ends its sessions first.",
-		Fault:  "Fewer sessions begin, so that the autoscaler removes pods while viewers are on them.",
+		Fault:  "Fewer sessions begin, so that the autoscaler removes pods while viewers are on them. Nothing writes deletion costs.",
 		Within: sessionTime,
 		Keep: func(d *promise.Day) {
+			// With costs, the pods that go hold no session.
+			d.Break(harness.Scale(chart.DeletionCost, 0))
 			const before = sessionTime + time.Minute
 			sessions(d, load.Steady(perSecond(manyPods), before),
 				load.Steady(perSecond(fewPods), promise.Longest))
