@@ -68,6 +68,35 @@ type Cluster struct {
 	release func()
 }
 
+// KeepVariable is the environment variable that keeps a cluster after the tests or the measurement in it. The next run uses
+// that cluster again.
+const KeepVariable = "KEEP_CLUSTER"
+
+// Kept reports whether KeepVariable is set.
+func Kept() bool { return os.Getenv(KeepVariable) != "" }
+
+// removeTimeout bounds the removal of a cluster for a measurement.
+const removeTimeout = 2 * time.Minute
+
+// ForMeasurement is Start for a program that measures: end removes the cluster, unless [Kept], and says on out if it could not.
+func ForMeasurement(ctx context.Context, out io.Writer, purpose string, sets ...supply.Set) (c *Cluster, end func(), err error) {
+	c, err = Start(ctx, out, purpose, Kept(), sets...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, func() {
+		if Kept() {
+			return
+		}
+		// ctx may be what ended the measurement.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		if err := c.Delete(ctx); err != nil {
+			fmt.Fprintln(out, "The cluster could not be removed:", err)
+		}
+	}, nil
+}
+
 // Start returns this checkout's cluster for that purpose, with the images that every cluster has and those of the sets. The
 // cluster is in use until this process ends or calls Release or Delete. If an earlier run left a cluster behind, Start uses it
 // again if reuse is true and the cluster answers. Otherwise it removes that cluster, once everything for a new one is there. It

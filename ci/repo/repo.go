@@ -29,6 +29,15 @@ var Root = sync.OnceValues(func() (string, error) {
 	}
 })
 
+// Enter makes the repository's root the working directory.
+func Enter() error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	return os.Chdir(root)
+}
+
 // Path joins elem to the repository's root.
 func Path(elem ...string) (string, error) {
 	root, err := Root()

@@ -115,12 +115,8 @@ func scale(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	root, err := repo.Root()
-	if err != nil {
-		return err
-	}
 	// All paths below are the repository's.
-	if err := os.Chdir(root); err != nil {
+	if err := repo.Enter(); err != nil {
 		return err
 	}
 	record, err := result.Read(folder)

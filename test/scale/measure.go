@@ -36,8 +36,6 @@ import (
 const (
 	// release is the name of the release that serves all fleets, and of its namespace.
 	release = "holograph"
-	// keepVariable keeps the cluster after the run, and uses it again.
-	keepVariable = "KEEP_CLUSTER"
 	// controllerRate is the number of requests a second that each controller of the controller manager may send. Kubernetes'
 	// default of 20 creates 20 pods a second, and 5,000 in four minutes.
 	controllerRate = 200
@@ -102,21 +100,11 @@ func measure(ctx context.Context, out io.Writer, p plan, run *result.Run) error 
 		return err
 	}
 	run.Limits = limits
-	keep := os.Getenv(keepVariable) != ""
-	c, err := cluster.Start(ctx, out, cluster.Scale, keep, supply.Scale)
+	c, end, err := cluster.ForMeasurement(ctx, out, cluster.Scale, supply.Scale)
 	if err != nil {
 		return err
 	}
-	if !keep {
-		defer func() {
-			// ctx may be what ended the run.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
-			defer cancel()
-			if err := c.Delete(ctx); err != nil {
-				fmt.Fprintln(out, "The cluster could not be removed:", err)
-			}
-		}()
-	}
+	defer end()
 	r, err := connect(ctx, out, c)
 	if err != nil {
 		return err

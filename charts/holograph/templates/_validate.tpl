@@ -385,16 +385,16 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- end }}
 {{- $adapterAsks := include "holograph.prometheusAdapter.runs" . }}
-{{- $asking := list }}
+{{- $asking := "" }}
 {{- if $adapterAsks }}
-{{- $asking = append $asking "the adapter" }}
+{{- $asking = "the adapter" }}
 {{- else if include "holograph.autoscaling.keda" . }}
-{{- $asking = append $asking "KEDA" }}
+{{- $asking = "KEDA" }}
 {{- else if .Values.deletionCost.enabled }}
-{{- $asking = append $asking "the writer of deletion costs" }}
+{{- $asking = "the writer of deletion costs" }}
 {{- end }}
 {{- if and $asking (not (or $prometheus.enabled $prometheus.url)) }}
-{{- include "holograph.refuse" (printf "prometheus.url: must be a URL where prometheus.enabled is false (got none), because %s has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." (first $asking)) }}
+{{- include "holograph.refuse" (printf "prometheus.url: must be a URL where prometheus.enabled is false (got none), because %s has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090." $asking) }}
 {{- end }}
 {{- if $adapterAsks }}
 {{- if $adapter.apiService.ownerCheck }}

@@ -24,12 +24,8 @@ import (
 	"holograph/test/internal/kube"
 )
 
-const (
-	// keepVariable is set to keep the cluster after the tests. The next run uses the cluster again.
-	keepVariable = "KEEP_CLUSTER"
-	// stopTimeout bounds the removal of releases and of the cluster after the tests.
-	stopTimeout = 2 * time.Minute
-)
+// stopTimeout bounds the removal of releases and of the cluster after the tests.
+const stopTimeout = 2 * time.Minute
 
 // shared is the one cluster of this test binary. The first story starts it.
 var shared struct {
@@ -52,8 +48,6 @@ func Main(m *testing.M, sets ...supply.Set) {
 	os.Exit(code)
 }
 
-func keep() bool { return os.Getenv(keepVariable) != "" }
-
 // start starts the shared cluster. It writes its progress to standard error, because the log of a test is shown only when
 // the test ends.
 func start() {
@@ -63,7 +57,7 @@ func start() {
 	if shared.err = supply.Check(ctx, shared.sets...); shared.err != nil {
 		return
 	}
-	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, clusterName(), keep(), shared.sets...); shared.err != nil {
+	if shared.cluster, shared.err = cluster.Start(ctx, os.Stderr, clusterName(), cluster.Kept(), shared.sets...); shared.err != nil {
 		return
 	}
 	shared.client, shared.err = kube.Connect(shared.cluster.Kubeconfig)
@@ -82,9 +76,9 @@ func stop() error {
 	if shared.cluster == nil {
 		return nil
 	}
-	if keep() {
+	if cluster.Kept() {
 		fmt.Fprintf(os.Stderr, "%s is set: the cluster %s stays. Reach it with:\n  export KUBECONFIG=%s\nand remove it with:\n  make down\n",
-			keepVariable, shared.cluster.Name, shared.cluster.Kubeconfig)
+			cluster.KeepVariable, shared.cluster.Name, shared.cluster.Kubeconfig)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

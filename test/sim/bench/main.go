@@ -50,12 +50,8 @@ func bench(ctx context.Context, args []string, out io.Writer) error {
 	if *shape != "" && !slices.Contains(result.Shapes, *shape) {
 		return fmt.Errorf("--shape is %q; write %s", *shape, strings.Join(result.Shapes, " or "))
 	}
-	root, err := repo.Root()
-	if err != nil {
-		return err
-	}
 	// All paths below are the repository's.
-	if err := os.Chdir(root); err != nil {
+	if err := repo.Enter(); err != nil {
 		return err
 	}
 	if *from != "" {

@@ -34,8 +34,6 @@ const (
 	release = "holograph"
 	// loadName is the load that each fleet is sent.
 	loadName = "spike"
-	// keepVariable keeps the cluster after the run, and uses it again.
-	keepVariable = "KEEP_CLUSTER"
 	// syncPeriod is the time between two decisions of Kubernetes' autoscaler, at its default.
 	syncPeriod = 15 * time.Second
 	// readyBudget is for every link of every fleet to carry, from installation on: a full window of demand, two relists and two scrapes.
@@ -60,21 +58,11 @@ func measure(ctx context.Context, out io.Writer, l benchLoad) (result.Run, error
 	if err := supply.Check(ctx, supply.Bench); err != nil {
 		return run, err
 	}
-	keep := os.Getenv(keepVariable) != ""
-	c, err := cluster.Start(ctx, out, cluster.Bench, keep, supply.Bench)
+	c, end, err := cluster.ForMeasurement(ctx, out, cluster.Bench, supply.Bench)
 	if err != nil {
 		return run, err
 	}
-	if !keep {
-		defer func() {
-			// ctx may be what ended the run.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
-			defer cancel()
-			if err := c.Delete(ctx); err != nil {
-				fmt.Fprintln(out, "The cluster could not be removed:", err)
-			}
-		}()
-	}
+	defer end()
 	fleets, err := install(ctx, out, c)
 	if err != nil {
 		return run, err

@@ -133,7 +133,7 @@ spec:
   {{- end }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  # Whoever needs the room need not wait for the end of a pod that does nothing.
+  # A renderer that needs the room does not wait for the end of a pod that does nothing.
   terminationGracePeriodSeconds: 0
   securityContext:
     {{- include "holograph.securityContext" (dict "context" .context "securityContext" $warm.podSecurityContext) | nindent 4 }}
