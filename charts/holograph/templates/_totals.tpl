@@ -27,13 +27,16 @@ Takes dict "context" $ "key" the signal's key below `signals`, "known", "targets
 "values" the signal of each pod, and selectors: "up" of the pods' up, "seen" of a series that each pod exports, and
 "replicas" of kube_deployment_spec_replicas.
 
-  sum        the values of the pods.
-  headroom   pods that are always spare, as what they hold at the target.
-  clamp      what cannot be known of a total: how many pods have no value, for their scrapes failed, they have just
-             started or their values are nonsense. Each of them may have anything from nothing to the most that a pod
-             can have. While that leaves open whether all pods are needed, the total asks for all of them. So a
-             missing value never removes a pod that full knowledge would keep, it never adds one, and a pod that
-             never reports holds back no more pods than its own most could need.
+  sum         the values of the pods.
+  headroom    pods that are always spare, as what they hold at the target.
+  clamp_min   what cannot be known of a total: pods have no value if their scrapes failed, they have just started or
+              their values are nonsense. Each of them may have anything from nothing to the most that a pod can have.
+              While that leaves open whether all pods are needed, the total asks for all of them. So a missing value
+              never removes a pod that full knowledge would keep, it never adds one, and a pod that never reports holds
+              back no more pods than its own most could need.
+
+Prometheus evaluates the values of all pods wherever they stand in the query, which is most of what a total costs. They
+stand here twice.
 
 Where no pod has a value there is no total, and the autoscaler keeps the pods that it has.
 
@@ -43,18 +46,21 @@ up, and while fewer pods than the Deployment is to have are seen, all of them ma
 {{- define "holograph.signals.total" -}}
 {{- $signal := get .context.Values.signals .key -}}
 {{- $target := include "holograph.quantity" $signal.target -}}
+{{- $most := include "holograph.signals.most" . -}}
 {{- $sum := printf "sum(%s)" .known -}}
+{{- $possible := printf "sum(%s or 0 * %s + %s)" .known .targets $most -}}
 {{- $sent := printf "sum(%s)" .values -}}
 {{- $headroom := .context.Values.autoscaling.headroom | float64 -}}
 {{- if and (eq .key "demand") (gt $headroom 0.0) }}
 {{- $spare := mulf $headroom ($target | float64) -}}
 {{- $sum = printf "(%s + %v)" $sum $spare -}}
+{{- $possible = printf "%s + %v" $possible $spare -}}
 {{- $sent = printf "(%s + %v)" $sent $spare -}}
 {{- end }}
-{{- $sum }} + clamp({{ $target }} * {{ .pods }} - {{ $sum }}, 0, {{ include "holograph.signals.most" . }} * scalar(count({{ .targets }} unless {{ .known }}) or vector(0)))
+clamp_min({{ $sum }}, scalar(clamp_max({{ $target }} * {{ .pods }}, scalar({{ $possible }}))))
 {{- if not (or .context.Values.prometheus.enabled .context.Values.podMonitor.enabled .context.Values.scrapeAnnotations.enabled) }}
 {{- $wanted := printf "(max(%s) or vector(0))" .replicas }}
-or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ include "holograph.signals.most" . }} * scalar({{ $wanted }} > bool count(count by (<<.GroupBy>>) ({{ .seen }}))))) unless on () {{ .up }}
+or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ $most }} * scalar({{ $wanted }} > bool count(count by (<<.GroupBy>>) ({{ .seen }}))))) unless on () {{ .up }}
 {{- end }}
 {{- end }}
 
