@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -202,6 +201,3 @@ func pause(ctx context.Context, length time.Duration) error {
 		return nil
 	}
 }
-
-// errNothing is the error of a part that has nothing to measure.
-var errNothing = errors.New("there is nothing to measure: --pods and --autoscalers are both none")

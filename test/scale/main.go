@@ -79,8 +79,12 @@ func parse(args []string) (plan, error) {
 			p.modes = append(p.modes, mode)
 		}
 	}
-	if len(p.pods)+len(p.autoscalers) == 0 {
-		return p, errNothing
+	switch {
+	case len(p.pods) > 0:
+	case len(p.autoscalers) == 0:
+		return p, errors.New("there is nothing to measure: --pods and --autoscalers are both none")
+	case len(manyOf(p.modes)) == 0:
+		return p, fmt.Errorf("there is nothing to measure: autoscalers of ten pods are measured in the modes %q only", manyOf(fleet.Modes))
 	}
 	var narrowed []string
 	set.Visit(func(f *flag.Flag) {

@@ -26,12 +26,13 @@ func TestFlags(t *testing.T) {
 		narrowed: "--autoscalers none --modes object --pods 500,100,500",
 	}, narrow)
 	for args, want := range map[string]string{
-		"--run 0":                        "--run is 0, want 1 or more: runs on record are numbered from 1",
-		"--pods 100,x":                   `--pods has "x", want numbers of 2 or more with commas between them, or none`,
-		"--autoscalers 1":                `--autoscalers has "1", want numbers of 2 or more with commas between them, or none`,
-		"--modes cpu":                    `--modes has "cpu", want some of ["pods" "object" "keda" "keda-cached"]: each is a way to serve the metric`,
-		"--pods none --autoscalers none": "there is nothing to measure: --pods and --autoscalers are both none",
-		"100":                            `"100" is not a flag`,
+		"--run 0":                         "--run is 0, want 1 or more: runs on record are numbered from 1",
+		"--pods 100,x":                    `--pods has "x", want numbers of 2 or more with commas between them, or none`,
+		"--autoscalers 1":                 `--autoscalers has "1", want numbers of 2 or more with commas between them, or none`,
+		"--modes cpu":                     `--modes has "cpu", want some of ["pods" "object" "keda" "keda-cached"]: each is a way to serve the metric`,
+		"--pods none --modes keda-cached": "there is nothing to measure: autoscalers of ten pods are measured in the modes [\"pods\" \"object\" \"keda\"] only",
+		"--pods none --autoscalers none":  "there is nothing to measure: --pods and --autoscalers are both none",
+		"100":                             `"100" is not a flag`,
 	} {
 		_, err := parse(strings.Fields(args))
 		assert.EqualError(t, err, want, args)
@@ -156,8 +157,8 @@ func TestActivity(t *testing.T) {
 }
 
 func TestAdapterRate(t *testing.T) {
-	assert.Equal(t, 5, adapterRate(10), "the adapter's default")
-	assert.Equal(t, 134, adapterRate(500))
+	assert.Equal(t, 5, adapterRateFor(10), "the adapter's default")
+	assert.Equal(t, 134, adapterRateFor(500))
 }
 
 // The page compares memory with the chart's own limits.

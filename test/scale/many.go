@@ -15,14 +15,15 @@ import (
 	"holograph/test/scale/result"
 )
 
+// manyOf returns the modes in which many autoscalers are measured. KEDA's cache changes what a call costs, and that is
+// measured with one.
+func manyOf(modes []fleet.Mode) []fleet.Mode {
+	return slices.DeleteFunc(slices.Clone(modes), func(mode fleet.Mode) bool { return mode == fleet.CachedKEDA })
+}
+
 // many measures many autoscalers of fleets of ten pods.
 func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
-	var modes []fleet.Mode
-	for _, mode := range p.modes {
-		if mode != fleet.CachedKEDA {
-			modes = append(modes, mode)
-		}
-	}
+	modes := manyOf(p.modes)
 	if len(modes) == 0 {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
 			return err
 		}
 		for _, mode := range modes {
-			if err := r.autoscale(ctx, mode, fleets, fleetPods, 2*fleetPods, adapterRate(p.autoscalers[len(p.autoscalers)-1])); err != nil {
+			if err := r.autoscale(ctx, mode, fleets, fleetPods, 2*fleetPods, adapterRateFor(p.autoscalers[len(p.autoscalers)-1])); err != nil {
 				return err
 			}
 			if err := wait.For(ctx, within(pods), r.allReady(fleets), r.active(fleets)); err != nil {
@@ -69,9 +70,9 @@ func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
 	return r.watch(ctx, r.mode, made, run)
 }
 
-// adapterRate returns --client-qps for so many autoscalers, as the chart derives it for servedNamespaces: a request for each of
+// adapterRateFor returns --client-qps for so many autoscalers, as the chart derives it for servedNamespaces: a request for each of
 // two metrics in 15 s, twice.
-func adapterRate(autoscalers int) int { return max(5, (2*2*autoscalers+14)/15) }
+func adapterRateFor(autoscalers int) int { return max(5, (2*2*autoscalers+14)/15) }
 
 // decided is met when the controller manager has made that many decisions since its start.
 func (r *runner) decided(decisions int) wait.Condition {
