@@ -11,7 +11,7 @@ export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
 # The timeout of each package. go test's own default of 10 minutes is too short for stories, and for
-# fast tests on a busy machine. A CI run may take 90 minutes in all.
+# fast tests on a busy machine.
 TEST_TIMEOUT ?= 30m
 
 # The folders of test/ whose stories have a cluster of their own, in addition to ./test itself. The set of that

@@ -166,6 +166,11 @@ func (p Program) ModuleDir(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return p.DependencyDir(ctx, pinned.Path)
+}
+
+// DependencyDir is ModuleDir for another module that the program's go.mod requires.
+func (p Program) DependencyDir(ctx context.Context, path string) (string, error) {
 	folder, err := repo.Path(p.Folder)
 	if err != nil {
 		return "", err
@@ -174,14 +179,14 @@ func (p Program) ModuleDir(ctx context.Context) (string, error) {
 		Dir:  folder,
 		Env:  []string{"GOWORK=off"},
 		Log:  p.Name,
-		Args: []string{"go", "mod", "download", "-json", pinned.Path},
+		Args: []string{"go", "mod", "download", "-json", path},
 	}.Output(ctx)
 	if err != nil {
 		return "", err
 	}
 	var downloaded struct{ Dir string }
 	if err := json.Unmarshal([]byte(out), &downloaded); err != nil {
-		return "", fmt.Errorf("go mod download %s: %w", pinned.Path, err)
+		return "", fmt.Errorf("go mod download %s: %w", path, err)
 	}
 	return downloaded.Dir, nil
 }

@@ -12,7 +12,8 @@ import (
 // tools are the programs that run on this machine, not in the cluster.
 var tools = []program.Program{program.Kind, program.Helm, program.Prometheus}
 
-// Set is the name of what the stories of a folder need in addition to what every cluster has. It is the name of the folder.
+// Set is the name of what the stories of a folder need in addition to what every cluster has. It is the name of the folder;
+// Bench and Scale are measurements.
 type Set string
 
 // The sets. The stories of ./test need none.

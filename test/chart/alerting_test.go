@@ -44,6 +44,21 @@ var refusalsOfAlerting = map[string]refusal{
 	"key in a header of a store": {
 		`prometheus: {remoteWrite: [{url: "https://metrics.example", headers: {X-Api-Key: s3cr3t}}]}`,
 		`prometheus.remoteWrite[0].headers: must be headers that name a tenant (got X-Api-Key), because another header may be a credential, which everyone who may read the release could read: write it to http_headers, with files: [/etc/prometheus-secrets/my-secret/header].`},
+	"URL of a store that is none": {
+		`prometheus: {remoteWrite: [{url: "http://[:::"}]}`,
+		`prometheus.remoteWrite[0].url: must be a URL that begins with http:// or https://, without a login and without a credential in its query (got something else), because everyone who may read the release could read it: write only the address, and the credential in a file, like basic_auth.password_file.`},
+	"login of a store without encryption": {
+		`prometheus: {secrets: [store], remoteWrite: [{url: "http://metrics.example", basic_auth: {username: team, password_file: /etc/prometheus-secrets/store/password}}]}`,
+		`prometheus.remoteWrite[0].basic_auth: must have a url that begins with https:// (got http://metrics.example), because what it sends would cross the network in plain text: write such a URL.`},
+	"token endpoint without encryption": {
+		`prometheus: {secrets: [store], remoteWrite: [{url: "https://metrics.example", oauth2: {client_id: a, client_secret_file: /etc/prometheus-secrets/store/secret, token_url: "http://login.example"}}]}`,
+		`prometheus.remoteWrite[0].oauth2.token_url: must begin with https:// (got http://login.example), because the credential that is sent there would cross the network in plain text: write such a URL.`},
+	"store that is not verified": {
+		`prometheus: {remoteWrite: [{url: "https://metrics.example", tls_config: {insecure_skip_verify: true}}]}`,
+		`prometheus.remoteWrite[0].tls_config.insecure_skip_verify: must be false (got true), because anyone on the way could pose as the server and read what is sent to it: write false, and tls_config.ca_file for a private CA.`},
+	"headers of a store that are none": {
+		`prometheus: {remoteWrite: [{url: "https://metrics.example", headers: x}]}`,
+		`prometheus.remoteWrite[0].headers: must be a map of headers (got a string), because Prometheus would not start: write it like {X-Scope-OrgID: team}.`},
 	"key in the URL of a store": {
 		`prometheus: {remoteWrite: [{url: "https://metrics.example/write?u=team&p=s3cr3t"}]}`,
 		`prometheus.remoteWrite[0].url: must be a URL that begins with http:// or https://, without a login and without a credential in its query (got something else), because everyone who may read the release could read it: write only the address, and the credential in a file, like basic_auth.password_file.`},

@@ -76,6 +76,7 @@ var alertTests = map[string]string{
 	"scrape_alerts.yaml":       "",
 	"prometheus_alerts.yaml":   "",
 	"keda_alerts.yaml":         "autoscaling: {provider: keda}",
+	"served_alerts.yaml":       "servedNamespaces: [games]",
 }
 
 // TestEveryAlertIsTested reads those files: each alert fires in one of the tests and is resolved later in the same test.

@@ -19,6 +19,9 @@ import (
 
 // refusalsOfTheCluster are the cases of what does not work on the cluster at hand.
 var refusalsOfTheCluster = map[string]refusal{
+	"adapter on a port of root": {
+		`prometheusAdapter: {hostNetwork: true, port: 443}`,
+		`prometheusAdapter.port: must be 1024 or higher with prometheusAdapter.hostNetwork (got 443), because on a node only root may listen on a lower port, and the adapter is not root: write another port, like 6443.`},
 	"certificate without its CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine}}`,
 		`prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret mine), because the API server could not verify the certificate: write the PEM of the CA that signed it, or the annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations.`},

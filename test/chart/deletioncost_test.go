@@ -19,6 +19,9 @@ import (
 
 // refusalsOfDeletionCosts are the cases of a writer of deletion costs that could do nothing.
 var refusalsOfDeletionCosts = map[string]refusal{
+	"deletion costs from a Prometheus that knows only KEDA": {
+		`{deletionCost: {enabled: true}, autoscaling: {provider: keda}, prometheus: {enabled: false, url: "https://prometheus.example"}, keda: {authenticationRef: {name: aws}}}`,
+		`deletionCost.enabled: must be false with keda.authenticationRef (got true, with aws), because the writer of deletion costs does not have the identity of KEDA's pods, and Prometheus would not answer it: write false, or credentials in prometheus.auth in place of keda.authenticationRef.`},
 	"deletion costs that no autoscaler follows": {
 		`{deletionCost: {enabled: true}, autoscaling: {enabled: false}}`,
 		`deletionCost.enabled: must be false where autoscaling.enabled is false (got true), because no autoscaler removes pods, and a rollout removes all old ones: write false.`},
@@ -145,5 +148,5 @@ func TestDeletionCostsStartAnew(t *testing.T) {
 	assert.Equal(t, "registry.example/holograph-doctor:1", container.Image)
 	assert.Equal(t, []string{"deletion-cost", "--config=" + container.VolumeMounts[0].MountPath + "/" + deletioncost.File}, container.Args)
 	assert.NotContains(t, own.Notes, "the image of the writer of deletion costs")
-	assert.Contains(t, chart.Render(t, withCosts()).Notes, "NOTE: the image of the writer of deletion costs, localhost/holograph-doctor:0.1.0 is in no registry.")
+	assert.Contains(t, chart.Render(t, withCosts()).Notes, "NOTE: for the writer of deletion costs: localhost/holograph-doctor:0.1.0 is in no registry.")
 }

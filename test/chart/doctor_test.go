@@ -194,7 +194,7 @@ func TestHelmTest(t *testing.T) {
 	container := chart.Of[*corev1.Pod](t, own)[0].Spec.Containers[0]
 	assert.Equal(t, "registry.example/holograph-doctor:1", container.Image)
 	assert.Contains(t, container.Args, "--wait=5s")
-	assert.NotContains(t, own.Notes, "Build it from test/doctor")
+	assert.NotContains(t, own.Notes, "NOTE: for `helm test`")
 }
 
 // mounted lists the files of a pod's projected volumes.

@@ -223,7 +223,7 @@ func parseNumber(t *testing.T, text string) float64 {
 var refusalsOfKEDA = map[string]refusal{
 	"a CA without credentials": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
-		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here.`},
+		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or keda.authenticationRef.name of a TriggerAuthentication that has the CA too.`},
 	"a header of two": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
 		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them.`},

@@ -14,6 +14,12 @@ import (
 
 // refusalsOfPolicies are the cases of network policies that would cut the chart's own connections.
 var refusalsOfPolicies = map[string]refusal{
+	"a second Prometheus that may not scrape": {
+		`{networkPolicy: {enabled: true}, podMonitor: {enabled: true}}`,
+		`networkPolicy.scrapers: must name your Prometheus with podMonitor.enabled (got none), because the policies admit only the embedded one otherwise: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}.`},
+	"an API server on any port": {
+		`networkPolicy: {enabled: true, apiServer: {ports: null}}`,
+		`networkPolicy.apiServer.ports: must not be empty (got none), because a rule without ports opens all of them: write the port on which your API server listens, or leave out the key, for 443 and 6443.`},
 	"renderers that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
 		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},

@@ -121,3 +121,23 @@ func TestScrapeAnnotations(t *testing.T) {
 		"prometheus.io/scrape": "false", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics", "scene": "city",
 	}, annotations(`{scrapeAnnotations: {enabled: true}, renderer: {podAnnotations: {prometheus.io/scrape: "false", scene: city}}}`))
 }
+
+// TestPodMonitorsHaveMoreRelabelings: those of the values are the last ones, so that they see what the chart's own leave, with
+// the action that the API server would add.
+func TestPodMonitorsHaveMoreRelabelings(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, `podMonitor: {relabelings: [{targetLabel: cluster, replacement: eu}], metricRelabelings: [{regex: view, action: labeldrop}]}`))
+	monitors := ofKind(rendered, "PodMonitor")
+	require.NotEmpty(t, monitors)
+	for name, monitor := range monitors {
+		assert.NoError(t, monitor.Validate(), name)
+		for list, want := range map[string]map[string]any{
+			"relabelings":       {"targetLabel": "cluster", "replacement": "eu", "action": "replace"},
+			"metricRelabelings": {"regex": "view", "action": "labeldrop"},
+		} {
+			steps, _ := valueAt(t, monitor, "spec", "podMetricsEndpoints", 0, list).([]any)
+			require.NotEmpty(t, steps, "%s of PodMonitor %s", list, name)
+			assert.Equal(t, want, steps[len(steps)-1], "the last of the %s of PodMonitor %s", list, name)
+		}
+	}
+}

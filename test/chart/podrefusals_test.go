@@ -3,6 +3,12 @@ package chart_test
 // refusalsOfPods are the cases of what Kubernetes accepts of a pod and then does not run. What the API server refuses is
 // left to it.
 var refusalsOfPods = map[string]refusal{
+	"field of the pods that has a value": {
+		`renderer: {extraPodSpec: {volumes: []}}`,
+		`renderer.extraPodSpec.volumes: must not be set (got a value), because the chart writes that field itself: write renderer.extraVolumes.`},
+	"port of a Service that leads nowhere": {
+		`renderer: {service: {extraPorts: [{name: media, port: 40000, targetPort: media}]}}`,
+		`renderer.service.extraPorts[0].targetPort: must be a port of the renderer's pods (got media), because the Service would lead nowhere: write the name of one in renderer.extraPorts or of a container, or its number.`},
 	"service that begins with a digit": {
 		`fullnameOverride: 1up`,
 		`fullnameOverride: must begin with a letter (got names 1up-*), because the name of a Service does: write fullnameOverride, like holograph.`},

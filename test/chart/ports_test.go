@@ -29,7 +29,7 @@ func TestMetricsHaveAPortOfTheirOwn(t *testing.T) {
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rendered := chart.Render(t, chart.Parse(t, source.values), chart.Parse(t, `{podMonitor: {enabled: true}, networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: client}}}]}}`))
+			rendered := chart.Render(t, chart.Parse(t, source.values), chart.Parse(t, `{podMonitor: {enabled: true}, networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: client}}}], scrapers: [{podSelector: {matchLabels: {role: scraper}}}]}}`))
 			pod := rendered.Deployment(t, chart.Renderer).Spec.Template
 			ports := map[string]int32{}
 			for _, container := range append(pod.Spec.Containers, pod.Spec.InitContainers...) {
@@ -161,9 +161,9 @@ renderer:
 	assert.Equal(t, "gateway.networking.k8s.io/v1", route.APIVersion())
 	assert.Equal(t, map[string]any{"a": "b"}, valueAt(t, route, "metadata", "annotations"))
 	assert.Equal(t, chart.Parse(t, `
-parentRefs: [{name: gateway, namespace: gateways, sectionName: https}]
+parentRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gateway, namespace: gateways, sectionName: https}]
 hostnames: [frames.example]
-rules: [{matches: [{path: {type: PathPrefix, value: /frames}}], timeouts: {request: 1s}, backendRefs: [{name: holograph-renderer, port: 80}]}]`), valueAt(t, route, "spec"))
+rules: [{matches: [{path: {type: PathPrefix, value: /frames}}], timeouts: {request: 1s}, backendRefs: [{group: "", kind: Service, name: holograph-renderer, port: 80, weight: 1}]}]`), valueAt(t, route, "spec"))
 }
 
 // TestImageReferences: a repository is written as everybody writes it, a registry replaces the one in it, and the notes say
@@ -171,14 +171,14 @@ rules: [{matches: [{path: {type: PathPrefix, value: /frames}}], timeouts: {reque
 func TestImageReferences(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ values, image, note string }{
-		"default":               {`{}`, "localhost/holograph-renderer:0.1.0", "localhost/holograph-renderer:0.1.0 is in no registry. Build it from test/renderer and load it into every node"},
+		"default":               {`{}`, "localhost/holograph-renderer:0.1.0", "localhost/holograph-renderer:0.1.0 is in no registry. Build it with `make images` and load it into every node"},
 		"full reference":        {`{renderer: {image: {repository: ghcr.io/acme/renderer, tag: "1.2"}}}`, "ghcr.io/acme/renderer:1.2", ""},
 		"port of a registry":    {`{renderer: {image: {repository: "registry.example:5000/renderer", tag: "1.2"}}}`, "registry.example:5000/renderer:1.2", ""},
 		"Docker Hub":            {`{renderer: {image: {repository: acme/renderer, tag: "1.2"}}}`, "acme/renderer:1.2", ""},
 		"registry and path":     {`{renderer: {image: {registry: ghcr.io, repository: acme/renderer, tag: "1.2"}}}`, "ghcr.io/acme/renderer:1.2", ""},
 		"mirror":                {`{global: {imageRegistry: mirror.example/hub}, renderer: {image: {repository: ghcr.io/acme/renderer, tag: "1.2"}}}`, "mirror.example/hub/acme/renderer:1.2", ""},
 		"mirror of Docker Hub":  {`{global: {imageRegistry: mirror.example}, renderer: {image: {repository: acme/renderer, tag: "1.2"}}}`, "mirror.example/acme/renderer:1.2", ""},
-		"mirror of the default": {`{global: {imageRegistry: mirror.example}}`, "mirror.example/holograph-renderer:0.1.0", "mirror.example/holograph-renderer:0.1.0 is in no registry until you push it. Build it from test/renderer and push it to mirror.example"},
+		"mirror of the default": {`{global: {imageRegistry: mirror.example}}`, "mirror.example/holograph-renderer:0.1.0", "mirror.example/holograph-renderer:0.1.0 is in no registry until you push it. Build it with `make images` and push it to mirror.example"},
 		"pushed by oneself":     {`{renderer: {image: {registry: ghcr.io/acme}}}`, "ghcr.io/acme/holograph-renderer:0.1.0", ""},
 		"loaded by oneself":     {`{renderer: {image: {repository: localhost/acme, tag: "1"}}}`, "localhost/acme:1", "localhost/acme:1 is in no registry. Build it and load it into every node"},
 	} {
@@ -189,11 +189,11 @@ func TestImageReferences(t *testing.T) {
 			if test.note == "" {
 				assert.NotContains(t, rendered.Notes, "in no registry", "the notes of an image that a registry has")
 			} else {
-				assert.Contains(t, rendered.Notes, "NOTE: the image "+test.note)
+				assert.Contains(t, rendered.Notes, "NOTE: for the renderer: "+test.note)
 			}
 		})
 	}
 	mirrored := chart.Render(t, chart.Set("global.imageRegistry", "mirror.example"))
-	assert.Contains(t, mirrored.Notes, "NOTE: the image of `helm test`, mirror.example/holograph-doctor:0.1.0 is in no registry until you push it.", "the notes say so of the doctor's image too")
+	assert.Contains(t, mirrored.Notes, "NOTE: for `helm test`: mirror.example/holograph-doctor:0.1.0 is in no registry until you push it.", "the notes say so of the doctor's image too")
 	assert.Equal(t, "mirror.example/prometheus/prometheus:", mirrored.Container(t, chart.Prometheus).Image[:len("mirror.example/prometheus/prometheus:")])
 }

@@ -50,7 +50,13 @@ var refusalsOfScaling = map[string]refusal{
 		`keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas.`},
 	"no pods and nothing that starts one": {
 		`autoscaling: {provider: keda, minReplicas: 0}`,
-		`autoscaling.minReplicas: must be 1 or more without keda.triggers (got 0), because without pods nothing counts frames, and the first pod would never start: write a trigger that has a value without pods, such as cron, as keda.triggers.`},
+		`autoscaling.minReplicas: must be 1 or more without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron.`},
+	"no pods and a trigger on their own CPU": {
+		`{autoscaling: {provider: keda}, keda: {idleReplicaCount: 0, triggers: [{type: cpu, metricType: Utilization, metadata: {value: "70"}}]}}`,
+		`keda.idleReplicaCount: must be null without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron.`},
+	"idle pods without KEDA": {
+		`keda: {idleReplicaCount: 0}`,
+		`keda.idleReplicaCount: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it.`},
 	"no pods and nobody who says so": {
 		`{autoscaling: {provider: keda, minReplicas: 0}, keda: {triggers: [{type: cron}]}, kubeStateMetrics: {enabled: false}}`,
 		`kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum.`},

@@ -2,6 +2,9 @@ package chart_test
 
 // refusalsOfSignals are descriptions of a renderer's metrics that give no number, or a wrong one.
 var refusalsOfSignals = map[string]refusal{
+	"one series of a histogram": {
+		`signals: {overruns: {histogram: {metric: frame_duration_seconds_bucket}}}`,
+		`signals.overruns.histogram.metric: must be the name of the histogram without _bucket, _count or _sum (got frame_duration_seconds_bucket), because the chart appends them: write frame_duration_seconds.`},
 	"label of a namespace that the embedded Prometheus does not set": {
 		`kubeStateMetrics: {namespaceLabel: exported_namespace}`,
 		`kubeStateMetrics.namespaceLabel: must be namespace where the chart configures the scrape of kube-state-metrics, with prometheus.enabled or podMonitor.enabled (got exported_namespace), because that scrape keeps the label: write namespace.`},

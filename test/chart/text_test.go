@@ -38,6 +38,9 @@ var refusalsOfTexts = map[string]refusal{
 	"line separator": {
 		`renderer: {podAnnotations: {a: "x\n\u2028      paused: true"}}`,
 		`renderer.podAnnotations.a: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\u2028"), because YAML and terminals interpret them: remove it.`},
+	"carriage return": {
+		`signals: {overruns: {query: "sum by (<<.GroupBy>>) (rate(x{<<.LabelMatchers>>}[2m]))\r- seriesQuery: evil"}}`,
+		`signals.overruns.query: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\r-"), because YAML and terminals interpret them: remove it.`},
 	"next line in a list": {
 		`renderer: {command: [run, "x\n\u0085a"]}`,
 		`renderer.command[1]: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\u0085"), because YAML and terminals interpret them: remove it.`},
@@ -63,7 +66,7 @@ var refusalsOfTexts = map[string]refusal{
 		`prometheus: {` + ownPrometheus + `, headers: {X-Api-Key: s3cr3t}}`,
 		`prometheus.headers: must be headers that name a tenant, X-Scope-OrgID, THANOS-TENANT, X-Tenant-ID, X-Org-ID, AccountID, ProjectID (got X-Api-Key), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.X-Api-Key, which takes it from a Secret.`},
 	"header that cannot be sent": {
-		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: "a\rb"}}`,
+		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: "a\tb"}}`,
 		`prometheus.headers.X-Scope-OrgID: must be printable ASCII without $ and without spaces around it (got something else), because an HTTP header holds nothing else, and the kubelet expands $(NAME) as a variable: remove the other characters.`},
 	"one header twice": {
 		`prometheus: {` + ownPrometheus + `, headers: {X-Scope-OrgID: a, x-scope-orgid: b}}`,
@@ -106,7 +109,7 @@ var refusalsOfTexts = map[string]refusal{
 		`prometheus.tls.ca: must be certificates in PEM and nothing else (got something else), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
 	"CA with another object": {
 		`prometheus: {` + ownPrometheus + `, tls: {ca: "-----BEGIN CERTIFICATE-----\rapiVersion: rbac.authorization.k8s.io/v1\rkind: ClusterRoleBinding\r"}}`,
-		`prometheus.tls.ca: must be certificates in PEM and nothing else (got carriage returns), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
+		`prometheus.tls.ca: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got "\ra"), because YAML and terminals interpret them: remove it.`},
 	"private key in place of a CA": {
 		`prometheusAdapter: {certificate: {existingSecret: mine, caBundle: "-----BEGIN PRIVATE KEY-----\nMIIs3cr3t\n-----END PRIVATE KEY-----"}}`,
 		`prometheusAdapter.certificate.caBundle: must be certificates in PEM and nothing else (got a private key), because programs that verify with them read nothing else: write each from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.`},
@@ -173,7 +176,13 @@ func TestTextsCannotInjectYAML(t *testing.T) {
 		"renderer.env": func(text string) chart.Values {
 			return chart.Parse(t, fmt.Sprintf("renderer: {env: [{name: A, value: %q}]}", "a"+text))
 		},
-		"frame.budget":      func(text string) chart.Values { return chart.Set("frame.budget", "33ms"+text) },
+		"frame.budget": func(text string) chart.Values { return chart.Set("frame.budget", "33ms"+text) },
+		"a key of keda.metadata": func(text string) chart.Values {
+			return chart.Merge(named(t, "KEDA"), chart.Set("keda.metadata", map[string]any{"a" + text: "b"}))
+		},
+		"signals.overruns.query": func(text string) chart.Values {
+			return chart.Set("signals.overruns.query", "sum by (<<.GroupBy>>) (rate(x{<<.LabelMatchers>>}[2m]))"+text)
+		},
 		"namespaceOverride": func(text string) chart.Values { return chart.Set("namespaceOverride", "a"+text) },
 		"prometheus.tls.clientSecret": func(text string) chart.Values {
 			return chart.Merge(chart.Set("prometheus", chart.Parse(t, "{"+ownPrometheus+"}")), chart.Set("prometheus.tls.clientSecret", "a"+text))

@@ -64,6 +64,9 @@ scrapeAnnotations: {enabled: true}`,
 	"two ports of a sidecar": {
 		`renderer: {metrics: {container: exporter, port: 9102}, extraContainers: [{name: exporter, image: exporter, ports: [{name: metrics, containerPort: 9103}]}]}`,
 		`renderer.metrics.port: must be 0 or the port named metrics of container exporter, which is 9103 (got 9102), because Prometheus reads that one: write 0.`},
+	"Ingress to a workload of one's own": {
+		`{renderer: {enabled: false, ingress: {enabled: true}, metrics: {container: encoder}}, autoscaling: {target: {name: encoder, podLabels: {app: encoder}}}}`,
+		`renderer.ingress.enabled: must be false where renderer.enabled is false (got true), because the release has no Service to lead to: write false, and lead your own to the Service of your workload.`},
 	"route of no Gateway": {
 		`renderer: {httpRoute: {enabled: true}}`,
 		`renderer.httpRoute.parentRefs: must name a Gateway (got none), because no Gateway would serve the HTTPRoute: write it like [{name: gateway, namespace: gateways}].`},
@@ -100,7 +103,7 @@ func TestAWorkloadOfOnesOwnIsScaled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			values := chart.Parse(t, otherWorkload(workload.target))
-			everything := chart.Parse(t, `{renderer: {ingress: {enabled: true}, httpRoute: {enabled: true, parentRefs: [{name: gateway}]}}, networkPolicy: {enabled: true}, dashboard: {enabled: true}}`)
+			everything := chart.Parse(t, `{networkPolicy: {enabled: true}, dashboard: {enabled: true}}`)
 			rendered := chart.Render(t, values, everything)
 			for _, object := range rendered.Objects {
 				assert.False(t, object.Name() == "holograph-renderer" && object.Kind() != "HorizontalPodAutoscaler", "%s is made, want none of the renderer's objects: the workload has its own", object)
@@ -277,6 +280,7 @@ func TestTheRenderersDeploymentSaysWhatUsersSay(t *testing.T) {
   dnsPolicy: None
   dnsConfig: {nameservers: [192.0.2.53], options: [{name: ndots, value: "1"}]}
   hostAliases: [{ip: 192.0.2.1, hostnames: [assets.example]}]
+  extraPodSpec: {hostNetwork: true}
   tmp: {enabled: true}
   extraPorts: [{name: media, containerPort: 40000, protocol: UDP}]`)
 	assert.Equal(t, "1", spec.Strategy.RollingUpdate.MaxSurge.String())
@@ -287,6 +291,7 @@ func TestTheRenderersDeploymentSaysWhatUsersSay(t *testing.T) {
 	assert.EqualValues(t, "None", pod.DNSPolicy)
 	assert.Equal(t, []string{"192.0.2.53"}, pod.DNSConfig.Nameservers)
 	assert.Equal(t, []string{"assets.example"}, pod.HostAliases[0].Hostnames)
+	assert.True(t, pod.HostNetwork, "a field of the pods that has no value of its own")
 	assert.Equal(t, "media 40000 UDP", fmt.Sprint(pod.Containers[0].Ports[1].Name, " ", pod.Containers[0].Ports[1].ContainerPort, " ", pod.Containers[0].Ports[1].Protocol))
 	require.Len(t, pod.Volumes, 1)
 	assert.Equal(t, "64Mi", pod.Volumes[0].EmptyDir.SizeLimit.String(), "the size of /tmp: a pod that writes more is evicted before the node's disk is full")

@@ -277,7 +277,7 @@ var faults = map[string]fault{
 		wrong: func(_ *testing.T, c *cluster) { c.forget("holograph_cpu_capacity_cores", "holograph-renderer-1") },
 		link:  "series",
 		cause: "Prometheus scrapes pod holograph-renderer-1 and has no holograph_cpu_capacity_cores of it",
-		remedy: "see whether Prometheus scrapes another path or port of the pod, or drops the series (metric_relabel_configs, sample_limit); " +
+		remedy: "see whether Prometheus scrapes another path or port of the pod, stores its names with dots in place of underscores (metric_name_escaping_scheme), or drops the series (metric_relabel_configs, sample_limit); " +
 			"what is embedded is written anew by " + upgrade,
 	},
 	"old samples": {
@@ -653,7 +653,7 @@ var faults = map[string]fault{
 		link:  "prometheus",
 		cause: "http://holograph-prometheus.holograph.svc:9090 does not answer queries: query vector(1): client_error: client error: 401",
 		remedy: "wait two minutes if its login was just changed; after that, compare the keys authorization and web.yaml " +
-			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.generation",
+			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.basicAuth.generation",
 	},
 	"person who may not read the description": {
 		wrong: func(_ *testing.T, c *cluster) {

@@ -46,6 +46,7 @@ func TestExamplesKeepTheirSLO(t *testing.T) {
 			}
 			if m.Places > 0 {
 				config.Sessions = fleet.DefaultSessions(m.Places)
+				config.Sessions.FewestFirst = m.DeletionCosts
 			}
 			var cases []sim.Case
 			for _, s := range trace.StandardTraces() {

@@ -30,6 +30,7 @@ func (o options) writeSessions(chart *manifest.Chart, out io.Writer) error {
 		if err != nil {
 			return report.All{}, err
 		}
+		config.Sessions.FewestFirst = false
 		change(config.Sessions)
 		means, err := under(m, config, standard(false), seeds, nil)
 		return report.Sum(means), err
@@ -61,6 +62,7 @@ func (o options) writeSessions(chart *manifest.Chart, out io.Writer) error {
 			if err != nil {
 				return err
 			}
+			config.Sessions.FewestFirst = false
 			drawn, err := judge(m, config, trace.Draw(trace.Training), 1)
 			if err != nil {
 				return err

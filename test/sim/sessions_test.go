@@ -1,8 +1,10 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,12 +26,16 @@ func TestSessionsExample(t *testing.T) {
 		}
 		return cut, ending
 	}
-	cut, ending := figures("--values", "../../values-examples/sessions.yaml")
+	const example = "../../values-examples/sessions.yaml"
+	cut, sooner := figures("--values", example)
 	assert.Zero(t, cut, "sessions that were cut off")
 
-	cut, sooner := figures("--values", "../../values-examples/sessions.yaml", "--session-fewest-first")
-	assert.Zero(t, cut, "sessions that were cut off, the emptiest pods first")
-	assert.Less(t, sooner, ending/1.5, "percent of the pods' time that only ends sessions, the emptiest pods first")
+	text, err := os.ReadFile(example)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "deletionCost:\n  enabled: true")
+	cut, ending := figures("--values", file(t, "no-costs.yaml", strings.Replace(string(text), "deletionCost:\n  enabled: true", "", 1)))
+	assert.Zero(t, cut, "sessions that were cut off, without deletionCost")
+	assert.Less(t, sooner, ending/1.5, "percent of the pods' time that only ends sessions, compared with that without deletionCost")
 
 	cut, _ = figures("--values", file(t, "short.yaml", `signals: {demand: {offered: {metric: viewer_sessions, type: gauge}, capacity: {value: "4"}}}`))
 	assert.Greater(t, cut, 1.0, "sessions that were cut off after 30 s")

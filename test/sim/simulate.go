@@ -52,7 +52,7 @@ type options struct {
 	idleCPU, cores           float64
 	scrapeLoss, loadSpread   float64
 	session, longest         time.Duration
-	fewestFirst, assigned    bool
+	assigned                 bool
 }
 
 // simulate runs the command with the given arguments. What it prints is the same for the same arguments, byte for
@@ -102,7 +102,6 @@ func simulate(args []string, out, progress io.Writer) error {
 	set.Float64Var(&o.cores, "cores", defaults.Cores, "CPU of a pod, of which a policy on CPU use sees thousandths")
 	set.DurationVar(&o.session, "session-length", sessions.Length, "mean length of the sessions, where signals.demand.offered.metric is "+fleet.SessionsMetric)
 	set.DurationVar(&o.longest, "session-longest", sessions.Longest, "length that no session exceeds")
-	set.BoolVar(&o.fewestFirst, "session-fewest-first", false, "remove the pods with the fewest sessions first")
 	set.BoolVar(&o.assigned, "session-assigned", false, "give a viewer a place wherever one is free, in place of a Service that picks any pod")
 	if err := set.Parse(args); err != nil {
 		return err
@@ -252,7 +251,7 @@ func (o options) fleetOf(m *manifest.Manifest, start time.Duration) (fleet.Confi
 	if m.Places > 0 {
 		c.Sessions = fleet.DefaultSessions(m.Places)
 		c.Sessions.Length, c.Sessions.Longest = o.session, o.longest
-		c.Sessions.FewestFirst, c.Sessions.Assigned = o.fewestFirst, o.assigned
+		c.Sessions.FewestFirst, c.Sessions.Assigned = m.DeletionCosts, o.assigned
 	}
 	switch {
 	case o.scrape > 0:

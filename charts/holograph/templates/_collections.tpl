@@ -69,6 +69,7 @@ renderer:
   extraPorts: []
   dnsConfig: {}
   hostAliases: []
+  extraPodSpec: {}
   strategy: {}
   ingress:
     annotations: {}
@@ -108,6 +109,8 @@ prometheus:
 podMonitor:
   labels: {}
   annotations: {}
+  relabelings: []
+  metricRelabelings: []
 prometheusRule:
   labels: {}
   annotations: {}

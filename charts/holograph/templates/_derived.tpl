@@ -49,6 +49,15 @@ How long a new fleet lacks a value of one of its signals, in milliseconds.
 {{- end }}
 
 {{/*
+How long the doctor waits for a broken link to recover: as long as the metrics of a new installation take, and 45 s for a
+decision of the autoscaler.
+*/}}
+{{- define "holograph.doctor.wait" -}}
+{{- $metrics := add (include "holograph.signals.incomplete" . | int64) (include "holograph.prometheusAdapter.relistInterval" . | include "holograph.milliseconds" | int64) }}
+{{- default (max 180000 (add $metrics 45000) | include "holograph.duration") .Values.doctor.wait }}
+{{- end }}
+
+{{/*
 How long before now a sample must be there for a window to be full, in milliseconds. Takes the window.
 */}}
 {{- define "holograph.signals.before" -}}

@@ -184,7 +184,7 @@ Takes dict "context" $ "component" renderer or doctor.
 {{- define "holograph.image.unpublished" -}}
 {{- $image := (get .context.Values .component).image }}
 {{- $reference := include "holograph.image" (dict "context" .context "image" $image) }}
-{{- $build := ternary (printf "Build it from test/%s" .component) "Build it" (eq (base $image.repository) (printf "holograph-%s" .component)) }}
+{{- $build := ternary "Build it with `make images`" "Build it" (eq (base $image.repository) (printf "holograph-%s" .component)) }}
 {{- if eq (include "holograph.image.host" $reference) "localhost" }}
 {{- $reference }} is in no registry. {{ $build }} and load it into every node
 {{- /* Who writes a registry of this image has pushed it there; that of all images came from elsewhere. */}}

@@ -15,6 +15,26 @@ spec:
 {{- end }}
 
 {{/*
+The renderer's other ports, and those that the Service opens, such as one of a sidecar, each once.
+*/}}
+{{- define "holograph.networkPolicy.extraPorts" -}}
+{{- $ports := list }}
+{{- $names := list "http" }}
+{{- range .Values.renderer.extraPorts }}
+{{- $ports = append $ports (dict "port" (int .containerPort) "protocol" (default "TCP" .protocol)) }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- range .Values.renderer.service.extraPorts }}
+{{- $target := default .port .targetPort }}
+{{- if not (has $target $names) }}
+{{- $target = ternary $target (int $target) (regexMatch "[a-z]" (toString $target)) }}
+{{- $ports = append $ports (dict "port" $target "protocol" (default "TCP" .protocol)) }}
+{{- end }}
+{{- end }}
+{{- uniq $ports | toYaml }}
+{{- end }}
+
+{{/*
 The pods of one component of this release as a peer. Takes dict "context" $ "component" name.
 */}}
 {{- define "holograph.networkPolicy.peer" -}}

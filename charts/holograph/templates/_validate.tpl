@@ -49,7 +49,7 @@ One refusal. Takes the sentence.
   "prometheusAdapter.maxAge" (include "holograph.prometheusAdapter.maxAge" .)
   "autoscaling.podStart" .Values.autoscaling.podStart
   "kubeStateMetrics.scrapeInterval" .Values.kubeStateMetrics.scrapeInterval
-  "doctor.wait" .Values.doctor.wait }}
+  "doctor.wait" (include "holograph.doctor.wait" .) }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
 {{- $_ := set $durations (printf "signals.%s.window" $key) (include "holograph.signals.window" (dict "context" $ "key" $key)) }}
 {{- end }}
@@ -198,8 +198,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $keda := .Values.keda }}
 {{- if include "holograph.autoscaling.keda" . }}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
-{{- if and $access.ca (not (include "holograph.keda.authModes" .)) }}
-{{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or give the CA to KEDA's operator and remove it here." }}
+{{- if and $access.ca (not (include "holograph.keda.authModes" .)) (not $keda.authenticationRef.name) }}
+{{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or keda.authenticationRef.name of a TriggerAuthentication that has the CA too." }}
 {{- end }}
 {{- range $name, $value := $access.headers }}
 {{- if or (contains "," $value) (contains "=" $value) }}
@@ -464,6 +464,12 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $renderers := and .Values.renderer.enabled (or (not (empty $policy.clients)) (eq (include "holograph.metrics.own" .) "true")) }}
 {{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $renderers .Values.kubeStateMetrics.enabled) }}
 {{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
+{{- end }}
+{{- if and $policy.enabled .Values.prometheus.enabled (not $policy.scrapers) (or (and .Values.podMonitor.enabled (or $renderers .Values.kubeStateMetrics.enabled)) (and .Values.scrapeAnnotations.enabled $renderers)) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must name your Prometheus with %s (got none), because the policies admit only the embedded one otherwise: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}." (ternary "podMonitor.enabled" "scrapeAnnotations.enabled" .Values.podMonitor.enabled)) }}
+{{- end }}
+{{- if and $policy.enabled (not $policy.apiServer.ports) }}
+{{- include "holograph.refuse" "networkPolicy.apiServer.ports: must not be empty (got none), because a rule without ports opens all of them: write the port on which your API server listens, or leave out the key, for 443 and 6443." }}
 {{- end }}
 {{- end }}
 

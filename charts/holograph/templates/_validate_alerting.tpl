@@ -28,9 +28,21 @@ value, because it may be the credential.
 {{- end }}
 {{- range $index, $endpoint := $prometheus.remoteWrite }}
 {{- include "holograph.validate.remoteWrite" (dict "key" (printf "prometheus.remoteWrite[%d]" $index) "value" $endpoint) }}
+{{- $key := printf "prometheus.remoteWrite[%d]" $index }}
+{{- if hasPrefix "http://" $endpoint.url }}
+{{- range $field := list "authorization" "azuread" "basic_auth" "bearer_token_file" "google_iam" "http_headers" "oauth2" "sigv4" }}
+{{- if get $endpoint $field }}
+{{- include "holograph.refuse" (printf "%s.%s: must have a url that begins with https:// (got %s), because what it sends would cross the network in plain text: write such a URL." $key $field $endpoint.url) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if not (or (kindIs "invalid" $endpoint.headers) (kindIs "map" $endpoint.headers)) }}
+{{- include "holograph.refuse" (printf "%s.headers: must be a map of headers (got a %s), because Prometheus would not start: write it like {X-Scope-OrgID: team}." $key (kindOf $endpoint.headers)) }}
+{{- else }}
 {{- range $name, $value := default dict $endpoint.headers }}
 {{- if not (has (lower $name) (list "x-scope-orgid" "thanos-tenant" "x-tenant-id" "x-org-id" "accountid" "projectid")) }}
-{{- include "holograph.refuse" (printf "prometheus.remoteWrite[%d].headers: must be headers that name a tenant (got %s), because another header may be a credential, which everyone who may read the release could read: write it to http_headers, with files: [/etc/prometheus-secrets/my-secret/header]." $index $name) }}
+{{- include "holograph.refuse" (printf "%s.headers: must be headers that name a tenant (got %s), because another header may be a credential, which everyone who may read the release could read: write it to http_headers, with files: [/etc/prometheus-secrets/my-secret/header]." $key $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -63,9 +75,16 @@ Takes dict "key" its key "value" a map, list or scalar of an entry of prometheus
 {{- range $index, $value := .value }}
 {{- include "holograph.validate.remoteWrite" (dict "key" (printf "%s[%d]" $.key $index) "value" $value) }}
 {{- end }}
-{{- else if and (kindIs "string" .value) (regexMatch "[.](url|proxy_url|token_url)$" .key) }}
-{{- if or (not (regexMatch "^https?://[^@[:space:]]+$" .value)) (regexMatch (printf "(?i)[?&]([^=&]*%s[^=&]*|u|p)=" (include "holograph.credentialWords" $)) .value) }}
+{{- else if regexMatch "[.]insecure_skip_verify$" .key }}
+{{- if eq (toString .value) "true" }}
+{{- include "holograph.refuse" (printf "%s: must be false (got true), because anyone on the way could pose as the server and read what is sent to it: write false, and tls_config.ca_file for a private CA." .key) }}
+{{- end }}
+{{- else if and (not (kindIs "invalid" .value)) (regexMatch "[.](url|proxy_url|token_url)$" .key) }}
+{{- $value := toString .value }}
+{{- if or (not (regexMatch (printf "^https?://%s/?([?][^@#[:space:]]*)?$" (include "holograph.urlPattern" $)) $value)) (regexMatch (printf "(?i)[?&]([^=&]*%s[^=&]*|u|p)=" (include "holograph.credentialWords" $)) $value) }}
 {{- include "holograph.refuse" (printf "%s: must be a URL that begins with http:// or https://, without a login and without a credential in its query (got something else), because everyone who may read the release could read it: write only the address, and the credential in a file, like basic_auth.password_file." .key) }}
+{{- else if and (hasSuffix ".token_url" .key) (hasPrefix "http://" $value) }}
+{{- include "holograph.refuse" (printf "%s: must begin with https:// (got %s), because the credential that is sent there would cross the network in plain text: write such a URL." .key $value) }}
 {{- end }}
 {{- end }}
 {{- end }}

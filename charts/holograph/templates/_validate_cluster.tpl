@@ -20,6 +20,9 @@ Refuses what does not work on the cluster at hand.
 {{- if and $adapter.hostNetwork (has (int $adapter.port) (list 10248 10249 10250 10256)) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.port: must be free on the nodes with prometheusAdapter.hostNetwork (got %d), because the kubelet or kube-proxy listens there and the adapter could not start: write another port, like 6443, or set hostNetwork to false." (int $adapter.port)) }}
 {{- end }}
+{{- if and $adapter.hostNetwork (lt (int $adapter.port) 1024) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.port: must be 1024 or higher with prometheusAdapter.hostNetwork (got %d), because on a node only root may listen on a lower port, and the adapter is not root: write another port, like 6443." (int $adapter.port)) }}
+{{- end }}
 {{- $injected := or (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from") (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from-secret") }}
 {{- if and $certificate.existingSecret (not $certificate.caBundle) (not $injected) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it, or the annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations." $certificate.existingSecret) }}

@@ -26,6 +26,28 @@ them out of one.
 {{- include "holograph.validate.container" (dict "context" $ "key" $key "container" $container) }}
 {{- end }}
 {{- include "holograph.validate.ports" (dict "containers" $containers) }}
+{{- $elsewhere := dict "affinity" "affinity" "automountServiceAccountToken" "serviceAccount.automount" "containers" "extraContainers" "dnsConfig" "dnsConfig"
+  "dnsPolicy" "dnsPolicy" "enableServiceLinks" "" "hostAliases" "hostAliases" "imagePullSecrets" "" "initContainers" "initContainers"
+  "nodeSelector" "nodeSelector" "priorityClassName" "priorityClassName" "resourceClaims" "resourceClaims" "runtimeClassName" "runtimeClassName"
+  "schedulerName" "schedulerName" "securityContext" "podSecurityContext" "serviceAccount" "serviceAccount.name" "serviceAccountName" "serviceAccount.name"
+  "terminationGracePeriodSeconds" "terminationGracePeriodSeconds" "tolerations" "tolerations" "topologySpreadConstraints" "topologySpreadConstraints" "volumes" "extraVolumes" }}
+{{- range $field, $value := $renderer.extraPodSpec }}
+{{- if hasKey $elsewhere $field }}
+{{- $key := get $elsewhere $field }}
+{{- include "holograph.refuse" (printf "renderer.extraPodSpec.%s: must not be set (got a value), because the chart writes that field itself: %s." $field (ternary (printf "write renderer.%s" $key) (ternary "write global.imagePullSecrets" "remove it" (eq $field "imagePullSecrets")) (ne $key ""))) }}
+{{- end }}
+{{- end }}
+{{- $names := list }}
+{{- range $containers }}
+{{- range .ports }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+{{- range $index, $port := $renderer.service.extraPorts }}
+{{- if and (kindIs "string" $port.targetPort) (not (regexMatch "^[0-9]+$" $port.targetPort)) (not (has $port.targetPort $names)) }}
+{{- include "holograph.refuse" (printf "renderer.service.extraPorts[%d].targetPort: must be a port of the renderer's pods (got %s), because the Service would lead nowhere: write the name of one in renderer.extraPorts or of a container, or its number." $index $port.targetPort) }}
+{{- end }}
+{{- end }}
 {{- if and $renderer.resourceClaims (semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version) }}
 {{- include "holograph.refuse" (printf "renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is %s, which does not have the field: request devices under renderer.resources.limits." .Capabilities.KubeVersion.Version) }}
 {{- end }}

@@ -8,8 +8,9 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $keda $autoscaling.metrics }}
 {{- include "holograph.refuse" (printf "autoscaling.metrics: must be empty with autoscaling.provider keda (got %d), because KEDA makes the metrics of its autoscaler from triggers: write them as keda.triggers." (len $autoscaling.metrics)) }}
 {{- end }}
-{{- range $key := list "triggers" "scalingModifiers" "metadata" }}
-{{- if and $hpa (get $.Values.keda $key) }}
+{{- range $key := list "triggers" "scalingModifiers" "metadata" "pollingInterval" "cooldownPeriod" "initialCooldownPeriod" "idleReplicaCount" }}
+{{- $value := get $.Values.keda $key }}
+{{- if and $hpa (or $value (kindIs "float64" $value) (kindIs "int64" $value)) }}
 {{- include "holograph.refuse" (printf "keda.%s: must be empty with autoscaling.provider hpa (got a value), because only KEDA uses it: write autoscaling.provider: keda, or remove it." $key) }}
 {{- end }}
 {{- end }}
@@ -31,8 +32,12 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $idle (eq (int $autoscaling.minReplicas) 0) }}
 {{- include "holograph.refuse" "keda.idleReplicaCount: must be below autoscaling.minReplicas (got 0 for both), because KEDA does not scale otherwise: write null for it, or a higher autoscaling.minReplicas." }}
 {{- end }}
-{{- if and (include "holograph.autoscaling.scalesToZero" .) (not .Values.keda.triggers) }}
-{{- include "holograph.refuse" (printf "%s: must be %s without keda.triggers (got 0), because without pods nothing counts frames, and the first pod would never start: write a trigger that has a value without pods, such as cron, as keda.triggers." $key (ternary "1 or more" "null" (eq $key "autoscaling.minReplicas"))) }}
+{{- $wakes := false }}
+{{- range .Values.keda.triggers }}
+{{- $wakes = or $wakes (not (has .type (list "cpu" "memory"))) }}
+{{- end }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (not $wakes) }}
+{{- include "holograph.refuse" (printf "%s: must be %s without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron." $key (ternary "1 or more" "null" (eq $key "autoscaling.minReplicas"))) }}
 {{- end }}
 {{- if and (include "holograph.autoscaling.scalesToZero" .) (not (include "holograph.scope.objects" .)) }}
 {{- include "holograph.refuse" "kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum." }}
@@ -63,6 +68,9 @@ Refuses a writer of deletion costs that has nothing to read, or that nothing wou
 {{- include "holograph.refuse" "deletionCost.enabled: must be false where signals.demand.enabled is false (got true), because late frames do not say what a pod holds: write false, or set signals.demand.enabled to true." }}
 {{- else if eq (include "holograph.target.kind" .) "StatefulSet" }}
 {{- include "holograph.refuse" "deletionCost.enabled: must be false where autoscaling.target.kind is StatefulSet (got true), because a StatefulSet removes the pod with the highest number, whatever its cost: write false." }}
+{{- end }}
+{{- with .Values.keda.authenticationRef.name }}
+{{- include "holograph.refuse" (printf "deletionCost.enabled: must be false with keda.authenticationRef (got true, with %s), because the writer of deletion costs does not have the identity of KEDA's pods, and Prometheus would not answer it: write false, or credentials in prometheus.auth in place of keda.authenticationRef." .) }}
 {{- end }}
 {{- if and .Values.renderer.enabled (hasKey .Values.renderer.podAnnotations $annotation) }}
 {{- include "holograph.refuse" (printf "renderer.podAnnotations: must not have %s with deletionCost.enabled (got %v), because every pod would keep that cost: remove it, or set deletionCost.enabled to false." $annotation (get .Values.renderer.podAnnotations $annotation)) }}

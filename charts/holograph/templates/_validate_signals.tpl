@@ -19,6 +19,9 @@ Late frames have one definition, and all frames have another one.
 {{- if and $overruns.metric $overruns.histogram.metric }}
 {{- include "holograph.refuse" (printf "signals.overruns.histogram.metric: must be empty with signals.overruns.metric (got %s, with %s), because late frames are measured in one way: leave one of them empty." $overruns.histogram.metric $overruns.metric) }}
 {{- end }}
+{{- if and (eq $form "classic") (regexMatch "_(bucket|count|sum)$" $overruns.histogram.metric) }}
+{{- include "holograph.refuse" (printf "signals.overruns.histogram.metric: must be the name of the histogram without _bucket, _count or _sum (got %s), because the chart appends them: write %s." $overruns.histogram.metric (regexReplaceAll "_(bucket|count|sum)$" $overruns.histogram.metric "")) }}
+{{- end }}
 {{- if and $overruns.query (or $overruns.metric $overruns.histogram.metric) }}
 {{- include "holograph.refuse" (printf "signals.overruns.query: must be empty with signals.overruns.%s (got a query, with %s), because late frames are measured in one way: leave one of them empty." (ternary "metric" "histogram.metric" (ne $overruns.metric "")) (default $overruns.histogram.metric $overruns.metric)) }}
 {{- end }}

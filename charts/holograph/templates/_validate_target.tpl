@@ -32,6 +32,11 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- end }}
 
 {{- define "holograph.validate.otherWorkload" -}}
+{{- range $key := list "ingress" "httpRoute" }}
+{{- if (get $.Values.renderer $key).enabled }}
+{{- include "holograph.refuse" (printf "renderer.%s.enabled: must be false where renderer.enabled is false (got true), because the release has no Service to lead to: write false, and lead your own to the Service of your workload." $key) }}
+{{- end }}
+{{- end }}
 {{- $target := .Values.autoscaling.target }}
 {{- if not $target.name }}
 {{- include "holograph.refuse" "autoscaling.target.name: must be the name of a workload where renderer.enabled is false (got none), because the release has nothing to scale and to measure: write the name of your Deployment, StatefulSet or Rollout." }}

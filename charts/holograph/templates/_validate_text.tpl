@@ -14,7 +14,7 @@ one.
 {{- end }}
 
 {{/*
-Characters that no text needs. YAML also ends a line at U+0085, U+2028 and U+2029. `nindent` does not indent after them
+Characters that no text needs. YAML also ends a line at a carriage return without a line feed, U+0085, U+2028 and U+2029. `nindent` does not indent after them
 and `toYaml` does not escape them, so the text after one could become a key of the object. Terminals interpret control
 characters. U+FFFD replaces bytes that are not UTF-8.
 
@@ -22,7 +22,7 @@ The first check reads all values at once, as JSON: checking them one by one take
 */}}
 {{- define "holograph.validate.characters" -}}
 {{- $own := set (omit .Values "global") "global" (pick .Values.global "imageRegistry" "imagePullSecrets" "nodeSelector" "tolerations") }}
-{{- if regexMatch "[\\x{7f}-\\x{9f}\\x{feff}\\x{fffd}]|\\\\[bf]|\\\\u(00[01]|007f|2028|2029|fffd)" (toJson $own) }}
+{{- if regexMatch "[\\x{7f}-\\x{9f}\\x{feff}\\x{fffd}]|\\\\[bf]|\\\\r([^\\\\]|\\\\[^n])|\\\\u(00[01]|007f|2028|2029|fffd)" (toJson $own) }}
 {{- include "holograph.validate.charactersBelow" (dict "key" "" "value" $own) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace) }}
@@ -45,7 +45,7 @@ Takes dict "key" its key "value" map, list or scalar.
 {{- include "holograph.validate.charactersBelow" (dict "key" (printf "%s[%d]" $.key $index) "value" $value) }}
 {{- end }}
 {{- else if kindIs "string" .value }}
-{{- with regexFind "[\\x{0}-\\x{8}\\x{b}\\x{c}\\x{e}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffd}]" .value }}
+{{- with regexFind "\\r([^\\n]|$)|[\\x{0}-\\x{8}\\x{b}\\x{c}\\x{e}-\\x{1f}\\x{7f}-\\x{9f}\\x{2028}\\x{2029}\\x{feff}\\x{fffd}]" .value }}
 {{- $character := printf "%+q" . }}
 {{- include "holograph.refuse" (printf "%s: must be text without control characters, Unicode line separators, byte order marks and replacement characters (got %s), because YAML and terminals interpret them: remove it." $.key $character) }}
 {{- end }}
@@ -213,8 +213,6 @@ Takes dict "key" its key "value" PEM or nothing. Every certificate begins with M
 {{- $got := "something else" }}
 {{- if contains "PRIVATE KEY" .value }}
 {{- $got = "a private key" }}
-{{- else if regexMatch "\r([^\n]|$)" .value }}
-{{- $got = "carriage returns" }}
 {{- else if contains "-----BEGIN CERTIFICATE-----" .value }}
 {{- $got = "a certificate with something else in or around it" }}
 {{- end }}

@@ -71,7 +71,7 @@ func (s subject) notLetIn(cause string) error {
 			at.Identity, s.kubectl("describe scaledobjects"))}
 	case at.Deployment != "":
 		return &Broken{Cause: cause, Remedy: "wait two minutes if its login was just changed; after that, compare the keys authorization and web.yaml " +
-			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.generation"}
+			"of the Secret in prometheus.auth.basicAuth.existingSecret, or generate a new login with another prometheus.auth.basicAuth.generation"}
 	case s.Autoscaler != nil && s.Autoscaler.ScaledObject != "":
 		return &Broken{Cause: cause, Remedy: "write credentials that it accepts under prometheus.auth, or name KEDA's own in keda.authenticationRef"}
 	}
@@ -350,7 +350,7 @@ func (s subject) noSeries(ctx context.Context, series description.Series, pod co
 		return broken("let it scrape native histograms (scrape_native_histograms), or write signals.overruns.histogram.type: classic; what is embedded is written anew by "+s.upgrade(),
 			"Prometheus scrapes pod %s and has no %s of it", pod.Name, name)
 	}
-	return broken("see whether Prometheus scrapes another path or port of the pod, or drops the series (metric_relabel_configs, sample_limit); what is embedded is written anew by "+s.upgrade(),
+	return broken("see whether Prometheus scrapes another path or port of the pod, stores its names with dots in place of underscores (metric_name_escaping_scheme), or drops the series (metric_relabel_configs, sample_limit); what is embedded is written anew by "+s.upgrade(),
 		"Prometheus scrapes pod %s and has no %s of it", pod.Name, name)
 }
 

@@ -175,7 +175,8 @@ func (w *Writer) busy(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	vector, err := kube.Vector(ctx, api, w.config.Query)
+	// HolographKedaSilent takes every other query for one of KEDA's.
+	vector, err := kube.VectorByRange(ctx, api, w.config.Query)
 	if err != nil {
 		// The query before the cause is longer than what is shown of an error, and the URL of the request is shown already.
 		cause := cmp.Or(errors.Unwrap(err), err)

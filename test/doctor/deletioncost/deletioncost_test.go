@@ -117,16 +117,17 @@ func (c *cluster) answer(r *http.Request) (any, error) {
 	}
 	const pods = "/api/v1/namespaces/" + namespace + "/pods"
 	switch name, isStatus := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, pods+"/"), "/status"); {
-	case r.URL.Path == "/api/v1/query":
+	// The chart's alert on a silent KEDA counts what comes to /api/v1/query.
+	case r.URL.Path == "/api/v1/query_range":
 		assert.Equal(c.t, query, r.FormValue("query"))
 		assert.Equal(c.t, login, r.Header.Get("Authorization"))
 		result := []any{}
 		for pod, value := range c.values {
 			if value != "" {
-				result = append(result, map[string]any{"metric": map[string]string{"pod": pod}, "value": []any{0, value}})
+				result = append(result, map[string]any{"metric": map[string]string{"pod": pod}, "values": []any{[]any{0, value}}})
 			}
 		}
-		return map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}}, nil
+		return map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}}, nil
 	case r.Method == http.MethodGet && r.URL.Path == pods:
 		assert.Equal(c.t, selector, r.FormValue("labelSelector"), "the labels of the pods that are listed")
 		assert.Contains(c.t, r.Header.Get("Accept"), "as=PartialObjectMetadataList", "the form of the pods that are listed")
@@ -322,8 +323,8 @@ func TestAFailureIsSaid(t *testing.T) {
 	}{
 		"pods may not be listed":       {http.MethodGet, "/pods", forbidden("pods"), "pods is forbidden"},
 		"a cost may not be written":    {http.MethodPatch, "/pods/full/status", forbidden("pods/status"), "pods/status is forbidden"},
-		"Prometheus wants a login":     {http.MethodPost, "/query", apierrors.NewUnauthorized("not with " + login), "Prometheus at http://127.0.0.1"},
-		"Prometheus cannot answer":     {http.MethodPost, "/query", errors.New("too many samples"), "too many samples"},
+		"Prometheus wants a login":     {http.MethodPost, "/query_range", apierrors.NewUnauthorized("not with " + login), "Prometheus at http://127.0.0.1"},
+		"Prometheus cannot answer":     {http.MethodPost, "/query_range", errors.New("too many samples"), "too many samples"},
 		"the API server is overloaded": {http.MethodGet, "/pods", apierrors.NewInternalError(errors.New("etcd does not answer")), "etcd does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -398,7 +399,7 @@ func TestRunWritesUntilItIsStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	c.refuse = func(method, path string) error {
-		if strings.HasSuffix(path, "/query") {
+		if strings.HasSuffix(path, "/query_range") {
 			if rounds++; rounds == 3 {
 				stop()
 			}

@@ -19,30 +19,33 @@ import (
 	"holograph/ci/program"
 )
 
-// definition is where the definition of a custom resource stands: in the module of the program that serves it.
+// definition is where the definition of a custom resource stands: in the module of the program that serves it, or in a module
+// that this one requires.
 type definition struct {
 	program program.Program
+	module  string
 	file    string
 }
 
 // definitions are those of the kinds that are not Kubernetes' own, by "apiVersion/Kind".
 var definitions = map[string]definition{
-	"autoscaling.x-k8s.io/v1beta1/CapacityBuffer": {program.Karpenter, "pkg/apis/crds/autoscaling.x-k8s.io_capacitybuffers.yaml"},
-	"cert-manager.io/v1/Certificate":              {program.CertManager, "deploy/crds/cert-manager.io_certificates.yaml"},
-	"cert-manager.io/v1/Issuer":                   {program.CertManager, "deploy/crds/cert-manager.io_issuers.yaml"},
-	"keda.sh/v1alpha1/ScaledObject":               {program.KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"},
-	"keda.sh/v1alpha1/TriggerAuthentication":      {program.KEDA, "config/crd/bases/keda.sh_triggerauthentications.yaml"},
-	"monitoring.coreos.com/v1/PodMonitor":         {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
-	"monitoring.coreos.com/v1/PrometheusRule":     {program.PrometheusOperator, "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
+	"autoscaling.x-k8s.io/v1beta1/CapacityBuffer": {program.Karpenter, "", "pkg/apis/crds/autoscaling.x-k8s.io_capacitybuffers.yaml"},
+	"cert-manager.io/v1/Certificate":              {program.CertManager, "", "deploy/crds/cert-manager.io_certificates.yaml"},
+	"cert-manager.io/v1/Issuer":                   {program.CertManager, "", "deploy/crds/cert-manager.io_issuers.yaml"},
+	"gateway.networking.k8s.io/v1/HTTPRoute":      {program.CertManager, "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"},
+	"keda.sh/v1alpha1/ScaledObject":               {program.KEDA, "", "config/crd/bases/keda.sh_scaledobjects.yaml"},
+	"keda.sh/v1alpha1/TriggerAuthentication":      {program.KEDA, "", "config/crd/bases/keda.sh_triggerauthentications.yaml"},
+	"monitoring.coreos.com/v1/PodMonitor":         {program.PrometheusOperator, "", "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
+	"monitoring.coreos.com/v1/PrometheusRule":     {program.PrometheusOperator, "", "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"},
 }
-
-// undefined are kinds of other projects whose definition no program here serves. The tests of their fields say what is in
-// them.
-var undefined = []string{"gateway.networking.k8s.io/v1/HTTPRoute"}
 
 // read returns the CustomResourceDefinition as its project writes it.
 func (d definition) read() ([]byte, error) {
-	directory, err := d.program.ModuleDir(context.Background())
+	folder := d.program.ModuleDir
+	if d.module != "" {
+		folder = func(ctx context.Context) (string, error) { return d.program.DependencyDir(ctx, d.module) }
+	}
+	directory, err := folder(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -114,19 +117,12 @@ var (
 // custom reports whether the object is of a kind that another project defines.
 func (o Object) custom() bool {
 	_, found := definitions[o.APIVersion()+"/"+o.Kind()]
-	return found || o.undefined()
-}
-
-func (o Object) undefined() bool {
-	return slices.Contains(undefined, o.APIVersion()+"/"+o.Kind())
+	return found
 }
 
 // validateCustom checks an object against its custom resource definition: right types, nothing required missing,
 // and no unknown field, which the API server would drop without a word.
 func (o Object) validateCustom() error {
-	if o.undefined() {
-		return nil
-	}
 	schema, err := customModel(o.APIVersion(), o.Kind())
 	if err != nil {
 		return err

@@ -1,3 +1,5 @@
+// Package guest has what a cluster of the stories has beside the release: KEDA, a browser, network policies that are
+// enforced, and namespaces.
 package guest
 
 import (

@@ -161,6 +161,32 @@ func (r Release) Query(ctx context.Context, expression string) (model.Vector, er
 // Vector evaluates a PromQL expression that gives series, now.
 func Vector(ctx context.Context, api prometheusv1.API, expression string) (model.Vector, error) {
 	value, _, err := api.Query(ctx, expression, time.Now())
+	return vectorOf(expression, value, err)
+}
+
+// VectorByRange is Vector by a request for a range of one moment. Prometheus counts it with those for ranges, so that
+// its count of the others is that of who scales on them.
+func VectorByRange(ctx context.Context, api prometheusv1.API, expression string) (model.Vector, error) {
+	now := time.Now()
+	value, _, err := api.QueryRange(ctx, expression, prometheusv1.Range{Start: now, End: now, Step: time.Second})
+	if matrix, ok := value.(model.Matrix); ok {
+		vector := model.Vector{}
+		for _, series := range matrix {
+			switch {
+			case series == nil:
+				vector = append(vector, nil)
+			case len(series.Values) > 0:
+				last := series.Values[len(series.Values)-1]
+				vector = append(vector, &model.Sample{Metric: series.Metric, Value: last.Value, Timestamp: last.Timestamp})
+			}
+		}
+		value = vector
+	}
+	return vectorOf(expression, value, err)
+}
+
+// vectorOf returns the vector that Prometheus' answer to an expression is, or why it is none.
+func vectorOf(expression string, value model.Value, err error) (model.Vector, error) {
 	if err != nil {
 		// The error's text is only "server error: 503": the server's words are its detail.
 		var said *prometheusv1.Error

@@ -42,6 +42,8 @@ type Manifest struct {
 	Selector map[string]string
 	// Places is how many sessions a pod has room for, 0 where demand is not of sessions.
 	Places int
+	// DeletionCosts says that something gives each pod a deletion cost of its demand.
+	DeletionCosts bool
 	// ScrapeInterval is that of the job that scrapes the renderer, 0 when the release brings no
 	// Prometheus.
 	ScrapeInterval time.Duration
@@ -89,6 +91,7 @@ func Parse(stream []byte) (*Manifest, error) {
 				return nil, fmt.Errorf("Deployment: %w", err)
 			}
 			deployments[d.Name] = d
+			m.DeletionCosts = m.DeletionCosts || d.Labels["app.kubernetes.io/component"] == "deletion-cost"
 		case meta.Kind == "ConfigMap":
 			var c corev1.ConfigMap
 			if err := yaml.Unmarshal(document, &c); err != nil {

@@ -61,6 +61,9 @@ func TestSessions(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 4, m.Places)
 	assert.Equal(t, 10*time.Minute, m.Pods.Grace)
+	costs, err := chart.Render(manifest.Values{Map: map[string]any{"deletionCost": map[string]any{"enabled": true}}})
+	require.NoError(t, err)
+	assert.True(t, costs.DeletionCosts, "deletion costs of pods, as the values have them")
 	for _, places := range []string{`"2.5"`, `""`} {
 		_, err = render(places)
 		assert.ErrorContains(t, err, "signals.demand.capacity.value: must be a whole number of sessions, because the pods of the simulator export no capacity for viewer_sessions", places)
@@ -69,6 +72,7 @@ func TestSessions(t *testing.T) {
 	m, err = chart.Render(manifest.Values{Map: map[string]any{}})
 	require.NoError(t, err)
 	assert.Zero(t, m.Places)
+	assert.False(t, m.DeletionCosts)
 	assert.Equal(t, 30*time.Second, m.Pods.Grace)
 }
 

@@ -162,16 +162,17 @@ func (d *Drawer) object(schema map[string]any, depth int) map[string]any {
 			if d.rand.IntN(4) == 0 {
 				key = d.attack()
 			}
-			if names, ok := schema["propertyNames"]; ok {
-				key, _ = d.value(names, depth+1).(string)
-			}
 			drawn[key] = d.value(additional, depth+1)
 		}
 	}
 	if patterns, _ := schema["patternProperties"].(map[string]any); len(patterns) > 0 {
 		for range d.rand.IntN(3) {
 			pattern := d.key(patterns)
-			drawn[d.matching(pattern)] = d.value(patterns[pattern], depth+1)
+			key := d.matching(pattern)
+			names, _ := schema["propertyNames"].(map[string]any)
+			if most, bounded := number(names["maxLength"]); !bounded || float64(len(key)) <= most {
+				drawn[key] = d.value(patterns[pattern], depth+1)
+			}
 		}
 	}
 	return drawn

@@ -37,9 +37,9 @@ func TestOracleOfSessions(t *testing.T) {
 	assert.Greater(t, slices.Max(o.Pods), 2*o.Pods[0], "pods after the step")
 }
 
-// TestSessionsOfACluster repeats the promise "fleet shrinks" of docs/faults.md as it ran on 2026-11-30: sessions of two minutes
-// that arrive evenly and are not tried again, of which 12 would be in progress for six minutes, and a quarter of that
-// afterwards. The cluster refused 7 of 38 and had 4 pods at most.
+// TestSessionsOfACluster repeats the promise "fleet shrinks" of docs/faults.md as it ran when the example's target was 0.75:
+// sessions of two minutes that arrive evenly and are not tried again, of which 12 would be in progress for six minutes, and
+// a quarter of that afterwards. The cluster refused 7 of 38 and had 4 pods at most.
 func TestSessionsOfACluster(t *testing.T) {
 	m := sessionsExample(t, map[string]any{
 		"signals":     map[string]any{"demand": map[string]any{"target": "0.75"}},

@@ -50,7 +50,7 @@ One prometheus trigger a signal, and keda.triggers.
     customHeaders: {{ join "," . | quote }}
     {{- end }}
     {{- range $name, $value := $.Values.keda.metadata }}
-    {{ $name }}: {{ $value | quote }}
+    {{ $name | quote }}: {{ $value | quote }}
     {{- end }}
     {{- with $modes }}
     authModes: {{ . | quote }}

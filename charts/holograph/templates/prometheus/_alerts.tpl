@@ -42,14 +42,18 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- $unlessEmpty = printf " unless on () max(%s) == 0" .wanted }}
     {{- end }}
     {{- end }}
+    {{- $withoutValue := "and the replicas do not change" }}
+    {{- if include "holograph.autoscaling.keda" . }}
+    {{- $withoutValue = printf "and KEDA scales to keda.fallback: %s pods, behavior %s" (include "holograph.keda.fallbackReplicas" .) .Values.keda.fallback.behavior }}
+    {{- end }}
     {{- range include "holograph.signals.exported" . | fromJsonArray }}
     - alert: HolographMetricAbsent
-      expr: absent({{ include "holograph.scope.series" (dict "context" $ "name" .name "selector" .selector "matchers" .matchers) }}){{ $unlessEmpty }}
+      expr: {{ include "holograph.scope.inEachNamespace" (dict "context" $ "query" (printf "absent(%s)%s" (include "holograph.scope.series" (dict "context" $ "name" .name "selector" .selector "matchers" .matchers)) $unlessEmpty)) }}
       for: {{ $alerts.metricAbsent.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" .scales) "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
-        summary: {{ printf "Prometheus has no %s of any renderer in %s." .text (include "holograph.namespace" $) | quote }}
-        description: {{ ternary "The autoscaler has no value for it, and the replicas do not change." "The share of frames in budget is unknown, and no alert on it can fire." .scales | quote }}
+        summary: {{ printf "Prometheus has no %s of any renderer in %s." .text $where | quote }}
+        description: {{ ternary (printf "The autoscaler has no value for it, %s." $withoutValue) "The share of frames in budget is unknown, and no alert on it can fire." .scales | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
     {{- end }}
     {{- with $signals.refused.name }}
@@ -67,11 +71,11 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- if include "holograph.scope.objects" . }}
     {{- if include "holograph.scope.autoscaled" . }}
     - alert: HolographAutoscalerUnseen
-      expr: {{ include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.renderer" "kind" "horizontalpodautoscaler" "format" "absent(%s)") }}
+      expr: {{ include "holograph.scope.inEachNamespace" (dict "context" $ "query" (include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.renderer" "kind" "horizontalpodautoscaler" "format" "absent(%s)"))) }}
       for: {{ $alerts.autoscalerUnseen.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ printf "kube-state-metrics shows no autoscaler of the renderers in %s." (include "holograph.namespace" $) | quote }}
+        summary: kube-state-metrics shows no autoscaler of the renderers in {{ "{{ $labels.namespace }}" }}.
         description: It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
     # An autoscaler whose Deployment was scaled to 0 by hand is inactive on purpose.

@@ -74,7 +74,7 @@ Values of the keys url, proxy_url and token_url at any depth, as a list in JSON.
 {{- range $key, $value := . }}
 {{- if kindIs "map" $value }}
 {{- $urls = concat $urls (include "holograph.prometheus.urlsIn" $value | fromJsonArray) }}
-{{- else if has $key (list "url" "proxy_url" "token_url") }}
+{{- else if and $value (has $key (list "url" "proxy_url" "token_url")) }}
 {{- $urls = append $urls $value }}
 {{- end }}
 {{- end }}

@@ -21,6 +21,22 @@ Matcher of the namespaces. Takes dict "context" $ "label" name of the label that
 {{- end }}
 
 {{/*
+A query once for each of the namespaces: what is absent in one of them says nothing of the others, and absent() keeps the
+namespace as a label only if it is the only one. Takes dict "context" $ "query" text that has the matcher of all namespaces.
+*/}}
+{{- define "holograph.scope.inEachNamespace" -}}
+{{- $queries := list -}}
+{{- range $namespace := include "holograph.scope.served" .context | fromJsonArray -}}
+{{- $query := $.query -}}
+{{- range list $.context.Values.signals.labels.namespace $.context.Values.kubeStateMetrics.namespaceLabel | uniq -}}
+{{- $query = replace (include "holograph.scope.namespaces" (dict "context" $.context "label" .)) (printf "%s=%q" . $namespace) $query -}}
+{{- end -}}
+{{- $queries = append $queries $query -}}
+{{- end -}}
+{{ join " or " $queries }}
+{{- end }}
+
+{{/*
 Regular expression of the ReplicaSets of a Deployment: its name, and the hash of its template in the alphabet that
 Kubernetes uses for generated names, which has no vowels. Takes the Deployment's name.
 */}}

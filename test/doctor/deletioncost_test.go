@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestProbePortIsBounded: nobody who reaches the port of the probes can fill the writer's memory or keep the kubelet out of
+// it: a large header is refused, an incomplete request ends, and a connection has one answer.
+func TestProbePortIsBounded(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := probeServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	go func() { assert.ErrorIs(t, server.Serve(listener), http.ErrServerClosed) }()
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+
+	for name, test := range map[string]struct {
+		request, status string
+	}{
+		"a probe":             {"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK"},
+		"a large header":      {"GET /healthz HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("a", 16<<10) + "\r\n\r\n", "431 Request Header Fields Too Large"},
+		"an unfinished head":  {"GET /healthz HTTP/1.1\r\nHost: a\r\n", ""},
+		"a body that is owed": {"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", "200 OK"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			connection, err := net.Dial("tcp", listener.Addr().String())
+			require.NoError(t, err)
+			defer connection.Close()
+			_, err = io.WriteString(connection, test.request)
+			require.NoError(t, err)
+			// Twice the server's own limit, so that a server without one fails here.
+			require.NoError(t, connection.SetReadDeadline(time.Now().Add(10*time.Second)))
+			answer, err := io.ReadAll(bufio.NewReader(connection))
+			assert.NoError(t, err, "the end of the connection: it is open after 10 s")
+			line, _, _ := strings.Cut(string(answer), "\r\n")
+			assert.Equal(t, test.status, strings.TrimPrefix(line, "HTTP/1.1 "), "the answer")
+		})
+	}
+}
