@@ -101,6 +101,13 @@ networkPolicy: {apiServer: {ports: [6443]}}`,
 		"deletion costs": {`deletionCost: {enabled: true}`,
 			[]connection{{chart.DeletionCost, prometheus, 9090}, {chart.DeletionCost, "outside", 443}, {chart.DeletionCost, "unlisted pod", 53}},
 			[]connection{{chart.DeletionCost, renderer, 8080}, {chart.DeletionCost, "outside", 80}, {"unlisted pod", chart.DeletionCost, 8080}, {prometheus, chart.DeletionCost, 8080}}},
+		"ports of the renderer's Service": {`
+renderer:
+  extraPorts: [{name: media, containerPort: 40000}]
+  extraContainers: [{name: relay, image: relay, ports: [{name: relay, containerPort: 41000}]}]
+  service: {extraPorts: [{name: media, port: 4000, targetPort: media}, {name: relay, port: 4100, targetPort: relay}, {name: control, port: 42000}]}`,
+			[]connection{{"outside", renderer, 40000}, {"outside", renderer, 41000}, {"outside", renderer, 42000}},
+			[]connection{{"outside", renderer, 4000}, {"outside", renderer, 4100}}},
 		"another Prometheus": {`
 prometheus: {enabled: false, url: https://prometheus.example}
 kubeStateMetrics: {enabled: false}
