@@ -43,6 +43,21 @@ func TestStoriesRunWhileTheImagesOfLaterOnesAreObtained(t *testing.T) {
 	}
 }
 
+// TestImagesYieldToStories: what obtains images has the lowest priority among the sessions of the machine too.
+func TestImagesYieldToStories(t *testing.T) {
+	if _, err := os.Stat("/proc/self/autogroup"); err != nil {
+		t.Skip("this kernel has no autogroups: ", err)
+	}
+	mine, err := os.ReadFile("/proc/self/autogroup")
+	require.NoError(t, err)
+	out := &strings.Builder{}
+	require.NoError(t, yield(t.Context(), out, "sh", "-c", `for i in $(seq 500); do grep -q "nice 19" /proc/self/autogroup && break; sleep 0.02; done; cat /proc/self/autogroup; nice`))
+	assert.Regexp(t, `^/autogroup-\d+ nice 19\n19\n$`, out.String(), "the priority of its session, and its own")
+	after, err := os.ReadFile("/proc/self/autogroup")
+	require.NoError(t, err)
+	assert.Equal(t, string(mine), string(after), "the session of the stories")
+}
+
 func TestAFailureLeavesOutNoOtherFolder(t *testing.T) {
 	log := programs(t)
 	err := Run(t.Context(), io.Discard, io.Discard, []string{"-v"}, []string{"fails", "missing", "last"})

@@ -51,6 +51,9 @@ var refusalsOfScaling = map[string]refusal{
 	"no pods and nothing that starts one": {
 		`autoscaling: {provider: keda, minReplicas: 0}`,
 		`autoscaling.minReplicas: must be 1 or more without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron.`},
+	"a metric of a container that is not there": {
+		`autoscaling: {metrics: [{type: ContainerResource, containerResource: {name: cpu, container: encoder, target: {type: Utilization, averageUtilization: 70}}}]}`,
+		`autoscaling.metrics[0].containerResource.container: must be a container of the renderer's pods (got encoder), because the autoscaler would have no value for it, and would remove no pod: write renderer.`},
 	"no pods and a trigger on their own CPU": {
 		`{autoscaling: {provider: keda}, keda: {idleReplicaCount: 0, triggers: [{type: cpu, metricType: Utilization, metadata: {value: "70"}}]}}`,
 		`keda.idleReplicaCount: must be null without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron.`},

@@ -22,6 +22,9 @@ import (
 
 // refusalsOfWarmCapacity are the cases of warm capacity that would keep no room, or the same room twice.
 var refusalsOfWarmCapacity = map[string]refusal{
+	"room that no pod would take": {
+		`{autoscaling: {enabled: false}, warmCapacity: {capacityBuffer: {pods: 3}}}`,
+		`warmCapacity.capacityBuffer.pods: must be 0 where autoscaling.enabled is false (got 3), because no autoscaler adds a pod that would take that room: write 0.`},
 	"placeholders and a buffer": {
 		`warmCapacity: {placeholders: {pods: 2}, capacityBuffer: {pods: 3}}`,
 		`warmCapacity.capacityBuffer.pods: must be 0 with warmCapacity.placeholders.pods (got 3), because both would keep room for the same pods: write 0 for the placeholders where your node autoscaler has CapacityBuffers, and 0 here where it does not.`},

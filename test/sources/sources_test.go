@@ -179,13 +179,13 @@ func TestPrometheusOperator(t *testing.T) {
 	s.WaitFor(2*time.Minute, recorded(stack, s.Release))
 
 	s.Step("the cluster's adapter takes the place of the release's")
-	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local", "existing-adapter"}, Values: slow, Set: map[string]string{"podMonitor.labels.release": "kube-prometheus-stack"}}))
+	require.NoError(t, s.Upgrade(harness.Upgrade{Examples: []string{"local", "existing-adapter"}, Values: slow}))
 	adapter := s.At("monitoring", "adapter")
 	adapter.Chart = filepath.Join("testdata", "adapter")
 	require.NoError(t, adapter.Upgrade(harness.Upgrade{Set: map[string]string{
 		"image":          ref(t, program.PrometheusAdapter, "adapter"),
 		"prometheusURL":  "http://prometheus-operated.monitoring.svc:9090",
-		"rules.existing": "adapter-rules",
+		"rules.existing": "holograph-adapter-rules",
 	}}))
 	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
 }

@@ -102,7 +102,7 @@ One refusal. Takes the sentence.
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not $demand.enabled) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
-{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (not (include "holograph.autoscaling.keda" .)) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
+{{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (include "holograph.autoscaling.hpa" .) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- range .Values.signals.otherMetrics }}

@@ -17,6 +17,18 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- if and $hpa .Values.keda.authenticationRef.name }}
 {{- include "holograph.refuse" (printf "keda.authenticationRef.name: must be empty with autoscaling.provider hpa (got %s), because only KEDA uses it: write autoscaling.provider: keda, or prometheus.auth for the adapter." .Values.keda.authenticationRef.name) }}
 {{- end }}
+{{- if and $hpa .Values.renderer.enabled }}
+{{- $containers := list (include "holograph.renderer.container" .) }}
+{{- range concat .Values.renderer.extraContainers .Values.renderer.initContainers }}
+{{- $containers = append $containers .name }}
+{{- end }}
+{{- range $index, $metric := $autoscaling.metrics }}
+{{- $container := dig "containerResource" "container" "" $metric }}
+{{- if and $container (not (has $container $containers)) }}
+{{- include "holograph.refuse" (printf "autoscaling.metrics[%d].containerResource.container: must be a container of the renderer's pods (got %s), because the autoscaler would have no value for it, and would remove no pod: write %s." $index $container (join " or " $containers)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $names := include "holograph.signals" . | splitList " " }}
 {{- range $index, $trigger := .Values.keda.triggers }}
 {{- if and $trigger.name (has $trigger.name $names) }}

@@ -52,7 +52,7 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- include "holograph.refuse" (printf "autoscaling.target.apiVersion: must be one of %s for a %s (got %s), because the autoscaler would find no such workload: write %s." (trimSuffix "/" $group) $target.kind $target.apiVersion (ternary "argoproj.io/v1alpha1" "apps/v1" (eq $target.kind "Rollout"))) }}
 {{- end }}
 {{- range $key := include "holograph.signals" . | splitList " " }}
-{{- if and (ne $target.kind "Deployment") (include "holograph.signals.isTotal" (dict "context" $ "key" $key)) }}
+{{- if and (ne $target.kind "Deployment") (not (include "holograph.autoscaling.keda" $)) (include "holograph.signals.isTotal" (dict "context" $ "key" $key)) }}
 {{- include "holograph.refuse" (printf "signals.%s.metricType: must be Pods where autoscaling.target.kind is %s (got Object), because the adapter's rule makes one number of the pods of a Deployment only: write Pods." $key $target.kind) }}
 {{- end }}
 {{- end }}

@@ -6,6 +6,11 @@ Refuses warm capacity that keeps no room, or the same room twice.
 {{- $renderer := .Values.renderer }}
 {{- $placeholders := $warm.placeholders }}
 {{- $pods := int $placeholders.pods }}
+{{- range $key, $kept := dict "placeholders" $pods "capacityBuffer" (int $warm.capacityBuffer.pods) }}
+{{- if and (gt $kept 0) (not (include "holograph.scope.autoscaled" $)) }}
+{{- include "holograph.refuse" (printf "warmCapacity.%s.pods: must be 0 where autoscaling.enabled is false (got %d), because no autoscaler adds a pod that would take that room: write 0." $key $kept) }}
+{{- end }}
+{{- end }}
 {{- if gt $pods 0 }}
 {{- if gt (int $warm.capacityBuffer.pods) 0 }}
 {{- include "holograph.refuse" (printf "warmCapacity.capacityBuffer.pods: must be 0 with warmCapacity.placeholders.pods (got %v), because both would keep room for the same pods: write 0 for the placeholders where your node autoscaler has CapacityBuffers, and 0 here where it does not." $warm.capacityBuffer.pods) }}

@@ -204,7 +204,7 @@ func (r Record) ends() []string {
 		lines = append(lines, fmt.Sprintf("**Pods** (the default): %s.", text))
 	}
 	if slices.Contains(r.modes(), Object) {
-		lines = append(lines, fmt.Sprintf("**Object**: the adapter lists no pods, and has %s at %s pods. A call takes what its query takes in Prometheus.", memory(Object, Adapter, largest), number(largest)))
+		lines = append(lines, fmt.Sprintf("**Object**: the adapter lists no pods, and has %s at %s pods. A call takes what its query takes in Prometheus, which evaluates the values of all pods at that moment, twice. A total that a rule records would be there within milliseconds, but up to 15 s old.", memory(Object, Adapter, largest), number(largest)))
 	}
 	if slices.Contains(r.modes(), KEDA) {
 		lines = append(lines, "**KEDA**: only the query in Prometheus depends on the number of pods. With `useCachedMetrics`, for which the chart has no value, KEDA queries once in its `pollingInterval` of 30 s, and the autoscaler gets values that are up to 30 s old.")
