@@ -18,6 +18,7 @@ func (o options) writeSessions(chart *manifest.Chart, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	example = example.Overlay(map[string]any{"deletionCost": map[string]any{"enabled": false}})
 	target, _ := chart.Float(example, "signals", "demand", "target")
 	places, _ := chart.Float(example, "signals", "demand", "capacity", "value")
 	// Viewers are fewer than frames, so a figure needs more runs.
@@ -30,7 +31,6 @@ func (o options) writeSessions(chart *manifest.Chart, out io.Writer) error {
 		if err != nil {
 			return report.All{}, err
 		}
-		config.Sessions.FewestFirst = false
 		change(config.Sessions)
 		means, err := under(m, config, standard(false), seeds, nil)
 		return report.Sum(means), err
@@ -62,7 +62,6 @@ func (o options) writeSessions(chart *manifest.Chart, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			config.Sessions.FewestFirst = false
 			drawn, err := judge(m, config, trace.Draw(trace.Training), 1)
 			if err != nil {
 				return err

@@ -461,7 +461,11 @@ func (r Record) autoscalers(p printer) {
 		}
 	}
 	slices.Sort(rates)
-	p("The adapter had `--client-qps` of %s, as the chart derives it for servedNamespaces from the most autoscalers of a run: two requests for each in %d s, twice. Its default of 5 is enough for 37 autoscalers in mode Pods.", strings.Trim(strings.ReplaceAll(fmt.Sprint(slices.Compact(rates)), " ", " and "), "[]"), syncPeriod)
+	var texts []string
+	for _, rate := range slices.Compact(rates) {
+		texts = append(texts, number(rate))
+	}
+	p("The adapter had `--client-qps` of %s, as the chart derives it for servedNamespaces from the most autoscalers of a run: two requests for each in %d s, twice. Its default of 5 is enough for 37 autoscalers in mode Pods.", strings.Join(texts, " and "), syncPeriod)
 	p("")
 }
 
