@@ -3,6 +3,12 @@ package chart_test
 // refusalsOfPods are the cases of what Kubernetes accepts of a pod and then does not run. What the API server refuses is
 // left to it.
 var refusalsOfPods = map[string]refusal{
+	"field of the pods that has a value of its name": {
+		`renderer: {extraPodSpec: {affinity: {}}}`,
+		`renderer.extraPodSpec.affinity: must not be set (got a value), because the chart writes that field itself: write renderer.affinity.`},
+	"field of the pods that has no value": {
+		`renderer: {extraPodSpec: {enableServiceLinks: true}}`,
+		`renderer.extraPodSpec.enableServiceLinks: must not be set (got a value), because the chart writes that field itself: remove it.`},
 	"field of the pods that has a value": {
 		`renderer: {extraPodSpec: {volumes: []}}`,
 		`renderer.extraPodSpec.volumes: must not be set (got a value), because the chart writes that field itself: write renderer.extraVolumes.`},

@@ -25,27 +25,13 @@ them out of one.
 {{- range $key, $container := $containers }}
 {{- include "holograph.validate.container" (dict "context" $ "key" $key "container" $container) }}
 {{- end }}
-{{- include "holograph.validate.ports" (dict "containers" $containers) }}
-{{- $elsewhere := dict "affinity" "affinity" "automountServiceAccountToken" "serviceAccount.automount" "containers" "extraContainers" "dnsConfig" "dnsConfig"
-  "dnsPolicy" "dnsPolicy" "enableServiceLinks" "" "hostAliases" "hostAliases" "imagePullSecrets" "" "initContainers" "initContainers"
-  "nodeSelector" "nodeSelector" "priorityClassName" "priorityClassName" "resourceClaims" "resourceClaims" "runtimeClassName" "runtimeClassName"
-  "schedulerName" "schedulerName" "securityContext" "podSecurityContext" "serviceAccount" "serviceAccount.name" "serviceAccountName" "serviceAccount.name"
-  "terminationGracePeriodSeconds" "terminationGracePeriodSeconds" "tolerations" "tolerations" "topologySpreadConstraints" "topologySpreadConstraints" "volumes" "extraVolumes" }}
+{{- include "holograph.validate.ports" (dict "containers" $containers "service" $renderer.service.extraPorts) }}
+{{- $elsewhere := dict "automountServiceAccountToken" "renderer.serviceAccount.automount" "containers" "renderer.extraContainers" "imagePullSecrets" "global.imagePullSecrets"
+  "securityContext" "renderer.podSecurityContext" "serviceAccount" "renderer.serviceAccount.name" "serviceAccountName" "renderer.serviceAccount.name" "volumes" "renderer.extraVolumes" }}
 {{- range $field, $value := $renderer.extraPodSpec }}
-{{- if hasKey $elsewhere $field }}
-{{- $key := get $elsewhere $field }}
-{{- include "holograph.refuse" (printf "renderer.extraPodSpec.%s: must not be set (got a value), because the chart writes that field itself: %s." $field (ternary (printf "write renderer.%s" $key) (ternary "write global.imagePullSecrets" "remove it" (eq $field "imagePullSecrets")) (ne $key ""))) }}
-{{- end }}
-{{- end }}
-{{- $names := list }}
-{{- range $containers }}
-{{- range .ports }}
-{{- $names = append $names .name }}
-{{- end }}
-{{- end }}
-{{- range $index, $port := $renderer.service.extraPorts }}
-{{- if and (kindIs "string" $port.targetPort) (not (regexMatch "^[0-9]+$" $port.targetPort)) (not (has $port.targetPort $names)) }}
-{{- include "holograph.refuse" (printf "renderer.service.extraPorts[%d].targetPort: must be a port of the renderer's pods (got %s), because the Service would lead nowhere: write the name of one in renderer.extraPorts or of a container, or its number." $index $port.targetPort) }}
+{{- if or (hasKey $elsewhere $field) (hasKey $renderer $field) (eq $field "enableServiceLinks") }}
+{{- $fix := ternary "remove it" (printf "write %s" (default (printf "renderer.%s" $field) (get $elsewhere $field))) (eq $field "enableServiceLinks") }}
+{{- include "holograph.refuse" (printf "renderer.extraPodSpec.%s: must not be set (got a value), because the chart writes that field itself: %s." $field $fix) }}
 {{- end }}
 {{- end }}
 {{- if and $renderer.resourceClaims (semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version) }}
@@ -141,7 +127,8 @@ Takes dict "context" $ "key" the container's key "container" the container.
 
 {{/*
 What containers of one pod must not both have: a listener on a port, because they share an address, and a port of one name.
-Takes dict "containers" the containers by their keys, of which "renderer" is the first.
+A port of the Service that leads to a name needs one of that name. Takes dict "containers" the containers by their keys, of
+which "renderer" is the first, and "service" the other ports of the Service.
 */}}
 {{- define "holograph.validate.ports" -}}
 {{- $ports := list }}
@@ -161,6 +148,11 @@ Takes dict "containers" the containers by their keys, of which "renderer" is the
 {{- end }}
 {{- $names = append $names . }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range $index, $port := .service }}
+{{- if and (kindIs "string" $port.targetPort) (not (regexMatch "^[0-9]+$" $port.targetPort)) (not (has $port.targetPort $names)) }}
+{{- include "holograph.refuse" (printf "renderer.service.extraPorts[%d].targetPort: must be a port of the renderer's pods (got %s), because the Service would lead nowhere: write the name of one in renderer.extraPorts or of a container, or its number." $index $port.targetPort) }}
 {{- end }}
 {{- end }}
 {{- end }}
