@@ -18,10 +18,7 @@ func TestBehavior(t *testing.T) {
 	assert.Equal(t, &autoscalingv2.HPAScalingRules{
 		StabilizationWindowSeconds: new(int32(0)),
 		SelectPolicy:               &most,
-		Policies: []autoscalingv2.HPAScalingPolicy{
-			{Type: autoscalingv2.PercentScalingPolicy, Value: 200, PeriodSeconds: 150},
-			{Type: autoscalingv2.PodsScalingPolicy, Value: 4, PeriodSeconds: 150},
-		},
+		Policies:                   []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 300, PeriodSeconds: 15}},
 	}, behavior.ScaleUp)
 	assert.Equal(t, &autoscalingv2.HPAScalingRules{
 		StabilizationWindowSeconds: new(int32(300)),

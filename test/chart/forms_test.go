@@ -206,7 +206,7 @@ func TestForms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			values := chart.Parse(t, test.values)
-			rendered := chart.Render(t, values)
+			rendered := chart.Render(t, values, unlimited)
 			recorded := recordedBy(t, rendered)
 			var text strings.Builder
 			text.WriteString("evaluation_interval: 15s\nfuzzy_compare: true\ntests:\n  - name: form\n    interval: 15s\n    input_series:\n")
@@ -244,8 +244,8 @@ func TestForms(t *testing.T) {
 			}
 			expect(recorded["holograph:frames:rate"], fmt.Sprintf("{labels: '%s', value: %s}", of, test.frames))
 			expect(recorded["holograph:frames_over_budget:rate"], fmt.Sprintf("{labels: '%s', value: %s}", of, test.over))
-			rule := chart.Render(t, values, totals).AdapterConfig(t).Rules[0]
-			keda, _ := kedaQueries(t, values)
+			rule := chart.Render(t, values, unlimited, totals).AdapterConfig(t).Rules[0]
+			keda, _ := kedaQueries(t, values, unlimited)
 			for _, query := range []string{rule.TotalQuery(t, found(rule), "holograph", "holograph-renderer"), keda} {
 				expect("sum("+query+")", fmt.Sprintf("{labels: '{}', value: %s}", test.total))
 			}

@@ -110,7 +110,7 @@ func kedaQueries(t *testing.T, values ...chart.Values) (overruns, demand string)
 // TestKEDAWithoutTargets runs KEDA's queries in a Prometheus that is sent its samples and has no targets.
 func TestKEDAWithoutTargets(t *testing.T) {
 	t.Parallel()
-	overruns, demand := kedaQueries(t, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
+	overruns, demand := kedaQueries(t, unlimited, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
 	ruleTest(t, t.TempDir(), "keda_query.yaml", func(name string) string {
 		query, known := map[string]string{"overruns": overruns, "demand": demand}[name]
 		require.True(t, known, "no such placeholder: ${%s}", name)

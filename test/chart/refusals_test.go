@@ -60,6 +60,12 @@ var refusals = map[string]refusal{
 	"window too short": {
 		`{signals: {overruns: {window: 1m31s}, demand: {window: 2m}}, prometheus: {scrapeInterval: 23s}}`,
 		`signals.overruns.window: must be at least 4 times prometheus.scrapeInterval (got 1m31s, with an interval of 23s), because one lost scrape would leave pods without a value: write 92s or more, leave it empty, or scrape more often.`},
+	"late frames that never add a pod": {
+		`signals: {overruns: {maxRatio: "1.1"}}`,
+		`signals.overruns.maxRatio: must be more than 1.1, which is 1 and the tolerance of scaleUp (got 1.1), because the autoscaler would never add a pod for late frames: write 3.5, or null for no limit.`},
+	"late frames within a tolerance that is written": {
+		`{signals: {overruns: {maxRatio: 1.4}}, autoscaling: {behavior: {scaleUp: {tolerance: 500m}}}}`,
+		`signals.overruns.maxRatio: must be more than 1.5, which is 1 and the tolerance of scaleUp (got 1.4), because the autoscaler would never add a pod for late frames: write 3.5, or null for no limit.`},
 	"demand window that is not a duration": {
 		`signals: {demand: {window: a minute}}`,
 		`signals.demand.window: must be a duration above zero (got a minute): write it like 15s, 2m or 1m30s.`},
@@ -129,9 +135,12 @@ var refusals = map[string]refusal{
 	"two adapters": {
 		`prometheusAdapter: {existing: {namespace: monitoring}}`,
 		`prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got monitoring), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false.`},
+	"a ConfigMap for no adapter": {
+		`prometheusAdapter: {enabled: false, existing: {configMap: rules}}`,
+		`prometheusAdapter.existing.configMap: must be empty without prometheusAdapter.existing.namespace (got rules), because the rules are written only into that namespace: write the namespace of your adapter.`},
 	"rules without an adapter": {
-		`prometheusAdapter: {enabled: false, existing: {extraRules: [{seriesQuery: up}]}}`,
-		`prometheusAdapter.existing.extraRules: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter.`},
+		`prometheusAdapter: {enabled: false, extraRules: [{seriesQuery: up}]}`,
+		`prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter, or its namespace in prometheusAdapter.existing.namespace.`},
 	"scraped twice": {
 		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
 		`scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false.`},

@@ -104,9 +104,12 @@ signals: {demand: {metricType: Object}}`)
 	}
 }
 
+// unlimited has late frames as they are measured, so that a test of how they are measured reads them.
+var unlimited = chart.Set("signals.overruns.maxRatio", nil)
+
 func TestOverrunsQuery(t *testing.T) {
 	t.Parallel()
-	rule := chart.Render(t).AdapterConfig(t).Rules[0]
+	rule := chart.Render(t, unlimited).AdapterConfig(t).Rules[0]
 	ruleTest(t, t.TempDir(), "overruns_query.yaml", func(name string) string {
 		switch name {
 		case "series":
@@ -119,6 +122,34 @@ func TestOverrunsQuery(t *testing.T) {
 		require.FailNow(t, "no such placeholder", "${%s}", name)
 		return ""
 	})
+}
+
+// TestLateFramesCountUpToTheLimit: whatever one pod counts, it asks for no more than signals.overruns.maxRatio targets, in the
+// queries of the adapter and of KEDA. The service level counts all late frames.
+func TestLateFramesCountUpToTheLimit(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, "signals: {overruns: {target: 200m, maxRatio: 2}}")
+	pods := chart.Render(t, values).AdapterConfig(t).Rules[0]
+	total, _ := totalQueries(t, values)
+	scraped, _ := kedaQueries(t, values)
+	sent, _ := kedaQueries(t, values, chart.Parse(t, "prometheus: {enabled: false, url: http://prometheus.example}"))
+	ruleTest(t, t.TempDir(), "max_ratio.yaml", func(name string) string {
+		query, known := map[string]string{
+			"pods":    pods.Query(t, pods.Name.As, "holograph", "holograph-renderer-5d4b7c9f68-2vxqz", "holograph-renderer-5d4b7c9f68-9kwtb"),
+			"total":   "sum(" + total + ")",
+			"scraped": scraped,
+			"sent":    sent,
+		}[name]
+		require.True(t, known, "no such placeholder: ${%s}", name)
+		return query
+	})
+	for _, group := range ruleGroups(t, chart.Render(t, values)) {
+		for _, rule := range group.Rules {
+			if rule.Record == "holograph:frames_over_budget:rate" {
+				assert.NotContains(t, rule.Expr, "clamp_max", "the service level's late frames, want all of them")
+			}
+		}
+	}
 }
 
 func TestDemandQuery(t *testing.T) {
@@ -159,7 +190,7 @@ func TestTotalQueries(t *testing.T) {
 	for who, queries := range map[string]func(*testing.T, ...chart.Values) (overruns, demand string){"Object metric": totalQueries, "KEDA": kedaQueries} {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
-			overruns, demand := queries(t)
+			overruns, demand := queries(t, unlimited)
 			_, spare := queries(t, chart.Set("autoscaling.headroom", 0.5))
 			ruleTest(t, t.TempDir(), "total_query.yaml", func(name string) string {
 				query, known := map[string]string{"overruns": overruns, "demand": demand, "spare": spare}[name]

@@ -110,7 +110,7 @@ func TestTimesFollowTheScrapes(t *testing.T) {
 		"30s": {"[2m]", "[2m]", "30s", "2m", 165},
 		"1m":  {"[4m]", "[4m]", "1m", "4m", 315},
 	} {
-		rendered := chart.Render(t, chart.Set("prometheus.scrapeInterval", scrapes))
+		rendered := chart.Render(t, chart.Set("prometheus.scrapeInterval", scrapes), chart.Parse(t, "autoscaling: {behavior: {scaleUp: {policies: [{type: Pods, value: 4}]}}}"))
 		rules := rendered.AdapterConfig(t).Rules
 		assert.Contains(t, rules[0].MetricsQuery, want.overruns, "window of late frames with scrapes every %s, want 2m or 4 scrapes", scrapes)
 		assert.Contains(t, rules[1].MetricsQuery, want.demand, "window of demand with scrapes every %s, want 1m or 4 scrapes", scrapes)
@@ -127,9 +127,10 @@ func TestTimesFollowTheScrapes(t *testing.T) {
 func TestStepsAreKeptAsWritten(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]int32{
-		`signals: {overruns: {window: 10m}}`: {630, 630},
-		`autoscaling: {podStart: 61s}`:       {196, 196},
-		`autoscaling: {podStart: 1h}`:        {1800, 1800},
+		`{}`: {15},
+		`{signals: {overruns: {window: 10m}}, autoscaling: {behavior: {scaleUp: {policies: [{type: Pods, value: 1}]}}}}`:      {630},
+		`autoscaling: {podStart: 61s, behavior: {scaleUp: {policies: [{type: Pods, value: 1}]}}}`:                             {196},
+		`autoscaling: {podStart: 1h, behavior: {scaleUp: {policies: [{type: Pods, value: 1}]}}}`:                              {1800},
 		`autoscaling: {behavior: {scaleUp: {policies: [{type: Pods, value: 1, periodSeconds: 15}, {type: Pods, value: 2}]}}}`: {15, 150},
 	} {
 		var periods []int32
@@ -318,7 +319,7 @@ func TestAddedTriggers(t *testing.T) {
 // and a Deployment whose pods have no samples has no value.
 func TestKEDAWithoutPods(t *testing.T) {
 	t.Parallel()
-	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA with everything"))).Spec.Triggers
+	triggers := renderedScaledObject(t, chart.Render(t, named(t, "KEDA with everything"), unlimited)).Spec.Triggers
 	ruleTest(t, t.TempDir(), "keda_zero.yaml", func(name string) string {
 		switch name {
 		case "overruns":

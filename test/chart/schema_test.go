@@ -267,6 +267,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"signals.overruns.name":                "frames-over-budget",
 		"signals.overruns.window":              "2 minutes",
 		"signals.overruns.target":              "a tenth",
+		"signals.overruns.maxRatio":            "twice",
 		"signals.demand.enabled":               "yes",
 		"signals.demand.name":                  "demand of a pod",
 		"signals.demand.offered.metric":        "offered cpu seconds",

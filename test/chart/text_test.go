@@ -187,8 +187,8 @@ func TestTextsCannotInjectYAML(t *testing.T) {
 		"prometheus.tls.clientSecret": func(text string) chart.Values {
 			return chart.Merge(chart.Set("prometheus", chart.Parse(t, "{"+ownPrometheus+"}")), chart.Set("prometheus.tls.clientSecret", "a"+text))
 		},
-		"prometheusAdapter.existing.extraRules": func(text string) chart.Values {
-			return chart.Merge(named(t, "existing adapter"), chart.Set("prometheusAdapter.existing.extraRules", []any{map[string]any{"seriesQuery": "a" + text}}))
+		"prometheusAdapter.extraRules": func(text string) chart.Values {
+			return chart.Merge(named(t, "existing adapter"), chart.Set("prometheusAdapter.extraRules", []any{map[string]any{"seriesQuery": "a" + text}}))
 		},
 	}
 	for place, values := range places {

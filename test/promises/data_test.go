@@ -87,6 +87,16 @@ var dataPromises = []promise.Promise{
 		}),
 	},
 	{
+		Subject: promise.Data, Name: "a pod reports false late frames",
+		Says:   "The pod asks for no more pods than signals.overruns.maxRatio, which are four with its own.",
+		Fault:  "One renderer's counters grow by 600 frames a second, 500 of them late.",
+		Within: time.Minute,
+		Keep: lie(1, map[string]string{
+			"holograph_frames_over_budget_total": "500 * vector(time())",
+			"holograph_frames_total":             "600 * vector(time())",
+		}),
+	},
+	{
 		Subject: promise.Data, Name: "scraped twice",
 		Says:   "Two scrapes of a pod are one measurement: the replicas stay what the load needs.",
 		Fault:  "Prometheus has a second scrape job for the renderers.",

@@ -40,7 +40,7 @@ func file(t *testing.T, name, text string) string {
 
 // TestCompareGolden fixes what the command prints: another seed, clock or number of cores changes nothing.
 func TestCompareGolden(t *testing.T) {
-	lateOnly := file(t, "late-frames-only.yaml", "signals: {overruns: {window: 2m}, demand: {enabled: false}}\nautoscaling: {behavior: null}\n")
+	lateOnly := file(t, "late-frames-only.yaml", "signals: {overruns: {window: 2m, limit: \"\"}, demand: {enabled: false}}\nautoscaling: {behavior: null}\n")
 	own := file(t, "default.yaml", "{}")
 	folder := t.TempDir()
 	svg, csv := filepath.Join(folder, "step.svg"), filepath.Join(folder, "step.csv")

@@ -115,8 +115,7 @@ prometheusRule:
   labels: {}
   annotations: {}
 prometheusAdapter:
-  existing:
-    extraRules: []
+  extraRules: []
   apiService:
     annotations: {}
   resources: {}

@@ -205,6 +205,21 @@ Frames over budget per second.
 {{- end }}
 
 {{/*
+A signal of each pod as the autoscaler gets it. Late frames count up to signals.overruns.maxRatio targets: they say that
+pods are missing, and not how many. Without a limit two pods ask for ten, because frames are late that one pod more would
+have saved, and old late frames ask as long as the window lasts. With it, each late pod asks for a few more, the mean
+falls as soon as these are ready, and only if their frames are late too do they ask for more. It also bounds what one pod
+that counts wrongly can do. Takes dict "context" $ "key" the signal's key below `signals`.
+*/}}
+{{- define "holograph.signals.asked" -}}
+{{- $query := include (printf "holograph.signals.%s.query" .key) .context -}}
+{{- if and (eq .key "overruns") .context.Values.signals.overruns.maxRatio -}}
+{{- $query = printf "clamp_max(%s, %s)" $query (include "holograph.signals.most" .) -}}
+{{- end -}}
+{{ $query }}
+{{- end }}
+
+{{/*
 A query of the adapter's. <<.Series>> is the series that it found, whose name the adapter puts before a brace. A name that
 needs quotes is written out. Takes dict "context" $ "key" the signal's key below `signals` "query" text.
 */}}
@@ -255,8 +270,8 @@ A pod without both has no value. The bounds in brackets drop invalid capacities:
 use for "no limit".
 
 A pod counts for at most ten times its capacity, so that one wrong pod adds no more pods than ten full ones need. The
-bound does not slow scaling: a fleet in which every pod is at the bound requests ten times its pods, and one step of
-scaleUp at most triples them or adds four. More than a thousand times the capacity is not plausible and drops the pod:
+bound does not slow scaling: a fleet in which every pod is at the bound requests ten times its pods, and one decision
+at most quadruples them. More than a thousand times the capacity is not plausible and drops the pod:
 the reference renderer would have to refuse 200,000 frames a second on each core.
 
 The capacity is the last sample of the window, not the current one: a failed scrape ends a series at once, and scrapes
@@ -380,7 +395,7 @@ The adapter's rules, one per signal. Each has its own series and its own name.
     {{- if include "holograph.signals.isTotal" (dict "context" $ "key" $key) }}
     {{- include "holograph.signals.objectQuery" (dict "context" $ "key" $key) | nindent 4 }}
     {{- else }}
-    {{- include (printf "holograph.signals.%s.query" $key) $ | nindent 4 }}
+    {{- include "holograph.signals.asked" (dict "context" $ "key" $key) | nindent 4 }}
     {{- end }}
 {{- end }}
 {{- end }}
@@ -390,6 +405,9 @@ The adapter's configuration file.
 */}}
 {{- define "holograph.prometheusAdapter.config" -}}
 rules:
+  {{- with .Values.prometheusAdapter.extraRules }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- include "holograph.signals.rules" . | trim | nindent 2 }}
 {{- end }}
 

@@ -14,11 +14,18 @@ What a signal is a metric of on the custom metrics API. Takes dict "context" $ "
 {{- end }}
 
 {{/*
-The most that one pod can add to a total: what the signal's query lets through.
+The most that one pod can have of a signal: what the query that the autoscaler gets lets through.
 Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.signals.most" -}}
-{{ ternary 10 .context.Values.signals.frames.maxRate (eq .key "demand") }}
+{{- $overruns := .context.Values.signals.overruns -}}
+{{- if eq .key "demand" -}}
+10
+{{- else if $overruns.maxRatio -}}
+{{ mulf (float64 $overruns.maxRatio) (include "holograph.quantity" $overruns.target | float64) }}
+{{- else -}}
+{{ .context.Values.signals.frames.maxRate }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -41,7 +48,7 @@ stand here twice.
 Where no pod has a value there is no total, and the autoscaler keeps the pods that it has.
 
 A Prometheus that is sent its samples has no up. If it may be such a one and has none, the pods that have a value are added
-up, and while fewer pods than the Deployment is to have are seen, all of them may be needed.
+up, and each pod that the Deployment is to have and that is not seen may have the most that a pod can have.
 */}}
 {{- define "holograph.signals.total" -}}
 {{- $signal := get .context.Values.signals .key -}}
@@ -60,7 +67,7 @@ up, and while fewer pods than the Deployment is to have are seen, all of them ma
 clamp_min({{ $sum }}, scalar(clamp_max({{ $target }} * {{ .pods }}, scalar({{ $possible }}))))
 {{- if not (or .context.Values.prometheus.enabled .context.Values.podMonitor.enabled .context.Values.scrapeAnnotations.enabled) }}
 {{- $wanted := printf "(max(%s) or vector(0))" .replicas }}
-or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ $most }} * scalar({{ $wanted }} > bool count(count by (<<.GroupBy>>) ({{ .seen }}))))) unless on () {{ .up }}
+or ({{ $sent }} + clamp({{ $target }} * {{ $wanted }} - {{ $sent }}, 0, {{ $most }} * scalar(clamp_min({{ $wanted }} - count(count by (<<.GroupBy>>) ({{ .seen }})), 0)))) unless on () {{ .up }}
 {{- end }}
 {{- end }}
 
@@ -105,10 +112,10 @@ Takes dict "replicas" and "targets", the queries above.
 {{- end }}
 
 {{/*
-A signal of each pod. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods.
+A signal of each pod as the autoscaler gets it. Takes dict "context" $ "key" the signal's key below `signals` "matchers" those of the pods.
 */}}
 {{- define "holograph.signals.values" -}}
-{{ include (printf "holograph.signals.%s.query" .key) .context | replace "<<.LabelMatchers>>" .matchers }}
+{{ include "holograph.signals.asked" . | replace "<<.LabelMatchers>>" .matchers }}
 {{- end }}
 
 {{/*

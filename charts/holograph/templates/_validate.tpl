@@ -172,6 +172,12 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and (eq .key "overruns") (gt $thousandths (mulf $most 1000)) }}
 {{- include "holograph.refuse" (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because the chart drops a value above that, and no pod would ever be added: write a lower target." $most $target) }}
 {{- end }}
+{{- $ratio := $signal.maxRatio }}
+{{- $tolerance := (default dict (default dict .context.Values.autoscaling.behavior).scaleUp).tolerance }}
+{{- $least := addf 1 (include "holograph.quantity" (ternary 0.1 $tolerance (kindIs "invalid" $tolerance)) | float64) }}
+{{- if and (not (kindIs "invalid" $ratio)) (le (float64 $ratio) $least) }}
+{{- include "holograph.refuse" (printf "signals.%s.maxRatio: must be more than %v, which is 1 and the tolerance of scaleUp (got %v), because the autoscaler would never add a pod for late frames: write 3.5, or null for no limit." .key $least $ratio) }}
+{{- end }}
 {{- $text := include "holograph.signals.window" . }}
 {{- $window := include "holograph.milliseconds" $text | int64 }}
 {{- $scrape := include "holograph.milliseconds" $prometheus.scrapeInterval | int64 }}
@@ -359,8 +365,11 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- if and .Values.prometheusAdapter.enabled $existing.namespace }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.existing.namespace: must be empty with prometheusAdapter.enabled (got %s), because it is for an adapter of your own: leave it empty, or set prometheusAdapter.enabled to false." $existing.namespace) }}
 {{- end }}
-{{- if and (not $existing.namespace) (or $existing.configMap $existing.extraRules) }}
-{{- include "holograph.refuse" (printf "prometheusAdapter.existing.%s: must be empty without prometheusAdapter.existing.namespace (got a value), because the rules are written only into that namespace: write the namespace of your adapter." (ternary "configMap" "extraRules" (ne $existing.configMap ""))) }}
+{{- if and (not $existing.namespace) $existing.configMap }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.existing.configMap: must be empty without prometheusAdapter.existing.namespace (got %s), because the rules are written only into that namespace: write the namespace of your adapter." $existing.configMap) }}
+{{- end }}
+{{- if and .Values.prometheusAdapter.extraRules (not (or (include "holograph.prometheusAdapter.runs" .) (include "holograph.prometheusAdapter.writesRules" .))) }}
+{{- include "holograph.refuse" "prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter, or its namespace in prometheusAdapter.existing.namespace." }}
 {{- end }}
 {{- end }}
 

@@ -386,7 +386,7 @@ func (r Record) growth(p printer) {
 		}
 	}
 	p("")
-	p("With the chart's default policy a fleet grows to three times its size in one step every 2.5 minutes, whatever serves the metric.")
+	p("With the chart's default policy a fleet grows to at most four times its size every 15 s, whatever serves the metric.")
 	p("")
 }
 

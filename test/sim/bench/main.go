@@ -122,14 +122,11 @@ type benchLoad struct {
 // loads are in pods' worth and seconds. A pod does a fifth more on the cluster than the worth that is measured before the
 // load. Both together take 35 minutes, and their clusters five each.
 var loads = []benchLoad{
-	// The default adds at most four pods in 150 s, and the one that brought the fleet to its minimum counts.
-	//
 	// Late frames only goes round once in seven to eight minutes. The peak ends between the second round and the third: an
 	// end in one would leave it to chance whether it counts. Nothing happens in the five minutes after it, in which no policy
 	// removes pods, so it ends soon.
 	{result.Step, result.Spike{Base: 1.2, Peak: 3.8, Before: 150, During: 690, After: 60}, 20 * time.Second},
-	// From 2 pods the default grows to 6, which can do 7.2, and then waits 150 s. Two cores are not enough for five such
-	// crowds at once, so that two fleets at most are at the peak together.
+	// Two cores are not enough for five such crowds at once, so that two fleets at most are at the peak together.
 	{result.FlashCrowd, result.Spike{Base: 1.2, Peak: 8, Before: 60, Rise: 30, During: 210, Fade: 150, After: 60}, 150 * time.Second},
 }
 
@@ -146,16 +143,17 @@ type policy struct {
 // policies are in the order of the page. The last one's release brings the Prometheus and the adapter that
 // serve them all.
 var policies = []policy{
-	{result.LateFramesOnly, []string{guestValues, "values-examples/late-frames-only.yaml"}, "charts/holograph", []string{"values-examples/late-frames-only.yaml"}},
+	{result.LateFramesOnly, []string{guestValues, "values-examples/late-frames-only.yaml", measuredValues}, "charts/holograph", []string{"values-examples/late-frames-only.yaml", measuredValues}},
 	// The chart has no CPU metric; the simulator's chart of experiments has.
 	{result.CPU, []string{guestValues, "test/sim/bench/values/cpu.yaml"}, "test/sim/testdata/experiments", []string{"test/sim/bench/simulated/cpu.yaml"}},
 	{result.KEDA, []string{elsewhereValues, "test/sim/bench/values/keda.yaml"}, "charts/holograph", []string{elsewhereValues, "test/sim/bench/values/keda.yaml"}},
 	{result.DefaultKEDA, []string{elsewhereValues, "values-examples/keda.yaml"}, "charts/holograph", []string{elsewhereValues, "values-examples/keda.yaml"}},
-	{result.Default, nil, "charts/holograph", nil},
+	{result.Default, []string{"test/sim/bench/values/serving.yaml"}, "charts/holograph", nil},
 }
 
 // Values of a fleet whose metric another release serves, by the adapter and to KEDA.
 const (
 	guestValues     = "test/sim/bench/values/guest.yaml"
 	elsewhereValues = "test/sim/bench/values/elsewhere.yaml"
+	measuredValues  = "test/sim/bench/values/measured.yaml"
 )

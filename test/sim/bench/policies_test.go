@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,14 +45,24 @@ func TestPolicies(t *testing.T) {
 	shipped := chart.Render(t).HorizontalPodAutoscaler(t)
 	lateOnly := chart.Render(t, chart.Example(t, "late-frames-only")).HorizontalPodAutoscaler(t)
 	want := map[string]*autoscalingv2.HorizontalPodAutoscaler{result.LateFramesOnly: lateOnly, result.Default: shipped}
+	serving, found := find(result.Default)
+	require.True(t, found)
+	served := chart.Render(t, values(t, serving)...).AdapterConfig(t)
 	for _, p := range policies {
 		rendered := chart.Render(t, values(t, p)...)
 		if p.name == result.CPU || p.name == result.KEDA || p.name == result.DefaultKEDA {
 			assert.Empty(t, chart.Of[*autoscalingv2.HorizontalPodAutoscaler](t, rendered), "the fleet of %s has no autoscaler of the chart's", p.name)
 			continue
 		}
-		assert.Equal(t, want[p.name].Spec, rendered.HorizontalPodAutoscaler(t).Spec, p.name)
+		got := rendered.HorizontalPodAutoscaler(t).Spec
+		if p.name == result.LateFramesOnly {
+			assert.Equal(t, served.Rules[0].Name.As, got.Metrics[0].Pods.Metric.Name, "the metric of late frames only, against the rule that the adapter of the comparison has for it")
+			got.Metrics[0].Pods.Metric.Name = want[p.name].Spec.Metrics[0].Pods.Metric.Name
+		}
+		assert.Equal(t, want[p.name].Spec, got, p.name)
 	}
+	asInstalled := chart.Render(t, chart.Example(t, "late-frames-only")).AdapterConfig(t).Rules[0]
+	assert.Equal(t, strings.Fields(asInstalled.MetricsQuery), strings.Fields(served.Rules[0].MetricsQuery), "the query for late frames only, against the example's")
 	assert.Nil(t, lateOnly.Spec.Behavior)
 	assert.Len(t, lateOnly.Spec.Metrics, 1)
 }
@@ -87,9 +98,9 @@ func TestTheFleetsOfKEDAAreWhatThePageSays(t *testing.T) {
 	assert.Len(t, alone.Spec.Metrics, 1, "KEDA at its own defaults has late frames only")
 }
 
-// The flash crowd is beyond what the first step of the default brings, and within what ten pods can do.
-func TestTheFlashCrowdNeedsTwoSteps(t *testing.T) {
-	// A pod did a fifth more than its worth in the run on record of the step.
+// The flash crowd is beyond what three times the two pods before it can do, and within what ten pods can do.
+func TestTheFlashCrowdIsLarge(t *testing.T) {
+	// A pod does a fifth more than its worth on the cluster.
 	const capacity = 1.2
 	for _, l := range loads {
 		if l.shape == result.FlashCrowd {

@@ -31,7 +31,7 @@ keda: {triggers: [{type: cron, metadata: {timezone: Europe/Berlin, start: 50 19 
 	require.NoError(t, err)
 	assert.Equal(t, int32(3), *m.HPA.Spec.MinReplicas)
 	require.NotNil(t, m.HPA.Spec.Behavior, "the chart's behavior is KEDA's too")
-	assert.Equal(t, int32(150), m.HPA.Spec.Behavior.ScaleUp.Policies[0].PeriodSeconds)
+	assert.Equal(t, int32(15), m.HPA.Spec.Behavior.ScaleUp.Policies[0].PeriodSeconds)
 	var got []string
 	for _, metric := range m.HPA.Spec.Metrics {
 		got = append(got, metric.External.Metric.Name+" "+metric.External.Target.AverageValue.String())

@@ -32,11 +32,16 @@ func TestWhatTheAPIServerAdds(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, m.HPA.Spec.Behavior)
 
+	m, err = render(t, "autoscaling: {behavior: {scaleUp: null}}")
+	require.NoError(t, err)
+	require.NotNil(t, m.HPA.Spec.Behavior)
+	assert.Len(t, m.HPA.Spec.Behavior.ScaleUp.Policies, 2, "steps up: 100 % or 4 pods every 15 s")
+
 	m, err = render(t, "")
 	require.NoError(t, err)
 	behavior := m.HPA.Spec.Behavior
 	require.NotNil(t, behavior)
-	assert.Len(t, behavior.ScaleUp.Policies, 2)
+	assert.Len(t, behavior.ScaleUp.Policies, 1)
 	assert.Equal(t, int32(300), *behavior.ScaleDown.StabilizationWindowSeconds)
 	assert.Equal(t, "Max", string(*behavior.ScaleDown.SelectPolicy), "defaulted")
 	assert.Equal(t, int32(2), *m.HPA.Spec.MinReplicas)

@@ -21,7 +21,7 @@ var (
 // about says what each shape is for.
 var about = map[string]string{
 	Step:       "Viewers arrive at once and stay.",
-	FlashCrowd: "Viewers arrive within half a minute, more than one step of the default brings pods for, and leave again.",
+	FlashCrowd: "Viewers arrive within half a minute, as many as eight pods can serve, and leave again.",
 }
 
 var headings = map[string]string{Step: "A step", FlashCrowd: "A flash crowd"}

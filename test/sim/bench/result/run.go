@@ -46,7 +46,7 @@ func (r Run) Stagger() float64 {
 const (
 	// Step is a load that steps up, stays, and steps back.
 	Step = "step"
-	// FlashCrowd is one that rises within half a minute beyond what one step of the default brings, stays a few minutes, and
+	// FlashCrowd is one that rises within half a minute beyond what the first pods of the default can do, stays a few minutes, and
 	// fades.
 	FlashCrowd = "flash-crowd"
 )
