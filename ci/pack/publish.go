@@ -298,6 +298,8 @@ func pointAt(folder, registry string, images []reference) error {
 				}
 				text = field.ReplaceAllString(text, "${1}"+i.repository+`${2}"`+i.tag()+`"`)
 			case "README.md":
+				// The tag has a row of its own, or is in the row of the image.
+				text = strings.ReplaceAll(text, `"repository":"`+i.local+`","tag":""`, `"repository":"`+i.repository+`","tag":"`+i.tag()+`"`)
 				text = strings.ReplaceAll(text, "| "+i.component+".image.tag | `\"\"` |", "| "+i.component+".image.tag | `\""+i.tag()+"\"` |")
 			}
 			text = strings.ReplaceAll(text, i.local+":"+i.version, i.repository+":"+i.tag())

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ func TestChartReadme(t *testing.T) {
 	got, err := command.Output()
 	require.NoError(t, err, stderr.String())
 	require.NotContains(t, stderr.String(), "level=warning", "helm-docs")
+	for _, name := range slices.Concat(alikeComponents, likeTheRenderer) {
+		assert.Contains(t, string(got), "`"+name+"`", "README.md.gotmpl must name what has no row because it is as for the renderer")
+	}
 	path := filepath.Join(directory, "README.md")
 	if *updateGolden {
 		require.NoError(t, os.WriteFile(path, got, 0o644))

@@ -40,6 +40,26 @@ var kubernetesTypes = []string{
 	"warmCapacity.podSecurityContext", "warmCapacity.securityContext",
 }
 
+// likeTheRenderer are keys that components have as the renderer has them. values.yaml documents them once, and a component has a
+// comment only on what differs.
+var likeTheRenderer = []string{
+	"image", "resources", "podSecurityContext", "securityContext", "service", "annotations", "podLabels", "podAnnotations",
+	"nodeSelector", "tolerations", "affinity", "priorityClassName",
+}
+
+// alikeComponents are the components that have them.
+var alikeComponents = []string{"prometheus", "prometheusAdapter", "kubeStateMetrics", "deletionCost", "doctor", "warmCapacity"}
+
+// commentOfTheRenderer returns the comment on the renderer's key that the key of a component is like.
+func commentOfTheRenderer(comments map[string]string, path string) string {
+	component, rest, _ := strings.Cut(strings.Replace(path, ".prePull.", ".", 1), ".")
+	key, _, _ := strings.Cut(rest, ".")
+	if !slices.Contains(alikeComponents, component) || !slices.Contains(likeTheRenderer, key) {
+		return ""
+	}
+	return comments["renderer."+rest]
+}
+
 // TestSchemaMatchesValues compares values.yaml with the schema: both have the same keys, the schema refuses unknown ones,
 // and its descriptions are the comments of values.yaml, which -update copies.
 func TestSchemaMatchesValues(t *testing.T) {
@@ -50,9 +70,14 @@ func TestSchemaMatchesValues(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(chart.File(t, "values.schema.json"), &schema))
 	definitions := nodeAt(schema.Content[0], "definitions")
 
+	comments := map[string]string{}
 	var walk func(path string, comment string, value, node *yaml.Node)
 	walk = func(path string, comment string, value, node *yaml.Node) {
 		if path != "" {
+			if comment == "" {
+				comment = commentOfTheRenderer(comments, path)
+			}
+			comments[path] = comment
 			require.NotEmpty(t, comment, "%s has no `# --` comment in values.yaml", path)
 			assert.NotContains(t, comment, " --", "the comment of %s: helm-docs takes the text before ` --` for the name of a value, and leaves this one out of the chart's README", path)
 			if *updateGolden {
