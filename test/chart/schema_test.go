@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,7 @@ func TestSchemaMatchesValues(t *testing.T) {
 			}
 			comments[path] = comment
 			require.NotEmpty(t, comment, "%s has no `# --` comment in values.yaml", path)
+			assert.LessOrEqual(t, utf8.RuneCountInString(comment), 160, "characters of the comment of %s in values.yaml: reasons and figures belong on a page of docs", path)
 			assert.NotContains(t, comment, " --", "the comment of %s: helm-docs takes the text before ` --` for the name of a value, and leaves this one out of the chart's README", path)
 			if *updateGolden {
 				setText(node, "description", comment)
