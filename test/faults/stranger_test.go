@@ -171,7 +171,7 @@ func impersonate(s *harness.Story) *corev1.Pod {
 		if copied, err = pods.Get(ctx, own.Name, metav1.GetOptions{}); err != nil {
 			return err
 		}
-		if !wait.Ready(*copied) {
+		if !kube.Ready(*copied) {
 			return fmt.Errorf("it is %s", copied.Status.Phase)
 		}
 		return nil

@@ -126,7 +126,7 @@ func prePulled(s *harness.Story, image string) wait.Condition {
 		if source := pods[0].Spec.Volumes[0].Image; source == nil || source.Reference != image {
 			return fmt.Errorf("it mounts %v, want %s", source, image)
 		}
-		if !wait.Ready(pods[0]) {
+		if !kube.Ready(pods[0]) {
 			return fmt.Errorf("%s is not Ready: %v", pods[0].Name, pods[0].Status.ContainerStatuses)
 		}
 		return nil

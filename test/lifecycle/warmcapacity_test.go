@@ -16,6 +16,7 @@ import (
 	"holograph/ci/program"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
 )
 
@@ -111,7 +112,7 @@ func placed(s *harness.Story, want int) wait.Condition {
 		ready := 0
 		var states []string
 		for _, pod := range s.PodsOf(chart.Placeholder) {
-			if wait.Ready(pod) {
+			if kube.Ready(pod) {
 				ready++
 			}
 			states = append(states, fmt.Sprintf("%s is %s", pod.Name, pod.Status.Phase))

@@ -22,6 +22,7 @@ import (
 	"holograph/test/doctor/report"
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
 )
 
@@ -226,7 +227,7 @@ func costsFail(change func(*harness.Story)) func(*harness.Story) {
 		s.WaitFor(breakTime, s.RolledOut(chart.DeletionCost))
 		change(s)
 		s.WaitFor(breakTime, wait.Condition{Name: "the writer of deletion costs not to be Ready", Unmet: func(context.Context) error {
-			if slices.ContainsFunc(s.PodsOf(chart.DeletionCost), wait.Ready) {
+			if slices.ContainsFunc(s.PodsOf(chart.DeletionCost), kube.Ready) {
 				return errSpare
 			}
 			return nil

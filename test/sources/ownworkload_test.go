@@ -66,7 +66,7 @@ func readyPods(r kube.Release, app string, want int) wait.Condition {
 		}
 		ready := 0
 		for _, pod := range pods {
-			if wait.Ready(pod) {
+			if kube.Ready(pod) {
 				ready++
 			}
 		}

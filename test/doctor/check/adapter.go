@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"holograph/test/doctor/description"
+	"holograph/test/internal/kube"
 )
 
 // checksum is the annotation in which an adapter's pod carries that of the
@@ -127,7 +128,7 @@ var AdapterPods = Link{
 			return "", err
 		}
 		for _, pod := range pods {
-			if ready(pod) && pod.Annotations[checksum] != s.Adapter.Checksum {
+			if kube.Ready(pod) && pod.Annotations[checksum] != s.Adapter.Checksum {
 				return "", broken("wait for its rollout, or see what delays it: "+s.kubectl("rollout status deployment %s", s.Adapter.Deployment),
 					"the adapter's pod %s started with another configuration than this release's, and it reads its rules only when it starts", pod.Name)
 			}

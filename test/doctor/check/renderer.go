@@ -178,7 +178,7 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, pod := range pods {
-		if !ready(pod) {
+		if !kube.Ready(pod) {
 			why, remedy := s.notReady(pod)
 			return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", workload.Status.ReadyReplicas, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
 		}
@@ -219,7 +219,7 @@ func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) err
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, pod := range pods {
-		if !ready(pod) {
+		if !kube.Ready(pod) {
 			why, remedy := s.notReady(pod)
 			return broken(remedy, "%d of %d pods of Deployment %s are Ready; %s: %s", status.ReadyReplicas, want, deployment.Name, pod.Name, why)
 		}
@@ -254,22 +254,13 @@ func (s subject) notReady(pod corev1.Pod) (why, remedy string) {
 	return "it is " + string(pod.Status.Phase), "see " + s.kubectl("describe pod %s", pod.Name)
 }
 
-func ready(pod corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
 // readyPods returns the renderer's Ready pods, by name.
 func (s subject) readyPods(ctx context.Context) ([]corev1.Pod, error) {
 	pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
 	if err != nil {
 		return nil, err
 	}
-	pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !ready(pod) })
+	pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !kube.Ready(pod) })
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	if len(pods) == 0 {
 		return nil, broken("see "+s.kubectl("get pods --selector %s", s.Renderer.Selector), "there is no renderer pod that is Ready")

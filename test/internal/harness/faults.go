@@ -12,6 +12,7 @@ import (
 
 	"holograph/test/doctor/report"
 	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
 )
 
@@ -141,7 +142,7 @@ func (s *Story) rolledOut(namespace, name string) wait.Condition {
 		}
 		ready := int32(0)
 		for _, pod := range pods {
-			if wait.Ready(pod) {
+			if kube.Ready(pod) {
 				ready++
 			}
 		}

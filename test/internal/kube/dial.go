@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,14 +68,9 @@ func (c *Client) endpoint(ctx context.Context, namespace, service, port string) 
 	if err != nil {
 		return corev1.Pod{}, 0, err
 	}
-	for _, pod := range pods {
-		for _, condition := range pod.Status.Conditions {
-			if condition.Type != corev1.PodReady || condition.Status != corev1.ConditionTrue {
-				continue
-			}
-			number, err := targetPort(object, pod, port)
-			return pod, number, err
-		}
+	if first := slices.IndexFunc(pods, Ready); first >= 0 {
+		number, err := targetPort(object, pods[first], port)
+		return pods[first], number, err
 	}
 	// As the API server says it of its proxy.
 	return corev1.Pod{}, 0, fmt.Errorf("no endpoints available for service %q", service)

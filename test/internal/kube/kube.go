@@ -142,6 +142,13 @@ func (c *Client) LivePods(ctx context.Context, namespace, selector string) ([]co
 	return nil, &TooMuch{Who: APIServer, What: fmt.Sprintf("more than %d pods", maxPages*podsPerPage)}
 }
 
+// Ready reports whether a pod is Ready. One without the condition, which no kubelet has seen yet, is not.
+func Ready(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
+}
+
 // A page of pods stays below maxItems, of which one with two sidecars has 200, and all
 // pages together fit into the doctor's memory.
 const (

@@ -3,9 +3,9 @@ package load
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -39,7 +39,7 @@ type Pod struct {
 // FramesPerSecond returns the rate of frames at which the pod reaches its CPU limit.
 func (p Pod) FramesPerSecond() float64 { return p.Cores / p.FrameCost }
 
-// MeasurePod measures one of the release's renderer pods.
+// MeasurePod measures one of the release's Ready renderer pods.
 func MeasurePod(ctx context.Context, r kube.Release) (Pod, error) {
 	deployment, err := r.Deployment(ctx)
 	if err != nil {
@@ -71,10 +71,11 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(pods) == 0 {
-		return 0, errors.New("there is no renderer pod to measure")
+	ready := slices.IndexFunc(pods, kube.Ready)
+	if ready < 0 {
+		return 0, fmt.Errorf("the number of Ready pods of %s is 0 of %d, want 1 to measure: only a pod that runs renders frames", r.Renderer(), len(pods))
 	}
-	pod := pods[0]
+	pod := pods[ready]
 	before, err := processCPU(ctx, r, pod)
 	if err != nil {
 		return 0, err

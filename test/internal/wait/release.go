@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"holograph/test/doctor/check"
 	"holograph/test/doctor/description"
 	"holograph/test/internal/kube"
@@ -43,16 +41,6 @@ func condition(r kube.Release, link check.Link) Condition {
 		_, err = link.Check(ctx, r.Client, p)
 		return err
 	}}
-}
-
-// Ready reports whether a pod is Ready.
-func Ready(pod corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
 
 // Replicas is met when the autoscaler wants exactly that many replicas, and as many are Ready.

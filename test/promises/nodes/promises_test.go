@@ -11,6 +11,7 @@ import (
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/promise"
 	"holograph/test/internal/wait"
 )
@@ -101,7 +102,7 @@ func readyElsewhere(d *promise.Day, node string) wait.Condition {
 		}
 		n, states := 0, []string{}
 		for _, pod := range pods {
-			ready := wait.Ready(pod)
+			ready := kube.Ready(pod)
 			if ready && pod.Spec.NodeName != node {
 				n++
 			}
