@@ -168,23 +168,38 @@ func TestFallbackStaysWithinTheLimits(t *testing.T) {
 	}
 }
 
-// TestNewFleetIsNoOutage: KEDA ignores failed queries, one every 15 s, for as long as the demand of a new fleet has no value,
-// which is 1.5 windows, and at least 3 of them.
+// TestNewFleetIsNoOutage: KEDA ignores the failed queries of a trigger for as long as the pods of a new fleet start and their
+// demand has no value, which is a scrape and 1.25 windows, and at least 3 of them. It counts those of its autoscaler together
+// with those of its own loop.
 func TestNewFleetIsNoOutage(t *testing.T) {
 	t.Parallel()
-	for values, want := range map[string]int{
-		`{}`:                                      6,
-		`prometheus: {scrapeInterval: 30s}`:       12,
-		`prometheus: {scrapeInterval: 1m}`:        24,
-		`signals: {demand: {window: 61s}}`:        7,
-		`signals: {overruns: {window: 10m}}`:      6,
-		`signals: {demand: {enabled: false}}`:     3,
-		`keda: {fallback: {failureThreshold: 2}}`: 2,
-		`{signals: {demand: {window: 20s}}, prometheus: {scrapeInterval: 5s}}`: 3,
+	// Seconds.
+	type fleet struct{ start, valueless, polling int }
+	for values, is := range map[string]fleet{
+		`{}`:                                  {15, 90, 30},
+		`prometheus: {scrapeInterval: 30s}`:   {15, 180, 30},
+		`prometheus: {scrapeInterval: 1m}`:    {15, 360, 30},
+		`signals: {demand: {window: 61s}}`:    {15, 92, 30},
+		`signals: {overruns: {window: 10m}}`:  {15, 90, 30},
+		`signals: {demand: {enabled: false}}`: {15, 30, 30},
+		`autoscaling: {podStart: 5m}`:         {300, 90, 30},
+		`keda: {pollingInterval: 5}`:          {15, 90, 5},
+		`keda: {pollingInterval: 300}`:        {15, 90, 300},
+		`keda: {pollingInterval: 0}`:          {15, 90, 1},
+		`{signals: {demand: {window: 20s}}, prometheus: {scrapeInterval: 5s}}`:                                  {15, 30, 30},
+		`{signals: {demand: {window: 4s}}, prometheus: {scrapeInterval: 1s}, autoscaling: {podStart: "100ms"}}`: {0, 6, 30},
 	} {
+		queries := 0
+		for _, interval := range []int{15, is.polling} {
+			for at := 0; at <= is.start+is.valueless; at += interval {
+				queries++
+			}
+		}
 		object := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), chart.Parse(t, values)))
-		assert.Equal(t, want, object.Spec.Fallback.FailureThreshold, "failed queries that KEDA ignores with %s", values)
+		assert.Equal(t, max(3, queries), object.Spec.Fallback.FailureThreshold, "failed queries that KEDA ignores with %s", values)
 	}
+	object := renderedScaledObject(t, chart.Render(t, named(t, "KEDA"), chart.Parse(t, `keda: {fallback: {failureThreshold: 2}}`)))
+	assert.Equal(t, 2, object.Spec.Fallback.FailureThreshold, "failed queries that KEDA ignores, against what is written")
 }
 
 // TestDisruptionBudgetFromOneNumber: one of the two keys is enough, and none is one pod at a time.

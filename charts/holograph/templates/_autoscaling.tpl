@@ -87,13 +87,23 @@ autoscaling.behavior, with the periods that are derived. Where it is null, the c
 {{- end }}
 
 {{/*
-Failed queries that KEDA ignores, where keda.fallback.failureThreshold is empty: at least 3, and one every 15 s while a new
-fleet has no values.
+Failed queries that KEDA ignores, where keda.fallback.failureThreshold is empty: at least 3, and as many as it makes for a
+trigger while the pods of a new fleet start and have no values. The autoscaler makes one every 15 s. As long as it gets no
+value, KEDA's own loop makes another every pollingInterval, of which KEDA's default is 30 s. Both may begin at once, and KEDA
+counts them together.
 */}}
 {{- define "holograph.keda.failureThreshold" -}}
 {{- $written := .Values.keda.fallback.failureThreshold }}
 {{- if kindIs "invalid" $written }}
-{{- max 3 (divf (include "holograph.signals.incomplete" . | float64) 15000 | ceil | int) }}
+{{- $new := add
+  (include "holograph.milliseconds" .Values.autoscaling.podStart | int64)
+  (include "holograph.signals.incomplete" . | int64) }}
+{{- $polling := .Values.keda.pollingInterval }}
+{{- if kindIs "invalid" $polling }}
+{{- $polling = 30 }}
+{{- end }}
+{{- /* 0 is valid, and KEDA then polls without a pause. */}}
+{{- max 3 (add 1 (div $new 15000) 1 (div $new (mul 1000 (max 1 (int64 $polling))))) }}
 {{- else }}
 {{- int $written }}
 {{- end }}
