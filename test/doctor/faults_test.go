@@ -900,6 +900,15 @@ var kedaFaults = map[string]fault{
 		cause:  "none is registered of v1beta1.external.metrics.k8s.io",
 		remedy: "install KEDA, which serves external.metrics.k8s.io",
 	},
+	// The total is there for who asks for it.
+	"failed queries": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.scaledObject["status"].(map[string]any)["health"] = map[string]any{"s0-prometheus": map[string]any{"numberOfFailures": 2, "status": "Failing"}}
+		},
+		link:   "values",
+		cause:  "s0-prometheus: the last queries of KEDA failed, 2 in a row",
+		remedy: "read the log of KEDA's operator, which asks Prometheus, and wait for its next query, at most 15 s later by default",
+	},
 	"no total": {
 		wrong:  func(_ *testing.T, c *cluster) { c.totals = nil },
 		link:   "values",

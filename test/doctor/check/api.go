@@ -261,12 +261,22 @@ func (s subject) totals(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	status, err := s.scaledObject(ctx)
+	if err != nil {
+		return "", err
+	}
 	var found []string
 	for _, metric := range hpa.Spec.Metrics {
 		if metric.Type != autoscalingv2.ExternalMetricSourceType || metric.External == nil {
 			continue
 		}
 		name := metric.External.Metric.Name
+		// KEDA queries for whoever asks, and counts each failure towards keda.fallback.failureThreshold: who asks again and
+		// again causes the fallback. The autoscaler's next query says whether this has ended.
+		if failures := status.Health[name].NumberOfFailures; failures > 0 {
+			return "", broken("read the log of KEDA's operator, which asks Prometheus, and wait for its next query, at most 15 s later by default",
+				"%s: the last queries of KEDA failed, %d in a row", name, failures)
+		}
 		value, err := s.ExternalMetric(ctx, s.Namespace, metric.External.Metric)
 		if err != nil {
 			return "", otherwise(err, &Broken{Cause: fmt.Sprintf("%s: %v", name, err), Remedy: "read the log of KEDA's operator, which asks Prometheus"})

@@ -25,24 +25,12 @@ var ScaledObject = Link{
 	on:    func(p description.Path) bool { return hasAutoscaler(p) && p.Autoscaler.ScaledObject != "" },
 	look: func(ctx context.Context, s subject) (string, error) {
 		name := s.Path.Autoscaler.ScaledObject
-		raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces", s.Namespace, "scaledobjects", name))
-		if apierrors.IsNotFound(err) {
-			return "", broken("install KEDA where the cluster has none, and run "+s.upgrade(), "namespace %s has no ScaledObject %s", s.Namespace, name)
-		}
+		status, err := s.scaledObject(ctx)
 		if err != nil {
 			return "", err
 		}
-		var object struct {
-			Status struct {
-				HPAName    string `json:"hpaName"`
-				Conditions []struct{ Type, Status, Reason, Message string }
-			}
-		}
-		if err := json.Unmarshal(raw, &object); err != nil {
-			return "", err
-		}
 		isReady := false
-		for _, condition := range object.Status.Conditions {
+		for _, condition := range status.Conditions {
 			switch {
 			case condition.Type == "Ready" && condition.Status == "True":
 				isReady = true
@@ -60,8 +48,31 @@ var ScaledObject = Link{
 		if !isReady {
 			return "", broken("check that KEDA's operator runs and watches namespace "+s.Namespace, "ScaledObject %s has no condition Ready yet", name)
 		}
-		return fmt.Sprintf("Ready, with HPA %s", object.Status.HPAName), nil
+		return fmt.Sprintf("Ready, with HPA %s", status.HPAName), nil
 	},
+}
+
+// scaledStatus is what KEDA says of its object.
+type scaledStatus struct {
+	HPAName    string `json:"hpaName"`
+	Conditions []struct{ Type, Status, Reason, Message string }
+	// Health has, by its metric, how many queries of a trigger have failed since the last one that did not.
+	Health map[string]struct{ NumberOfFailures int }
+}
+
+// scaledObject reads the status of KEDA's object.
+func (s subject) scaledObject(ctx context.Context) (scaledStatus, error) {
+	name := s.Path.Autoscaler.ScaledObject
+	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces", s.Namespace, "scaledobjects", name))
+	if apierrors.IsNotFound(err) {
+		return scaledStatus{}, broken("install KEDA where the cluster has none, and run "+s.upgrade(), "namespace %s has no ScaledObject %s", s.Namespace, name)
+	}
+	if err != nil {
+		return scaledStatus{}, err
+	}
+	var object struct{ Status scaledStatus }
+	err = json.Unmarshal(raw, &object)
+	return object.Status, err
 }
 
 // hpa returns the HorizontalPodAutoscaler of the chart or of KEDA.
