@@ -185,7 +185,6 @@ func TestNewFleetIsNoOutage(t *testing.T) {
 		`autoscaling: {podStart: 5m}`:         {300, 90, 30},
 		`keda: {pollingInterval: 5}`:          {15, 90, 5},
 		`keda: {pollingInterval: 300}`:        {15, 90, 300},
-		`keda: {pollingInterval: 0}`:          {15, 90, 1},
 		`{signals: {demand: {window: 20s}}, prometheus: {scrapeInterval: 5s}}`:                                  {15, 30, 30},
 		`{signals: {demand: {window: 4s}}, prometheus: {scrapeInterval: 1s}, autoscaling: {podStart: "100ms"}}`: {0, 6, 30},
 	} {

@@ -102,8 +102,7 @@ counts them together.
 {{- if kindIs "invalid" $polling }}
 {{- $polling = 30 }}
 {{- end }}
-{{- /* 0 is valid, and KEDA then polls without a pause. */}}
-{{- max 3 (add 1 (div $new 15000) 1 (div $new (mul 1000 (max 1 (int64 $polling))))) }}
+{{- max 3 (add 1 (div $new 15000) 1 (div $new (mul 1000 (int64 $polling)))) }}
 {{- else }}
 {{- int $written }}
 {{- end }}
