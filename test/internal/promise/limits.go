@@ -23,8 +23,8 @@ var limits = []struct{ When, Happens, Do string }{
 		"Use demand too (`signals.demand`), or write a stabilization window that is longer than your rollouts.",
 	},
 	{
-		"One pod exports false late frames at a plausible rate",
-		"The autoscaler adds pods up to `autoscaling.maxReplicas`, at the pace of `autoscaling.behavior.scaleUp`. A rate above `signals.frames.maxRate` is ignored, and demand counts for at most ten full pods.",
+		"One pod exports false demand at a plausible rate",
+		"The autoscaler adds pods: demand counts for at most ten full pods, which are 13 at the target of 0.75. With `signals.overruns.maxRatio: null`, false late frames add pods up to `autoscaling.maxReplicas`. A rate above `signals.frames.maxRate` is ignored.",
 		"Set `autoscaling.maxReplicas` to what you can pay for, and `signals.frames.maxRate` to the highest rate at which frames are requested from one of your pods.",
 	},
 }
