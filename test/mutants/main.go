@@ -187,33 +187,32 @@ func report(out io.Writer, results []result) {
 		len(results), counts["noticed"], counts[survived], counts[unrendered], counts[equal])
 }
 
-// laboratory is a copy of the repository as far as the tests look at it: everything is a link but the chart.
+// laboratory is a copy of the repository, without its history and what tests have left there.
 type laboratory struct{ root, chart, binary, skip string }
 
 func newLaboratory(root, copied, binary, skip string) (*laboratory, error) {
-	chart := filepath.Join(copied, "charts", "holograph")
-	if err := os.CopyFS(chart, os.DirFS(filepath.Join(root, "charts", "holograph"))); err != nil {
+	entries, err := os.ReadDir(root)
+	if err != nil {
 		return nil, err
 	}
-	for _, folder := range []string{"", "test", "test/chart"} {
-		entries, err := os.ReadDir(filepath.Join(root, folder))
+	if err := os.MkdirAll(copied, 0o755); err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if name == ".git" || name == ".artifacts" {
+			continue
+		}
+		if entry.IsDir() {
+			err = os.CopyFS(filepath.Join(copied, name), os.DirFS(filepath.Join(root, name)))
+		} else {
+			err = os.Symlink(filepath.Join(root, name), filepath.Join(copied, name))
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(filepath.Join(copied, folder), 0o755); err != nil {
-			return nil, err
-		}
-		for _, entry := range entries {
-			name := filepath.Join(folder, entry.Name())
-			if slices.Contains([]string{"charts", "test", filepath.Join("test", "chart")}, name) {
-				continue
-			}
-			if err := os.Symlink(filepath.Join(root, name), filepath.Join(copied, name)); err != nil {
-				return nil, err
-			}
-		}
 	}
-	return &laboratory{copied, chart, binary, mirrors + "|" + skip}, nil
+	return &laboratory{copied, filepath.Join(copied, "charts", "holograph"), binary, mirrors + "|" + skip}, nil
 }
 
 // try plants one fault and returns what becomes of it. The copy is whole again afterwards.

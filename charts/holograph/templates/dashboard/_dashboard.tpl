@@ -47,8 +47,12 @@ links between them. Built from dicts and printed as JSON, so that every name is 
   "targets" $burn) }}
 
 {{- $panels = append $panels (dict "type" "row" "title" "Signals, pod by pod" "y" 14) }}
+{{- $line := "The line is its target." }}
+{{- with .Values.signals.overruns.maxRatio }}
+{{- $line = printf "The line is its target. The autoscaler counts %v times the target of a pod at most." . }}
+{{- end }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Frames over budget per second" "x" 0 "y" 15 "w" 12 "h" 8 "unit" "short" "min" 0 "line" (include "holograph.quantity" .Values.signals.overruns.target | float64)
-  "description" (printf "The autoscaler's metric %s%s. The line is its target." .Values.signals.overruns.name (ternary (printf ", of which it counts %v times the target at most" .Values.signals.overruns.maxRatio) "" (not (not .Values.signals.overruns.maxRatio))))
+  "description" (printf "The autoscaler's metric %s. %s" .Values.signals.overruns.name $line)
   "targets" (list (dict "expr" (include "holograph.scope.signal" (dict "context" $ "signal" "overruns")) "legend" (printf "{{%s}}" $labels.pod)))) }}
 {{- if .Values.signals.demand.enabled }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Demand" "x" 12 "y" 15 "w" 12 "h" 8 "unit" "percentunit" "min" 0 "line" (include "holograph.quantity" .Values.signals.demand.target | float64)
