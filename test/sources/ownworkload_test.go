@@ -29,7 +29,7 @@ func TestOwnWorkload(t *testing.T) {
 
 	for _, workload := range []struct{ kind, name string }{{"StatefulSet", "stream"}, {"Deployment", "viewer"}} {
 		// An HPA that is given another target counts the pods that it added to the one before as added to this one, for as
-		// long as a step lasts (150 s). A new HPA has no past.
+		// long as a step lasts. A new HPA has no past.
 		s.Uninstall()
 		s.Step("the release scales the %s to its minimum", workload.kind)
 		require.NoError(t, s.Upgrade(harness.Upgrade{
