@@ -113,10 +113,8 @@ func (f *podWatch) pod(at time.Time, pod *corev1.Pod) {
 		p = &life{created: at}
 		f.pods[pod.Name] = p
 	}
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && p.ready == nil {
-			p.ready = &at
-		}
+	if kube.Ready(*pod) && p.ready == nil {
+		p.ready = &at
 	}
 	if pod.DeletionTimestamp != nil && p.leaving == nil {
 		p.leaving = &at

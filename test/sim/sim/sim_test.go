@@ -159,7 +159,7 @@ func TestMetricsDown(t *testing.T) {
 	for s := 320; s < 1200; s++ {
 		require.Equal(t, 2, r.Rows[s].Spec, "second %d", s)
 	}
-	assert.GreaterOrEqual(t, r.Rows[1300].Spec, 6, "pods after the outage")
+	assert.Equal(t, 7, r.Rows[1300].Spec, "pods after the outage")
 }
 
 // TestOutageOfScrapesRemovesNoPod: when scrapes have failed for longer than the stabilization window remembers, the first
