@@ -326,7 +326,7 @@ alerts: {runbook: "https://wiki.example/holograph", labels: {team: graphics}}`))
 
 func TestSchemaRefusesAlerting(t *testing.T) {
 	t.Parallel()
-	schemaRefuses(t, map[string]any{
+	refusesEach(t, map[string]any{
 		"prometheus.alertmanagers":            "http://alertmanager.example",
 		"prometheus.externalLabels":           map[string]any{"__address__": "a"},
 		"prometheus.remoteWrite":              map[string]any{"url": "https://metrics.example"},

@@ -301,7 +301,7 @@ func TestBurnBounds(t *testing.T) {
 
 func TestSchemaRefusesAlerts(t *testing.T) {
 	t.Parallel()
-	schemaRefuses(t, map[string]any{
+	refusesEach(t, map[string]any{
 		"signals.frames.name":                 "all frames",
 		"alerts.labels":                       map[string]any{"team-name": "graphics"},
 		"alerts.metricAbsent.for":             "5 minutes",

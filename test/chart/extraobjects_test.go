@@ -14,7 +14,7 @@ import (
 var refusalsOfExtraObjects = map[string]refusal{
 	"object that is not YAML": {
 		`extraObjects: ["a: {"]`,
-		`extraObjects[0]: must be YAML after its templates are expanded (got error converting YAML to JSON: yaml: line 1: did not find expected node content): fix it, or indent with nindent.`},
+		`extraObjects[0]: must be YAML after its templates are expanded (got error converting YAML to JSON: yaml: line 1: did not find expected node content), because Helm could not install it: fix it, or indent with nindent.`},
 	"object without a kind": {
 		`extraObjects: ["{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", "{apiVersion: v1, metadata: {name: a}}"]`,
 		`extraObjects[1]: must have apiVersion, kind and metadata.name after its templates are expanded (got an object without one of them), because Kubernetes needs all three: write them.`},

@@ -26,16 +26,16 @@ var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBa
 var refusals = map[string]refusal{
 	"duration": {
 		`signals: {overruns: {window: 2 minutes}}`,
-		`signals.overruns.window: must be a duration above zero (got 2 minutes): write it like 15s, 2m or 1m30s.`},
+		`signals.overruns.window: must be a duration of hours, minutes, seconds and milliseconds, in this order (got 2 minutes), because not all that read it know other units: write it like 15s or 1m30s.`},
 	"duration of zero": {
 		`prometheus: {scrapeInterval: 0s}`,
-		`prometheus.scrapeInterval: must be a duration above zero (got 0s): write it like 15s, 2m or 1m30s.`},
+		`prometheus.scrapeInterval: must be a duration above zero (got 0s), because nothing is measured or kept within no time: write it like 15s, 2m or 1m30s.`},
 	"alert over a duration of zero": {
 		`alerts: {errorBudgetBurn: {fast: [{percent: 2, long: 0h, short: 5m}]}}`,
-		`alerts.errorBudgetBurn.fast[0].long: must be a duration above zero (got 0h): write it like 15s, 2m or 1m30s.`},
+		`alerts.errorBudgetBurn.fast[0].long: must be a duration above zero (got 0h), because nothing is measured or kept within no time: write it like 15s, 2m or 1m30s.`},
 	"duration with units in the wrong order": {
 		`prometheusAdapter: {maxAge: 30s1m}`,
-		`prometheusAdapter.maxAge: must be a duration above zero (got 30s1m): write it like 15s, 2m or 1m30s.`},
+		`prometheusAdapter.maxAge: must be a duration of hours, minutes, seconds and milliseconds, in this order (got 30s1m), because not all that read it know other units: write it like 15s or 1m30s.`},
 	"frame budget of zero": {
 		`frame: {budget: 0ms}`,
 		`frame.budget: must be above zero (got 0ms), because every frame would be late: write the time that one frame may take, like 33ms.`},
@@ -68,13 +68,13 @@ var refusals = map[string]refusal{
 		`signals.overruns.maxRatio: must be more than 1.5, which is 1 and the tolerance of scaleUp (got 1.4), because the autoscaler would never add a pod for late frames: write 3.5, or null for no limit.`},
 	"demand window that is not a duration": {
 		`signals: {demand: {window: a minute}}`,
-		`signals.demand.window: must be a duration above zero (got a minute): write it like 15s, 2m or 1m30s.`},
+		`signals.demand.window: must be a duration of hours, minutes, seconds and milliseconds, in this order (got a minute), because not all that read it know other units: write it like 15s or 1m30s.`},
 	"demand window too short": {
 		`signals: {demand: {window: 59s}}`,
 		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, leave it empty, or scrape more often.`},
 	"demand target that is not a quantity": {
 		`signals: {demand: {target: three quarters}}`,
-		`signals.demand.target: must be a quantity of at least 1m (got three quarters), because the custom metrics API carries no smaller value: write the part of a pod's capacity to use, like "0.75".`},
+		`signals.demand.target: must be a number, optionally with m for thousandths or k for thousands (got three quarters), because the autoscaler compares the metric with such a quantity: write it like 0.75 or 45.`},
 	"demand target in percent": {
 		`signals: {demand: {target: "75"}}`,
 		`signals.demand.target: must be at most 1, which is a full pod (got 75), because frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
@@ -95,13 +95,13 @@ var refusals = map[string]refusal{
 		`kubeStateMetrics.scrapeInterval: must be at most 2m30s (got 2m31s), because Prometheus ignores a sample that is older than 5m, and one lost scrape would leave a gap: write 2m30s or less.`},
 	"minimum above maximum": {
 		`autoscaling: {minReplicas: 11}`,
-		`autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got 11, with a maximum of 10): lower the minimum or raise the maximum.`},
+		`autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got 11, with a maximum of 10), because Kubernetes takes no such autoscaler: lower the minimum or raise the maximum.`},
 	"budget set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_FRAME_BUDGET, value: 16ms}]}`,
-		`renderer.env: must not have HOLOGRAPH_FRAME_BUDGET, because the chart sets it: write frame.budget instead.`},
+		`renderer.env: must not have HOLOGRAPH_FRAME_BUDGET (got a value for it), because the chart sets it: write frame.budget instead.`},
 	"grace period set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_GRACE_PERIOD, value: 16s}]}`,
-		`renderer.env: must not have HOLOGRAPH_GRACE_PERIOD, because the chart sets it: write renderer.terminationGracePeriodSeconds instead.`},
+		`renderer.env: must not have HOLOGRAPH_GRACE_PERIOD (got a value for it), because the chart sets it: write renderer.terminationGracePeriodSeconds instead.`},
 	"two disruption budgets": {
 		`renderer: {podDisruptionBudget: {maxUnavailable: 1, minAvailable: 1}}`,
 		`renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got 1 and 1), because Kubernetes accepts only one: write null for the other.`},
@@ -176,14 +176,14 @@ var refusals = map[string]refusal{
 		`alerts.errorBudgetBurn.fast[0].percent: must be a share of the error budget that can be spent within long (got 2, with an slo.objective of 90 and a long of 1h), because the alert could not fire even if every frame were late: write less than 1.4.`},
 	"alert without a duration": {
 		`alerts: {metricAbsent: {for: soon}}`,
-		`alerts.metricAbsent.for: must be a duration above zero (got soon): write it like 15s, 2m or 1m30s.`},
+		`alerts.metricAbsent.for: must be a duration of weeks, days, hours, minutes and seconds, in this order (got soon), because Prometheus reads no other: write it like 30d or 1m30s.`},
 }
 
 // refusalsOfOldKubernetes are rendered for the oldest Kubernetes that the chart supports.
 var refusalsOfOldKubernetes = map[string]refusal{
 	"device claims before Kubernetes 1.34": {
 		`renderer: {resourceClaims: [{name: gpu, resourceClaimName: gpu}]}`,
-		`renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is v1.30.14, which does not have the field: request devices under renderer.resources.limits.`},
+		`renderer.resourceClaims: must be empty before Kubernetes 1.34 (got claims), because this cluster is v1.30.14, which does not have the field: request devices under renderer.resources.limits.`},
 	"images as volumes before Kubernetes 1.35": {
 		`warmCapacity: {prePull: {enabled: true}}`,
 		`warmCapacity.prePull.enabled: must be false before Kubernetes 1.35 (got true), because this cluster is v1.30.14, which does not mount images as volumes by default: write false.`},
@@ -231,7 +231,7 @@ func TestAllRefusalsAreShownAtOnce(t *testing.T) {
 	assert.Equal(t, []string{"autoscaling.headroom", "signals.overruns.window", "autoscaling.minReplicas", "prometheus.url", "prometheusAdapter.maxAge"}, keys)
 }
 
-// TestEveryRefusalHasACase reads the messages from the templates and finds a case for each.
+// TestEveryRefusalHasACase reads the messages from the templates, which all have one pattern, and finds a case for each.
 func TestEveryRefusalHasACase(t *testing.T) {
 	t.Parallel()
 	verb := regexp.MustCompile(`%[a-z]`)
@@ -248,6 +248,7 @@ func TestEveryRefusalHasACase(t *testing.T) {
 		for _, match := range found {
 			format, err := strconv.Unquote(match[1])
 			require.NoError(t, err)
+			assert.Regexp(t, `: must .*[(]got .*[)], because .*[.]$`, format, "%s: a refusal, want <key>: must be X (got Y), because Z", name)
 			pattern := regexp.MustCompile("^" + verb.ReplaceAllString(regexp.QuoteMeta(format), ".*") + "$")
 			hasCase := func(cases map[string]refusal) bool {
 				return slices.ContainsFunc(slices.Collect(maps.Values(cases)), func(r refusal) bool { return pattern.MatchString(r.message) })

@@ -228,9 +228,9 @@ func TestObjectiveFromTheCommandLine(t *testing.T) {
 	number := chart.Render(t, chart.Parse(t, "{slo: {objective: 99.9}, dashboard: {enabled: true}}"))
 	text := chart.Render(t, chart.Parse(t, "{slo: {objective: '99.9'}, dashboard: {enabled: true}}"))
 	assert.Equal(t, number.PrometheusFiles(t), text.PrometheusFiles(t), "files of Prometheus with the objective as a text, want those with the number")
-	schemaRefuses(t, map[string]any{"slo.objective": "100"})
+	refusesEach(t, map[string]any{"slo.objective": "100"})
 	for _, wrong := range []any{"0", "0.0", "-1", "99.", "all", 0, 100} {
-		schemaRefuses(t, map[string]any{"slo.objective": wrong})
+		refusesEach(t, map[string]any{"slo.objective": wrong})
 	}
 }
 

@@ -263,10 +263,10 @@ func openMap(path string) bool {
 		strings.HasSuffix(path, ".resources") || strings.HasSuffix(path, ".affinity")
 }
 
-// TestSchemaRefuses checks one wrong value for each kind of pattern. The message must name the key.
+// TestSchemaRefuses checks one wrong value for each kind of key. The message must name the key.
 func TestSchemaRefuses(t *testing.T) {
 	t.Parallel()
-	schemaRefuses(t, map[string]any{
+	refusesEach(t, map[string]any{
 		"unknown":                              1,
 		"renderer.unknown":                     1,
 		"renderer.port":                        70000,
@@ -326,8 +326,8 @@ func TestSchemaRefuses(t *testing.T) {
 	})
 }
 
-// schemaRefuses expects the schema to refuse each value, and the message to name its key.
-func schemaRefuses(t *testing.T, wrong map[string]any) {
+// refusesEach expects each value to be refused, by the schema or for its form, with a message that names its key.
+func refusesEach(t *testing.T, wrong map[string]any) {
 	t.Helper()
 	for path, value := range wrong {
 		t.Run(path, func(t *testing.T) {
@@ -336,7 +336,8 @@ func schemaRefuses(t *testing.T, wrong map[string]any) {
 			require.Error(t, err)
 			place := "/" + strings.ReplaceAll(path, ".", "/")
 			parent, key := place[:strings.LastIndex(place, "/")], path[strings.LastIndex(path, ".")+1:]
-			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
+			named := strings.Contains(err.Error(), "at '"+place) || strings.Contains(err.Error(), path+": must be ") ||
+				strings.Contains(err.Error(), fmt.Sprintf("at '%s': additional properties '%s'", parent, key))
 			assert.True(t, named, "the refusal does not name %s:\n%s", path, err)
 		})
 	}

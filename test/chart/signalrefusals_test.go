@@ -49,11 +49,11 @@ var refusalsOfSignals = map[string]refusal{
 		`signals.overruns.metric: must not be a name of kube-state-metrics, of Prometheus or of the recording rules (got holograph:frames_over_budget:rate), because a renderer could then export metrics under it: write the renderer's own.`},
 	"a label that the queries set": {
 		`signals: {overruns: {selector: {pod: mine}}}`,
-		`signals.overruns.selector: must not have pod, because the queries match that label already: remove it.`},
+		`signals.overruns.selector: must not have pod (got a value for it), because the queries match that label already: remove it.`},
 	"clusters of the embedded Prometheus": {
 		`signals: {matchers: {cluster: eu}}`,
 		`signals.matchers: must be empty with prometheus.enabled (got cluster), because the embedded Prometheus holds one cluster, and no series there has these labels: remove them, or write the Prometheus that holds several in prometheus.url.`},
 	"a cluster by a label of alerts": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, signals: {matchers: {severity: eu}}}`,
-		`signals.matchers: must not have severity, because queries and alerts use that label for something else: write the label that tells clusters apart, like cluster.`},
+		`signals.matchers: must not have severity (got a value for it), because queries and alerts use that label for something else: write the label that tells clusters apart, like cluster.`},
 }

@@ -118,7 +118,7 @@ var refusalsOfTexts = map[string]refusal{
 		`frame.budget: must be from 1ms to 1m (got 2m), because a renderer measures milliseconds and accepts a frame at most a minute before it is late: write the time that one frame may take, like 33ms.`},
 	"port set twice": {
 		`renderer: {env: [{name: HOLOGRAPH_LISTEN_ADDRESS, value: ":9000"}]}`,
-		`renderer.env: must not have HOLOGRAPH_LISTEN_ADDRESS, because the chart sets it: write renderer.port instead.`},
+		`renderer.env: must not have HOLOGRAPH_LISTEN_ADDRESS (got a value for it), because the chart sets it: write renderer.port instead.`},
 	"drain of nothing": {
 		`renderer: {env: [{name: HOLOGRAPH_DRAIN_DELAY, value: a while}]}`,
 		`renderer.env: must set HOLOGRAPH_DRAIN_DELAY to a duration (got "a while"), because the renderer does not start otherwise: write it like 5s.`},

@@ -1,13 +1,13 @@
 {{/*
 Refuses values that would install and then not work. Each refusal is one sentence: the key, what it must be, what it
-is, why, and what to write. The schema checks the form of each single value. These templates check what a schema cannot
-express, and durations, because the other checks compute with them.
+is, why, and what to write. The schema checks keys, types and ranges of numbers, and files/forms.yaml has the forms of
+single texts. These templates check what neither can express, and durations, because the other checks compute with them.
 
 A check writes its refusals as lines. The first of each key is shown, so that one run of Helm is enough to fix all keys.
 Texts and durations are refused before everything else, because the other checks read them.
 */}}
 {{- define "holograph.validate" -}}
-{{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters")) }}
+{{- include "holograph.validate.stage" (dict "context" . "checks" (list "characters" "forms")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "text" "receivers" "durations")) }}
 {{- include "holograph.validate.stage" (dict "context" . "checks" (list "signals" "sources" "autoscaling" "scaling" "deletionCost" "keda" "takeBack" "names" "target" "renderer" "pods" "warmCapacity" "servedNamespaces" "pipeline" "networkPolicy" "queriers" "extraObjects" "access" "scraping" "existing" "alerts" "alerting" "cluster")) }}
 {{- end }}
@@ -67,7 +67,7 @@ One refusal. Takes the sentence.
 {{- end }}
 {{- range $key, $value := $durations }}
 {{- if le (include "holograph.milliseconds" $value | int64) 0 }}
-{{- include "holograph.refuse" (printf "%s: must be a duration above zero (got %v): write it like 15s, 2m or 1m30s." $key $value) }}
+{{- include "holograph.refuse" (printf "%s: must be a duration above zero (got %v), because nothing is measured or kept within no time: write it like 15s, 2m or 1m30s." $key $value) }}
 {{- end }}
 {{- end }}
 {{- if not (regexMatch "[1-9]" (toString .Values.frame.budget)) }}
@@ -189,7 +189,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- define "holograph.validate.autoscaling" -}}
 {{- with .Values.autoscaling }}
 {{- if and (include "holograph.scope.autoscaled" $) (gt (int .minReplicas) (int .maxReplicas)) }}
-{{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got %v, with a maximum of %v): lower the minimum or raise the maximum." .minReplicas .maxReplicas) }}
+{{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got %v, with a maximum of %v), because Kubernetes takes no such autoscaler: lower the minimum or raise the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- range $direction, $rules := default dict .Values.autoscaling.behavior }}
@@ -250,7 +250,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- range $renderer.env }}
 {{- $name := toString .name }}
 {{- with get $set $name }}
-{{- include "holograph.refuse" (printf "renderer.env: must not have %s, because the chart sets it: write %s instead." $name .) }}
+{{- include "holograph.refuse" (printf "renderer.env: must not have %s (got a value for it), because the chart sets it: write %s instead." $name .) }}
 {{- end }}
 {{- end }}
 {{- include "holograph.validate.drain" . }}
@@ -384,9 +384,6 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- if and $prometheus.enabled $prometheus.url }}
 {{- include "holograph.refuse" (printf "prometheus.url: must be empty with prometheus.enabled (got %s), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false." $prometheus.url) }}
 {{- end }}
-{{- if and $prometheus.enabled (not (regexMatch "^[1-9][0-9]*[KMGT]B$" $prometheus.retention.size)) }}
-{{- include "holograph.refuse" (printf "prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got %s), because Prometheus reads no other size: write it like 512MB." $prometheus.retention.size) }}
-{{- end }}
 {{- range $key := list "prometheus" "kubeStateMetrics" }}
 {{- $interval := (get $.Values $key).scrapeInterval }}
 {{- if gt (include "holograph.milliseconds" $interval | int64) 150000 }}
@@ -494,7 +491,7 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- range regexSplit "(?m)^---$" (include "holograph.extraObject" (dict "context" $ "object" $object)) -1 }}
 {{- $parsed := fromYaml . }}
 {{- if $parsed.Error }}
-{{- include "holograph.refuse" (printf "extraObjects[%d]: must be YAML after its templates are expanded (got %s): fix it, or indent with nindent." $index $parsed.Error) }}
+{{- include "holograph.refuse" (printf "extraObjects[%d]: must be YAML after its templates are expanded (got %s), because Helm could not install it: fix it, or indent with nindent." $index $parsed.Error) }}
 {{- end }}
 {{- with dig "metadata" "generateName" "" $parsed }}
 {{- include "holograph.refuse" (printf "extraObjects[%d]: must have metadata.name in place of metadata.generateName (got %s), because Helm finds an object by its name when it upgrades or uninstalls: write metadata.name." $index .) }}

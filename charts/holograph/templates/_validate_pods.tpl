@@ -35,7 +35,7 @@ them out of one.
 {{- end }}
 {{- end }}
 {{- if and $renderer.resourceClaims (semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version) }}
-{{- include "holograph.refuse" (printf "renderer.resourceClaims: must be empty before Kubernetes 1.34, because this cluster is %s, which does not have the field: request devices under renderer.resources.limits." .Capabilities.KubeVersion.Version) }}
+{{- include "holograph.refuse" (printf "renderer.resourceClaims: must be empty before Kubernetes 1.34 (got claims), because this cluster is %s, which does not have the field: request devices under renderer.resources.limits." .Capabilities.KubeVersion.Version) }}
 {{- end }}
 {{- end }}
 {{- end }}

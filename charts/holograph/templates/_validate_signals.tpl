@@ -104,7 +104,7 @@ Labels that the queries set or add by themselves.
   "demand.capacity.selector" $signals.demand.capacity.selector }}
 {{- range $label, $value := $selector }}
 {{- if has $label (concat $own (keys $signals.matchers)) }}
-{{- include "holograph.refuse" (printf "signals.%s: must not have %s, because the queries match that label already: remove it." $key $label) }}
+{{- include "holograph.refuse" (printf "signals.%s: must not have %s (got a value for it), because the queries match that label already: remove it." $key $label) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -114,7 +114,7 @@ Labels that the queries set or add by themselves.
 {{- $own = concat $own $signals.scrapeLabels (list .Values.kubeStateMetrics.namespaceLabel "namespace" "horizontalpodautoscaler" "deployment" "condition" "status" "reason" "alertname" "alertstate" "severity" "metric") }}
 {{- range $label, $value := $signals.matchers }}
 {{- if has $label $own }}
-{{- include "holograph.refuse" (printf "signals.matchers: must not have %s, because queries and alerts use that label for something else: write the label that tells clusters apart, like cluster." $label) }}
+{{- include "holograph.refuse" (printf "signals.matchers: must not have %s (got a value for it), because queries and alerts use that label for something else: write the label that tells clusters apart, like cluster." $label) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -41,8 +41,10 @@ func TestMain(m *testing.M) {
 // shipped is the chart, with its schema compiled once: Helm compiles it for each rendering, which takes longer
 // than all the rest.
 type shipped struct {
-	chart  *chart.Chart
-	text   map[string]any
+	chart *chart.Chart
+	// text is the schema with the forms of texts as patterns, from which values are drawn.
+	text map[string]any
+	// schema is the one that Helm reads.
 	schema *jsonschema.Schema
 }
 
@@ -55,6 +57,8 @@ func load(t testing.TB) shipped {
 	source := chart.File(t, "values.schema.json")
 	text := map[string]any{}
 	require.NoError(t, json.Unmarshal(source, &text))
+	text, err = chart.WithForms(text, chart.Forms(t))
+	require.NoError(t, err)
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
 	require.NoError(t, err)
 	compiler := jsonschema.NewCompiler()
