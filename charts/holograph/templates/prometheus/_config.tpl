@@ -77,7 +77,8 @@ series has one of the labels, and the others are empty.
 {{- end }}
 
 {{/*
-Regular expression of the metric names that Prometheus keeps from a renderer: those of signals and signals.otherMetrics.
+Regular expression of the metric names that Prometheus keeps from a renderer: those of signals, also of a query there, and
+signals.otherMetrics.
 Otherwise a renderer could export the series of kube-state-metrics, of Prometheus or of the recording rules.
 */}}
 {{- define "holograph.prometheus.rendererMetrics" -}}
@@ -88,6 +89,9 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 {{- end }}
 {{- with $signals.refused.name }}
 {{- $names = append $names (regexQuoteMeta .) }}
+{{- end }}
+{{- range regexFindAll "[a-zA-Z_:][a-zA-Z0-9_:]*[{][^{}]*<<[.]LabelMatchers>>" $signals.overruns.query -1 }}
+{{- $names = append $names (regexFind "^[a-zA-Z0-9_:]+" . | regexQuoteMeta) }}
 {{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
