@@ -238,8 +238,9 @@ func TestAlertsFollowTheParts(t *testing.T) {
 	}{
 		"fixed replicas": {"autoscaling: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen"}},
+		"fixed replicas, and others served":          {"{autoscaling: {enabled: false}, servedNamespaces: [film]}", []string{"HolographAutoscalerUnseen"}},
 		"a renderer that counts no refused requests": {"signals: {refused: {name: ''}}", []string{"HolographRequestsRefused"}},
-		"another adapter": {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
+		"another adapter":                            {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
 		"nobody shows the autoscaler": {"kubeStateMetrics: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen",
 			"HolographReplicasMismatch", "HolographPodsUnscraped"}},
@@ -269,6 +270,8 @@ func TestAlertsFollowTheParts(t *testing.T) {
 		assert.Equal(t, map[string]string{"late": "critical", "all": "critical", "limit": "critical"},
 			watched(`signals: {frames: {name: all}, overruns: {name: late}, demand: {offered: {metric: all}, capacity: {metric: limit}}}`),
 			"demand may be counted in frames")
+		assert.Equal(t, map[string]string{"holograph_frames_over_budget_total": "warning", "holograph_frames_total": "warning"},
+			watched(`{autoscaling: {enabled: false}, signals: {demand: {enabled: false}}}`), "nothing scales on them")
 	})
 }
 

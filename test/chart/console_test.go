@@ -3,6 +3,7 @@ package chart_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,6 +22,7 @@ func TestConsoleWithoutData(t *testing.T) {
 		"defaults":       {},
 		"without demand": chart.Set("signals.demand.enabled", false),
 		"fixed replicas": chart.Set("autoscaling.enabled", false),
+		"no alerts":      chart.Set("alerts.enabled", false),
 		"blind":          chart.Set("kubeStateMetrics.enabled", false),
 		"served":         chart.Parse(t, "servedNamespaces: [film]"),
 		"odd":            chart.Parse(t, `{signals: {labels: {namespace: odd_namespace, pod: odd_pod, container: odd_container}, overruns: {target: 200m}, demand: {target: 1}}, slo: {objective: 95}}`),
@@ -28,6 +30,8 @@ func TestConsoleWithoutData(t *testing.T) {
 	for name, values := range renderings {
 		page := chart.Render(t, values).PrometheusFiles(t)["holograph.html"]
 		assert.NotContains(t, page, "<<", "%s: something is not put in", name)
+		assert.NotEqual(t, name == "no alerts", strings.Contains(page, "No alert fires"), "%s: without alerts it is not known that all is well", name)
+		assert.Equal(t, name == "no alerts", strings.Contains(page, "No alerts are installed"), name)
 		require.NoError(t, os.WriteFile(filepath.Join(pages, name), []byte(page), 0o644))
 	}
 	server := promtool.Serve(t, "global: {}", pages)

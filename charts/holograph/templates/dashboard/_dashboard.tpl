@@ -29,8 +29,10 @@ links between them. Built from dicts and printed as JSON, so that every name is 
   "targets" (list (dict "expr" (printf "1 - holograph:frames_over_budget:rate%s / (holograph:frames:rate%s > 0)" $namespaces $namespaces) "legend" $where))) }}
 {{- $panels = append $panels (dict "type" "stat" "title" "Frames per second" "x" 15 "y" 1 "w" 5 "h" 4 "unit" "short" "decimals" 1
   "targets" (list (dict "expr" (printf "holograph:frames:rate%s" $namespaces) "legend" $where))) }}
+{{- if .Values.alerts.enabled }}
 {{- $panels = append $panels (dict "type" "stat" "title" "Alerts firing" "x" 20 "y" 1 "w" 4 "h" 4 "unit" "none" "decimals" 0 "thresholds" $none
   "targets" (list (dict "expr" (printf "count(%s) or vector(0)" (include "holograph.scope.alerts" (dict "context" $ "state" "firing"))) "legend" "firing"))) }}
+{{- end }}
 
 {{- $panels = append $panels (dict "type" "row" "title" "Frames" "y" 5) }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Frames per second" "x" 0 "y" 6 "w" 12 "h" 8 "unit" "short" "min" 0 "fill" 10

@@ -35,11 +35,12 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
     {{- end }}
     {{- end }}
+    {{- $scales := or (include "holograph.scope.autoscaled" .) .Values.servedNamespaces }}
     {{- $unlessEmpty := "" }}
-    {{- if include "holograph.autoscaling.scalesToZero" . }}
-    {{- /* An autoscaler that may remove all pods has removed the metric with them. */}}
+    {{- if or (include "holograph.autoscaling.scalesToZero" .) .Values.servedNamespaces }}
+    {{- /* An autoscaler that may remove all pods has removed the metric with them. That of another release may, too. */}}
     {{- range include "holograph.scope.workloads" . | fromJsonArray }}
-    {{- $unlessEmpty = printf " unless on () max(%s) == 0" .wanted }}
+    {{- $unlessEmpty = printf "%s unless on () max(%s) == 0" $unlessEmpty .wanted }}
     {{- end }}
     {{- end }}
     {{- $withoutValue := "and the replicas do not change" }}
@@ -50,10 +51,14 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     - alert: HolographMetricAbsent
       expr: {{ include "holograph.scope.inEachNamespace" (dict "context" $ "query" (printf "absent(%s)%s" (include "holograph.scope.series" (dict "context" $ "name" .name "selector" .selector "matchers" .matchers)) $unlessEmpty)) }}
       for: {{ $alerts.metricAbsent.for | quote }}
-      {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" .scales) "labels" (dict "metric" .text)) | nindent 6 }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" (and .scales $scales | empty | not)) "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
         summary: {{ printf "Prometheus has no %s of any renderer in %s." .text $where | quote }}
-        description: {{ ternary (printf "The autoscaler has no value for it, %s." $withoutValue) "The share of frames in budget is unknown, and no alert on it can fire." .scales | quote }}
+        {{- if and .scales $scales }}
+        description: {{ printf "The autoscaler has no value for it, %s." $withoutValue | quote }}
+        {{- else }}
+        description: What is computed from it is unknown, such as the share of frames in budget, and no alert on that can fire.
+        {{- end }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographMetricAbsent") }}
     {{- end }}
     {{- with $signals.refused.name }}
@@ -78,6 +83,8 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         summary: kube-state-metrics shows no autoscaler of the renderers in {{ "{{ $labels.namespace }}" }}.
         description: It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
+    {{- end }}
+    {{- if $scales }}
     # An autoscaler whose Deployment was scaled to 0 by hand is inactive on purpose.
     - alert: HolographAutoscalerInactive
       expr: |-
@@ -109,6 +116,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
         description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $alerts.autoscalerFlapping.window | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
+    {{- end }}
     {{- if include "holograph.prometheusAdapter.runs" . }}
     - alert: HolographAdapterUnavailable
       expr: max by ({{ $deployments }}) ({{ include "holograph.scope.available" (dict "context" $ "deployment" (include "holograph.prometheusAdapter.name" .)) }}) < 1
@@ -128,7 +136,6 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         summary: {{ printf "No pod of %s in %s is available." (include "holograph.deletionCost.name" .) (include "holograph.namespace" .) | quote }}
         description: The deletion costs of the renderers are as old as that, so a pod that holds much may be removed before an idle one.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographDeletionCostsStale") }}
-    {{- end }}
     {{- end }}
     {{- range include "holograph.scope.workloads" . | fromJsonArray }}
     - alert: HolographReplicasMismatch

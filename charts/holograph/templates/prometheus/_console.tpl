@@ -16,7 +16,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
 {{- end }}
 {{- $scales := and (include "holograph.scope.autoscaled" .) (include "holograph.scope.objects" .) | eq "true" }}
 {{- $page := .Files.Get "files/console.html" }}
-{{- range $name, $has := dict "scales" $scales "demand" $signals.demand.enabled "runbook" (ne .Values.alerts.runbook "") }}
+{{- range $name, $has := dict "alerts" .Values.alerts.enabled "noAlerts" (not .Values.alerts.enabled) "scales" $scales "demand" $signals.demand.enabled "runbook" (ne .Values.alerts.runbook "") }}
 {{- $page = regexReplaceAll (printf "(?s)<<if %s>>(.*?)<<end %s>>\\n?" $name $name) $page (ternary "${1}" "" $has) }}
 {{- end }}
 {{- range $name, $text := dict

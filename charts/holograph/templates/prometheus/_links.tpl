@@ -18,7 +18,7 @@ newest sample gives the time of the last data.
     "expr" (printf "(%s or vector(0)) >= bool %s" (printf $pods $late) (printf $pods (printf "up%s" $frames)))
     "series" $late) }}
 {{- if include "holograph.scope.objects" . }}
-{{- if and (include "holograph.scope.autoscaled" .) (include "holograph.prometheusAdapter.runs" .) }}
+{{- if include "holograph.prometheusAdapter.runs" . }}
 {{- $adapter := include "holograph.scope.available" (dict "context" $ "deployment" (include "holograph.prometheusAdapter.name" .)) }}
 {{- $links = append $links (dict "name" "The adapter is available"
     "expr" (printf "max(%s) > bool 0" $adapter)
