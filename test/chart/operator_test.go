@@ -107,6 +107,20 @@ func TestPrometheusRule(t *testing.T) {
 	assert.Empty(t, ofKind(chart.Render(t), "PodMonitor"))
 }
 
+// TestLabelsOfOneKindWin: the Operator and Grafana select objects by such labels, so those for one kind of object take the place
+// of commonLabels, as annotations do.
+func TestLabelsOfOneKindWin(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, `{commonLabels: {release: studio, team: film}, podMonitor: {labels: {release: stack}},
+		prometheusRule: {labels: {release: stack, app.kubernetes.io/part-of: monitoring}}, dashboard: {enabled: true, labels: {team: grafana}}}`))
+	monitor, rule := ofKind(rendered, "PodMonitor")["holograph-renderer"], ofKind(rendered, "PrometheusRule")["holograph"]
+	assert.Equal(t, "stack", valueAt(t, monitor, "metadata", "labels", "release"))
+	assert.Equal(t, "film", valueAt(t, monitor, "metadata", "labels", "team"))
+	assert.Equal(t, "stack", valueAt(t, rule, "metadata", "labels", "release"))
+	assert.Equal(t, "monitoring", valueAt(t, rule, "metadata", "labels", "app.kubernetes.io/part-of"))
+	assert.Equal(t, "grafana", valueAt(t, ofKind(rendered, "ConfigMap")["holograph-holograph-dashboard"], "metadata", "labels", "team"))
+}
+
 // TestScrapeAnnotations: the annotations name the renderer's port and path; annotations of the values take precedence.
 func TestScrapeAnnotations(t *testing.T) {
 	t.Parallel()

@@ -74,7 +74,8 @@ app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 
 {{/*
-Labels of every object. Takes dict "context" $ "component" name.
+Labels of every object. Takes dict "context" $ "component" name, optionally "labels": the object's own, which take the place
+of commonLabels.
 */}}
 {{- define "holograph.labels" -}}
 {{- $own := include "holograph.selectorLabels" . | fromYaml }}
@@ -82,7 +83,7 @@ Labels of every object. Takes dict "context" $ "component" name.
 {{- $_ := set $own "app.kubernetes.io/version" .context.Chart.AppVersion }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .context.Release.Service }}
 {{- /* A platform says itself what its parts belong to. */}}
-{{- merge $own .context.Values.commonLabels (dict "app.kubernetes.io/part-of" (include "holograph.name" .context)) | toYaml }}
+{{- merge $own (default dict .labels) .context.Values.commonLabels (dict "app.kubernetes.io/part-of" (include "holograph.name" .context)) | toYaml }}
 {{- end }}
 
 {{/*
