@@ -40,7 +40,7 @@ var refusalsOfAlerting = map[string]refusal{
 		`prometheus.alertmanagers[0].basicAuth: must not be set with bearerToken (got both), because a request carries only one of the two: remove one.`},
 	"password of a store": {
 		`prometheus: {remoteWrite: [{url: "https://metrics.example", basic_auth: {username: team, password: s3cr3t}}]}`,
-		`prometheus.remoteWrite[0].basic_auth.password: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write the field that reads a file, like password_file.`},
+		`prometheus.remoteWrite[0].basic_auth.password: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write a field that reads a file, like password_file, or one for the pod's own identity, like azuread's managed_identity.`},
 	"key in a header of a store": {
 		`prometheus: {remoteWrite: [{url: "https://metrics.example", headers: {X-Api-Key: s3cr3t}}]}`,
 		`prometheus.remoteWrite[0].headers: must be headers that name a tenant (got X-Api-Key), because another header may be a credential, which everyone who may read the release could read: write it to http_headers, with files: [/etc/prometheus-secrets/my-secret/header].`},
@@ -65,6 +65,12 @@ var refusalsOfAlerting = map[string]refusal{
 	"Alertmanager for a Prometheus that is not run": {
 		`prometheus: {enabled: false, url: http://prometheus.example, alertmanagers: [{url: "http://alertmanager.example"}]}`,
 		`prometheus.alertmanagers: must be empty where prometheus.enabled is false (got a value), because it configures the embedded Prometheus: remove it, and configure your own Prometheus.`},
+	"volume for a Prometheus that is not run": {
+		`prometheus: {enabled: false, url: http://prometheus.example, persistence: {enabled: true}}`,
+		`prometheus.persistence.enabled: must be false where prometheus.enabled is false (got true), because it configures the embedded Prometheus: write false, and configure your own Prometheus.`},
+	"password of a certificate": {
+		`prometheus: {remoteWrite: [{url: "https://metrics.example", azuread: {certificate: {certificate_password: s3cr3t}}}]}`,
+		`prometheus.remoteWrite[0].azuread.certificate.certificate_password: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write a field that reads a file, like password_file, or one for the pod's own identity, like azuread's managed_identity.`},
 	"class for a claim that exists": {
 		`prometheus: {persistence: {enabled: true, existingClaim: history, storageClass: fast}}`,
 		`prometheus.persistence.storageClass: must be empty with prometheus.persistence.existingClaim (got fast), because a claim that exists already has its own: leave it empty.`},

@@ -22,10 +22,10 @@ var refusalsOfPolicies = map[string]refusal{
 		`networkPolicy.apiServer.ports: must not be empty (got none), because a rule without ports opens all of them: write the port on which your API server listens, or leave out the key, for 443 and 6443.`},
 	"renderers that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 	"kube-state-metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
 }
 
 // clusterOf is the cluster of one release, and a function that returns the pod of one of its components, nil where it has none.

@@ -74,7 +74,7 @@ var refusals = map[string]refusal{
 		`signals.demand.window: must be at least 4 times prometheus.scrapeInterval (got 59s, with an interval of 15s), because one lost scrape would leave pods without a value: write 1m or more, leave it empty, or scrape more often.`},
 	"demand target that is not a quantity": {
 		`signals: {demand: {target: three quarters}}`,
-		`signals.demand.target: must be a number, optionally with m for thousandths or k for thousands (got three quarters), because the autoscaler compares the metric with such a quantity: write it like 0.75 or 45.`},
+		`signals.demand.target: must be a number up to 1, optionally with m for thousandths (got three quarters), because it is the part of a pod's capacity to use: write it like 0.75 or 750m.`},
 	"demand target in percent": {
 		`signals: {demand: {target: "75"}}`,
 		`signals.demand.target: must be at most 1, which is a full pod (got 75), because frames would be late before a pod is added: write the part of a pod's capacity to use, like "0.75".`},
@@ -125,7 +125,7 @@ var refusals = map[string]refusal{
 		`prometheus.auth.bearerToken.existingSecret: must have a prometheus.url that begins with https:// (got http://prometheus.example), because what it protects would cross the network in plain text: write such a URL.`},
 	"password without encryption": {
 		`prometheus: {enabled: false, url: "http://prometheus.monitoring.svc.example", auth: {basicAuth: {existingSecret: login}}}`,
-		`prometheus.auth.basicAuth.existingSecret: must have a prometheus.url that begins with https:// (got http://prometheus.monitoring.svc.example), because what it protects would cross the network in plain text: write such a URL.`},
+		`prometheus.auth.basicAuth.existingSecret: must have a prometheus.url that begins with https:// (got http://prometheus.monitoring.svc.example), because what it protects would cross the network in plain text: write such a URL, or that of another release's Prometheus in this cluster as http://<service>.<namespace>.svc:<port>.`},
 	"two CAs": {
 		`prometheus: {enabled: false, url: "https://prometheus.example", tls: {ca: "-----BEGIN CERTIFICATE-----\nMIIA\n-----END CERTIFICATE-----", caSecret: {name: private-ca}}}`,
 		`prometheus.tls.caSecret.name: must be empty with prometheus.tls.ca (got private-ca), because both name the CA of one Prometheus: leave one of them empty.`},
@@ -140,7 +140,7 @@ var refusals = map[string]refusal{
 		`prometheusAdapter.existing.configMap: must be empty without prometheusAdapter.existing.namespace (got rules), because the rules are written only into that namespace: write the namespace of your adapter.`},
 	"rules without an adapter": {
 		`prometheusAdapter: {enabled: false, extraRules: [{seriesQuery: up}]}`,
-		`prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter, or its namespace in prometheusAdapter.existing.namespace.`},
+		`prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter.`},
 	"scraped twice": {
 		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
 		`scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false.`},
@@ -150,6 +150,21 @@ var refusals = map[string]refusal{
 	"no Prometheus": {
 		`prometheus: {enabled: false}`,
 		`prometheus.url: must be a URL where prometheus.enabled is false (got none), because the adapter has no Prometheus to query: write the URL of your Prometheus, like http://prometheus.monitoring.svc:9090.`},
+	"rules that select a label that no scrape sets": {
+		`{prometheusRule: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
+		`prometheusRule.enabled: must be false with prometheus.enabled and scrapeAnnotations.enabled (got true), because its rules select a container, as the embedded Prometheus labels it, and a scrape by annotations sets no such label: set prometheus.enabled to false, or write podMonitor.enabled in place of scrapeAnnotations.enabled.`},
+	"argument that has a key of its own": {
+		`prometheus: {extraArgs: [--storage.tsdb.retention.time=90d]}`,
+		`prometheus.extraArgs: must not have --storage.tsdb.retention.time (got it), because probes, volumes and clients expect what the chart sets: write prometheus.retention.time.`},
+	"argument that moves the pages": {
+		`prometheus: {extraArgs: [-web.route-prefix=/prometheus]}`,
+		`prometheus.extraArgs: must not have --web.route-prefix (got it), because probes, volumes and clients expect what the chart sets: remove it.`},
+	"headroom of a mean of a StatefulSet": {
+		`{autoscaling: {headroom: 1, target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}, renderer: {enabled: false, metrics: {container: stream, port: 9102}}, signals: {demand: {metricType: Pods}}}`,
+		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 1), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0.`},
+	"login to a Prometheus of the cluster without its namespace": {
+		`prometheus: {enabled: false, url: "http://holograph-prometheus:9090", auth: {basicAuth: {existingSecret: login}}}`,
+		`prometheus.auth.basicAuth.existingSecret: must have a prometheus.url that begins with https:// (got http://holograph-prometheus:9090), because what it protects would cross the network in plain text: write such a URL, or that of another release's Prometheus in this cluster as http://<service>.<namespace>.svc:<port>.`},
 	"retention without a unit": {
 		`prometheus: {retention: {size: "512"}}`,
 		`prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got 512), because Prometheus reads no other size: write it like 512MB.`},
@@ -266,6 +281,7 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`{signals: {overruns: {window: 1m32s}, demand: {enabled: false}}, prometheus: {scrapeInterval: 23s}}`,
 		`autoscaling: {minReplicas: 10}`,
 		`prometheusAdapter: {relistInterval: 15s, maxAge: 30s}`,
+		`prometheus: {extraArgs: ["--web.external-url=https://prometheus.example/holograph", --query.max-samples=9000000]}`,
 		`prometheusAdapter: {relistInterval: 5s}`,
 		`signals: {overruns: {target: 1m}}`,
 		`signals: {overruns: {target: 1}}`,

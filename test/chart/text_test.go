@@ -97,7 +97,13 @@ var refusalsOfTexts = map[string]refusal{
 		`alerts.runbook: must be a URL that begins with http:// or https:// and has no #, or empty (got something else), because each alert appends # and its name to it: write it like https://wiki.example/holograph.`},
 	"label of the alert's own": {
 		`alerts: {labels: {namespace: other}}`,
-		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager, reason and those that begin with __ (got namespace), because routes, silences and the runbook use them: write another name.`},
+	"label by which requests are told apart": {
+		`alerts: {labels: {reason: oncall}}`,
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager, reason and those that begin with __ (got reason), because routes, silences and the runbook use them: write another name.`},
+	"label that tells clusters apart": {
+		`{signals: {matchers: {cluster: eu}}, alerts: {labels: {cluster: prod}}}`,
+		`alerts.labels: must not be a label that alerts have already, which are alertname, alertstate, severity, metric, condition, status, deployment, statefulset, horizontalpodautoscaler, namespace, pod, rule_group, alertmanager, reason, cluster and those that begin with __ (got cluster), because routes, silences and the runbook use them: write another name.`},
 	"label that is a template": {
 		`alerts: {labels: {team: "{{ nosuch }}"}}`,
 		`alerts.labels.team: must be plain text without {{ (got it), because Prometheus reads it as a template, and refuses all rules if it cannot: write the text itself.`},

@@ -13,6 +13,21 @@ overruns{{ if .Values.signals.demand.enabled }} demand{{ end }}
 {{- end }}
 
 {{/*
+Names of the renderer's series by their keys below `signals`, as JSON.
+*/}}
+{{- define "holograph.signals.seriesNames" -}}
+{{- $signals := .Values.signals }}
+{{- dict
+  "frames.name" $signals.frames.name
+  "refused.name" $signals.refused.name
+  "overruns.name" $signals.overruns.name
+  "overruns.metric" $signals.overruns.metric
+  "overruns.histogram.metric" $signals.overruns.histogram.metric
+  "demand.offered.metric" $signals.demand.offered.metric
+  "demand.capacity.metric" $signals.demand.capacity.metric | toJson }}
+{{- end }}
+
+{{/*
 Matchers of a map of labels, in the order of their names, each after a comma. Takes the map.
 */}}
 {{- define "holograph.signals.selector" -}}

@@ -54,8 +54,10 @@ One refusal. Takes the sentence.
 {{- $_ := set $durations (printf "signals.%s.window" $key) (include "holograph.signals.window" (dict "context" $ "key" $key)) }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
-{{- range $key := list "metricAbsent" "requestsRefused" "autoscalerUnseen" "autoscalerInactive" "autoscalerAtMaximum" "adapterUnavailable" "replicasMismatch" "podUnseen" }}
-{{- $_ := set $durations (printf "alerts.%s.for" $key) (get $.Values.alerts $key).for }}
+{{- range $key, $alert := omit .Values.alerts "labels" }}
+{{- if and (kindIs "map" $alert) (hasKey $alert "for") }}
+{{- $_ := set $durations (printf "alerts.%s.for" $key) $alert.for }}
+{{- end }}
 {{- end }}
 {{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
@@ -103,7 +105,7 @@ One refusal. Takes the sentence.
 {{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.enabled is false (got %v), because late frames do not say how many pods a load needs: write 0, or set signals.demand.enabled to true." .Values.autoscaling.headroom) }}
 {{- end }}
 {{- if and (gt (float64 .Values.autoscaling.headroom) 0.0) (include "holograph.autoscaling.hpa" .) (ne "true" (include "holograph.signals.isTotal" (dict "context" $ "key" "demand"))) }}
-{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0, or signals.demand.metricType: Object." .Values.autoscaling.headroom) }}
+{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got %v), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0%s." .Values.autoscaling.headroom (ternary ", or signals.demand.metricType: Object" "" (eq .Values.autoscaling.target.kind "Deployment"))) }}
 {{- end }}
 {{- range .Values.signals.otherMetrics }}
 {{- if regexMatch "^(kube|scrape|ALERTS)(_|$)" . }}
@@ -120,15 +122,10 @@ Names that PromQL reserves, in upper or lower case, at the places where the char
 */}}
 {{- define "holograph.validate.words" -}}
 {{- $signals := .Values.signals }}
-{{- $names := dict
-  "frames.name" $signals.frames.name
-  "overruns.name" $signals.overruns.name
-  "overruns.metric" $signals.overruns.metric
-  "refused.name" $signals.refused.name
-  "demand.offered.metric" $signals.demand.offered.metric
-  "demand.capacity.metric" $signals.demand.capacity.metric }}
-{{- if eq $signals.overruns.histogram.type "native" }}
-{{- $_ := set $names "overruns.histogram.metric" $signals.overruns.histogram.metric }}
+{{- $names := include "holograph.signals.seriesNames" . | fromJson }}
+{{- if eq $signals.overruns.histogram.type "classic" }}
+{{- /* The series have endings behind that name. */}}
+{{- $names = omit $names "overruns.histogram.metric" }}
 {{- end }}
 {{- range $name, $value := $signals.matchers }}
 {{- $_ := set $names (printf "matchers.%s" $name) $name }}
@@ -156,11 +153,9 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
   "overruns" "late frames per second and pod, like \"0.1\""
   "demand" "the part of a pod's capacity to use, like \"0.75\"") .key }}
 {{- $target := toString $signal.target }}
-{{- $number := regexFind "^[0-9]+([.][0-9]+)?" $target | float64 }}
-{{- $unit := regexFind "[a-z]*$" $target }}
 {{- $thousandths := 0.0 }}
 {{- if regexMatch "^[0-9]+([.][0-9]+)?(m|k)?$" $target }}
-{{- $thousandths = mulf $number (get (dict "m" 1.0 "" 1000.0 "k" 1000000.0) $unit) }}
+{{- $thousandths = mulf 1000 (include "holograph.quantity" $target | float64) }}
 {{- end }}
 {{- if lt $thousandths 1.0 }}
 {{- include "holograph.refuse" (printf "signals.%s.target: must be a quantity of at least 1m (got %s), because the custom metrics API carries no smaller value: write %s." .key $target $wanted) }}
@@ -224,6 +219,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $key := get (dict "serverAddress" "prometheus.url" "query" "signals" "threshold" "target of the signal" "customHeaders" "prometheus.headers") $name }}
 {{- if $key }}
 {{- include "holograph.refuse" (printf "keda.metadata.%s: must not be set (got a value), because the chart writes it itself: write %s." $name $key) }}
+{{- else if and (eq $name "unsafeSsl") (ne (get $.Values.keda.metadata $name | toString) "false") }}
+{{- include "holograph.refuse" "keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: write prometheus.tls with the CA, and remove it." }}
 {{- else if eq $name "ignoreNullValues" }}
 {{- include "holograph.refuse" "keda.metadata.ignoreNullValues: must not be set (got a value), because KEDA must not read a missing value as 0 and remove pods: remove it." }}
 {{- else if and (eq $name "authModes") (not $.Values.keda.authenticationRef.name) }}
@@ -343,7 +340,11 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- range $key, $value := $secured }}
 {{- if and $value (not (hasPrefix "https://" $prometheus.url)) }}
-{{- include "holograph.refuse" (printf "%s: must have a prometheus.url that begins with https:// (got %s), because what it protects would cross the network in plain text: write such a URL." $key $prometheus.url) }}
+{{- $write := "write such a URL" }}
+{{- if eq $key "prometheus.auth.basicAuth.existingSecret" }}
+{{- $write = "write such a URL, or that of another release's Prometheus in this cluster as http://<service>.<namespace>.svc:<port>" }}
+{{- end }}
+{{- include "holograph.refuse" (printf "%s: must have a prometheus.url that begins with https:// (got %s), because what it protects would cross the network in plain text: %s." $key $prometheus.url $write) }}
 {{- end }}
 {{- end }}
 {{- if and $tls.ca $tls.caSecret.name }}
@@ -358,6 +359,9 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- if and .Values.podMonitor.enabled .Values.scrapeAnnotations.enabled }}
 {{- include "holograph.refuse" "scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false." }}
 {{- end }}
+{{- if and .Values.prometheusRule.enabled .Values.scrapeAnnotations.enabled .Values.prometheus.enabled .Values.signals.labels.container }}
+{{- include "holograph.refuse" "prometheusRule.enabled: must be false with prometheus.enabled and scrapeAnnotations.enabled (got true), because its rules select a container, as the embedded Prometheus labels it, and a scrape by annotations sets no such label: set prometheus.enabled to false, or write podMonitor.enabled in place of scrapeAnnotations.enabled." }}
+{{- end }}
 {{- end }}
 
 {{- define "holograph.validate.existing" -}}
@@ -369,7 +373,7 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- include "holograph.refuse" (printf "prometheusAdapter.existing.configMap: must be empty without prometheusAdapter.existing.namespace (got %s), because the rules are written only into that namespace: write the namespace of your adapter." $existing.configMap) }}
 {{- end }}
 {{- if and .Values.prometheusAdapter.extraRules (not (or (include "holograph.prometheusAdapter.runs" .) (include "holograph.prometheusAdapter.writesRules" .))) }}
-{{- include "holograph.refuse" "prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter, or its namespace in prometheusAdapter.existing.namespace." }}
+{{- include "holograph.refuse" "prometheusAdapter.extraRules: must be empty where this release has no rules for an adapter (got rules), because nothing would serve them: write them into the configuration of your adapter." }}
 {{- end }}
 {{- end }}
 
@@ -381,6 +385,13 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $maxAgeText := include "holograph.prometheusAdapter.maxAge" . }}
 {{- $relist := include "holograph.milliseconds" $relistText | int64 }}
 {{- $maxAge := include "holograph.milliseconds" $maxAgeText | int64 }}
+{{- $write := dict "--storage.tsdb.retention.time" "prometheus.retention.time" "--storage.tsdb.retention.size" "prometheus.retention.size" "--web.config.file" "prometheus.auth" "--config.auto-reload-interval" "prometheus.reloadInterval" }}
+{{- range $prometheus.extraArgs }}
+{{- $name := regexFind "^--?[^=]+" . | trimPrefix "-" | trimPrefix "-" | printf "--%s" }}
+{{- if or (hasKey $write $name) (has $name (list "--config.file" "--config.auto-reload" "--storage.tsdb.path" "--web.console.templates" "--web.listen-address" "--web.route-prefix")) }}
+{{- include "holograph.refuse" (printf "prometheus.extraArgs: must not have %s (got it), because probes, volumes and clients expect what the chart sets: %s." $name (ternary (printf "write %s" (get $write $name)) "remove it" (hasKey $write $name))) }}
+{{- end }}
+{{- end }}
 {{- if and $prometheus.enabled $prometheus.url }}
 {{- include "holograph.refuse" (printf "prometheus.url: must be empty with prometheus.enabled (got %s), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false." $prometheus.url) }}
 {{- end }}
@@ -469,7 +480,7 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $policy := .Values.networkPolicy }}
 {{- $renderers := and .Values.renderer.enabled (or (not (empty $policy.clients)) (eq (include "holograph.metrics.own" .) "true")) }}
 {{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $renderers .Values.kubeStateMetrics.enabled) }}
-{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url names no Service of this cluster (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
 {{- end }}
 {{- if and $policy.enabled .Values.prometheus.enabled (not $policy.scrapers) (or (and .Values.podMonitor.enabled (or $renderers .Values.kubeStateMetrics.enabled)) (and .Values.scrapeAnnotations.enabled $renderers)) }}
 {{- include "holograph.refuse" (printf "networkPolicy.scrapers: must name your Prometheus with %s (got none), because the policies admit only the embedded one otherwise: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}." (ternary "podMonitor.enabled" "scrapeAnnotations.enabled" .Values.podMonitor.enabled)) }}

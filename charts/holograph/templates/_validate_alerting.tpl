@@ -18,8 +18,8 @@ value, because it may be the credential.
 {{- end }}
 {{- range $secret := list "caSecret" "bearerToken" }}
 {{- $file := (default dict (get $alertmanager $secret)).key }}
-{{- if and $file (not (regexMatch "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$" $file)) }}
-{{- include "holograph.refuse" (printf "%s.%s.key: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." $key $secret) }}
+{{- if $file }}
+{{- include "holograph.validate.secretKey" (dict "key" (printf "%s.%s.key" $key $secret) "name" $file) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -40,7 +40,7 @@ value, because it may be the credential.
 {{- include "holograph.refuse" (printf "%s.headers: must be a map of headers (got a %s), because Prometheus would not start: write it like {X-Scope-OrgID: team}." $key (kindOf $endpoint.headers)) }}
 {{- else }}
 {{- range $name, $value := default dict $endpoint.headers }}
-{{- if not (has (lower $name) (list "x-scope-orgid" "thanos-tenant" "x-tenant-id" "x-org-id" "accountid" "projectid")) }}
+{{- if not (include "holograph.isTenantHeader" $name) }}
 {{- include "holograph.refuse" (printf "%s.headers: must be headers that name a tenant (got %s), because another header may be a credential, which everyone who may read the release could read: write it to http_headers, with files: [/etc/prometheus-secrets/my-secret/header]." $key $name) }}
 {{- end }}
 {{- end }}
@@ -49,24 +49,15 @@ value, because it may be the credential.
 {{- end }}
 
 {{/*
-Takes dict "key" its key "name" of a Secret or nothing.
-*/}}
-{{- define "holograph.validate.secretName" -}}
-{{- if and .name (or (gt (len .name) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" .name))) }}
-{{- include "holograph.refuse" (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." .key) }}
-{{- end }}
-{{- end }}
-
-{{/*
 Fields of Prometheus' configuration that hold, or may hold, a credential as text. Prometheus reads each from a file, too.
 Takes dict "key" its key "value" a map, list or scalar of an entry of prometheus.remoteWrite.
 */}}
 {{- define "holograph.validate.remoteWrite" -}}
-{{- $secrets := list "password" "bearer_token" "credentials" "client_secret" "client_certificate_key" "secret_key" "key" "secrets" "values" "proxy_connect_header" "endpoint_params" }}
+{{- $secrets := list "password" "bearer_token" "credentials" "client_secret" "client_certificate_key" "secret_key" "certificate_password" "key" "secrets" "values" "proxy_connect_header" "endpoint_params" }}
 {{- if kindIs "map" .value }}
 {{- range $name, $value := .value }}
 {{- if has $name $secrets }}
-{{- include "holograph.refuse" (printf "%s.%s: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write the field that reads a file, like password_file." $.key $name) }}
+{{- include "holograph.refuse" (printf "%s.%s: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write a field that reads a file, like password_file, or one for the pod's own identity, like azuread's managed_identity." $.key $name) }}
 {{- else }}
 {{- include "holograph.validate.remoteWrite" (dict "key" (printf "%s.%s" $.key $name) "value" $value) }}
 {{- end }}
@@ -102,7 +93,7 @@ Refuses what Prometheus would accept and then not do.
   "prometheus.secrets" $prometheus.secrets
   "prometheus.persistence.enabled" $persistence.enabled }}
 {{- if and $value (not $prometheus.enabled) }}
-{{- include "holograph.refuse" (printf "%s: must be empty where prometheus.enabled is false (got a value), because it configures the embedded Prometheus: remove it, and configure your own Prometheus." $key) }}
+{{- include "holograph.refuse" (printf "%s: must be %s where prometheus.enabled is false (got %s), because it configures the embedded Prometheus: %s, and configure your own Prometheus." $key (ternary "false" "empty" (kindIs "bool" $value)) (ternary "true" "a value" (kindIs "bool" $value)) (ternary "write false" "remove it" (kindIs "bool" $value))) }}
 {{- end }}
 {{- end }}
 {{- range $index, $alertmanager := $prometheus.alertmanagers }}

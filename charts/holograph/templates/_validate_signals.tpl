@@ -76,15 +76,7 @@ A query stands inside others, on one line, and is expanded by the adapter's temp
 Series that are not a renderer's. What is named in signals is kept from a scrape of the renderers.
 */}}
 {{- define "holograph.validate.seriesNames" -}}
-{{- $signals := .Values.signals }}
-{{- range $key, $name := dict
-  "frames.name" $signals.frames.name
-  "refused.name" $signals.refused.name
-  "overruns.name" $signals.overruns.name
-  "overruns.metric" $signals.overruns.metric
-  "overruns.histogram.metric" $signals.overruns.histogram.metric
-  "demand.offered.metric" $signals.demand.offered.metric
-  "demand.capacity.metric" $signals.demand.capacity.metric }}
+{{- range $key, $name := include "holograph.signals.seriesNames" . | fromJson }}
 {{- if regexMatch "^((kube|scrape|ALERTS)(_|$)|holograph:|up$)" $name }}
 {{- include "holograph.refuse" (printf "signals.%s: must not be a name of kube-state-metrics, of Prometheus or of the recording rules (got %s), because a renderer could then export metrics under it: write the renderer's own." $key $name) }}
 {{- end }}

@@ -85,21 +85,28 @@ expands $(NAME) in an argument as a variable.
 {{- end }}
 
 {{/*
+Headers that name a tenant. Names of headers ignore case.
+*/}}
+{{- define "holograph.tenantHeaders" -}}
+X-Scope-OrgID, THANOS-TENANT, X-Tenant-ID, X-Org-ID, AccountID, ProjectID
+{{- end }}
+
+{{- define "holograph.isTenantHeader" -}}
+{{- if has (lower .) (include "holograph.tenantHeaders" . | lower | splitList ", ") }}true{{ end }}
+{{- end }}
+
+{{/*
 Headers in plain text may only name a tenant. Any other header may be a credential, which its name does not tell, so it
 must come from a Secret.
 */}}
 {{- define "holograph.validate.headers" -}}
-{{- $tenants := list "X-Scope-OrgID" "THANOS-TENANT" "X-Tenant-ID" "X-Org-ID" "AccountID" "ProjectID" }}
-{{- $known := list }}
-{{- range $tenants }}
-{{- $known = append $known (lower .) }}
-{{- end }}
+{{- $tenants := include "holograph.tenantHeaders" . | splitList ", " }}
 {{- $names := list }}
 {{- range $name, $value := .Values.prometheus.headers }}
 {{- if eq (lower $name) "authorization" }}
 {{- include "holograph.refuse" (printf "prometheus.headers: must not have %s (got it), because everyone who may read the release or a pod could read the credential: write prometheus.auth.bearerToken.existingSecret or prometheus.auth.basicAuth.existingSecret, which take it from a Secret." $name) }}
 {{- end }}
-{{- if not (has (lower $name) $known) }}
+{{- if not (include "holograph.isTenantHeader" $name) }}
 {{- include "holograph.refuse" (printf "prometheus.headers: must be headers that name a tenant, %s (got %s), because another header may be a credential, which everyone who may read the release or a pod could read: write prometheus.headersFrom.%s, which takes it from a Secret." (join ", " $tenants) $name $name) }}
 {{- end }}
 {{- if not (regexMatch "^[!-#%-~]([ -#%-~]*[!-#%-~])?$" $value) }}
@@ -145,14 +152,28 @@ Names and keys of Secrets, in case the secret itself was written there.
 {{- $_ := set $keys (printf "prometheus.headersFrom.%s.key" $header) $from.key }}
 {{- end }}
 {{- range $key, $value := $names }}
-{{- if and $value (or (gt (len $value) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $value))) }}
-{{- include "holograph.refuse" (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." $key) }}
-{{- end }}
+{{- include "holograph.validate.secretName" (dict "key" $key "name" $value) }}
 {{- end }}
 {{- range $key, $value := $keys }}
-{{- if or (gt (len $value) 253) (not (regexMatch "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$" $value)) }}
-{{- include "holograph.refuse" (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." $key) }}
+{{- include "holograph.validate.secretKey" (dict "key" $key "name" $value) }}
 {{- end }}
+{{- end }}
+
+{{/*
+Takes dict "key" its key "name" of a Secret or nothing.
+*/}}
+{{- define "holograph.validate.secretName" -}}
+{{- if and .name (or (gt (len .name) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" .name))) }}
+{{- include "holograph.refuse" (printf "%s: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name." .key) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Takes dict "key" its key "name" of a key in a Secret.
+*/}}
+{{- define "holograph.validate.secretKey" -}}
+{{- if or (gt (len .name) 253) (not (regexMatch "^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$" .name)) }}
+{{- include "holograph.refuse" (printf "%s: must be a key in the Secret (got something else, which may be the secret itself), because the values may hold only keys of Secrets: write the key, like token." .key) }}
 {{- end }}
 {{- end }}
 
@@ -181,7 +202,8 @@ The runbook's address, which every alert and the status page show.
 Prometheus reads each value as a template, and refuses all rules of the file if it cannot parse one.
 */}}
 {{- define "holograph.validate.alertLabels" -}}
-{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "statefulset" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace .Values.signals.labels.pod "rule_group" "alertmanager" | uniq }}
+{{- $own := list "alertname" "alertstate" "severity" "metric" "condition" "status" "deployment" "statefulset" "horizontalpodautoscaler" "namespace" .Values.signals.labels.namespace .Values.signals.labels.pod "rule_group" "alertmanager" "reason" }}
+{{- $own = concat $own (keys .Values.signals.matchers | sortAlpha) | uniq }}
 {{- range $name, $value := .Values.alerts.labels }}
 {{- if or (hasPrefix "__" $name) (has $name $own) }}
 {{- include "holograph.refuse" (printf "alerts.labels: must not be a label that alerts have already, which are %s and those that begin with __ (got %s), because routes, silences and the runbook use them: write another name." (join ", " $own) $name) }}

@@ -43,7 +43,7 @@ One prometheus trigger a signal, and keda.triggers.
   metadata:
     serverAddress: {{ include "holograph.prometheus.url" $ | quote }}
     query: {{ include "holograph.keda.query" (dict "context" $ "key" $key) | quote }}
-    threshold: {{ include "holograph.keda.threshold" $signal.target | quote }}
+    threshold: {{ include "holograph.quantity" $signal.target | quote }}
     # An empty result is an error. KEDA's default reads it as 0, and removes pods when Prometheus fails.
     ignoreNullValues: "false"
     {{- with $headers }}
@@ -68,13 +68,4 @@ One prometheus trigger a signal, and keda.triggers.
 {{- with .Values.keda.triggers }}
 {{ toYaml . }}
 {{- end }}
-{{- end }}
-
-{{/*
-A quantity (750m, 0.1, 2k) as the plain number that KEDA parses.
-*/}}
-{{- define "holograph.keda.threshold" -}}
-{{- $number := regexFind "^[0-9.]+" (toString .) | float64 }}
-{{- $factor := get (dict "m" 0.001 "" 1.0 "k" 1000.0) (regexFind "[a-z]*$" (toString .)) }}
-{{- mulf $number $factor }}
 {{- end }}

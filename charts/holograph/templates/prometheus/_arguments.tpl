@@ -25,6 +25,8 @@ Prometheus does not start with one that is there twice.
 - --storage.tsdb.path=/prometheus
 - --web.console.templates=/etc/prometheus/consoles
 - --web.listen-address=:9090
+# An external URL with a path, for links, must not move the pages and the API.
+- --web.route-prefix=/
 # Prometheus reads it for each request, so a new login needs no restart.
 - --web.config.file={{ include "holograph.prometheus.loginPath" . }}/web.yaml
 # Bounds the memory for requests before their login is checked. Go allows 1 MB for the headers of each request.
