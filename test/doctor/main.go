@@ -35,11 +35,11 @@ const (
 	exitCouldNotLook = 3
 )
 
-// memory is from when on the garbage is collected more often: below the pod's limit.
+// memory is the soft limit of Go's heap, below the pod's limit: above it, garbage is collected more often.
 const memory = 96 << 20
 
-// walkTime is for one walk. A link takes 10 s at most where who is asked hangs, and
-// the walk ends there; one who drips must not hold it for each of a thousand pods.
+// walkTime is for one walk. A link takes 10 s at most where the server that it asks hangs, and the
+// walk ends there; a server that answers byte by byte must not hold the walk for each of a thousand pods.
 const walkTime = 2 * time.Minute
 
 // interval is between two walks of one run.
