@@ -57,6 +57,22 @@ func (s subject) noWorkload() error {
 	return broken(remedy, "namespace %s has no %s %s", s.Namespace, s.Renderer.Kind, s.Renderer.Name)
 }
 
+// plural is the workload's resource.
+func (s subject) plural() string { return strings.ToLower(s.Renderer.Kind) + "s" }
+
+// readWorkload reads the workload into what has the fields that the caller needs of it.
+func (s subject) readWorkload(ctx context.Context, into any) error {
+	path := "/apis/" + s.Renderer.APIVersion + "/namespaces"
+	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath(path, s.Namespace, s.plural(), s.Renderer.Name))
+	if apierrors.IsNotFound(err) {
+		return s.noWorkload()
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, into)
+}
+
 // scaledSelector selects the pods that the autoscaler asks metrics of: those of the workload's own selector, as its subresource
 // scale has it. A workload that says none leaves the release's.
 func (s subject) scaledSelector(ctx context.Context) (string, error) {
@@ -64,15 +80,7 @@ func (s subject) scaledSelector(ctx context.Context) (string, error) {
 		Spec   struct{ Selector *metav1.LabelSelector }
 		Status struct{ Selector any }
 	}
-	path := "/apis/" + s.Renderer.APIVersion + "/namespaces"
-	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath(path, s.Namespace, strings.ToLower(s.Renderer.Kind)+"s", s.Renderer.Name))
-	if apierrors.IsNotFound(err) {
-		return "", s.noWorkload()
-	}
-	if err != nil {
-		return "", err
-	}
-	if err := json.Unmarshal(raw, &workload); err != nil {
+	if err := s.readWorkload(ctx, &workload); err != nil {
 		return "", err
 	}
 	// Argo writes it, because a Rollout may take its pods from another workload.
@@ -142,22 +150,14 @@ func (s subject) noPods(resource string) error {
 // otherWorkload looks at a workload that is no Deployment. What it shares with one is that its spec says how many pods
 // it wants, and its status how many are Ready.
 func (s subject) otherWorkload(ctx context.Context) (string, error) {
-	plural := strings.ToLower(s.Renderer.Kind) + "s"
-	path := "/apis/" + s.Renderer.APIVersion + "/namespaces"
-	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath(path, s.Namespace, plural, s.Renderer.Name))
-	if apierrors.IsNotFound(err) {
-		return "", s.noWorkload()
-	}
-	if err != nil {
-		return "", err
-	}
 	var workload struct {
 		Spec   struct{ Replicas *int32 }
 		Status struct{ ReadyReplicas int32 }
 	}
-	if err := json.Unmarshal(raw, &workload); err != nil {
+	if err := s.readWorkload(ctx, &workload); err != nil {
 		return "", err
 	}
+	plural := s.plural()
 	want := int32(1)
 	if workload.Spec.Replicas != nil {
 		want = *workload.Spec.Replicas
