@@ -113,21 +113,15 @@ var Autoscaler = Link{
 				}
 			}
 		}
-		active := false
-		for _, condition := range hpa.Status.Conditions {
-			failed := condition.Status != corev1.ConditionTrue
-			switch {
-			case condition.Type == autoscalingv2.AbleToScale && failed:
-				return "", broken(describe, "HPA %s: AbleToScale is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
-			case condition.Type == autoscalingv2.ScalingActive && failed:
-				return "", broken("the links before this one hold, so wait for its next decision, 15 s later by default; if that changes nothing, "+describe,
-					"HPA %s: ScalingActive is %s: %s: %s", hpa.Name, condition.Status, condition.Reason, condition.Message)
-			case condition.Type == autoscalingv2.ScalingActive:
-				active = true
-			}
+		if able := conditionOf(hpa, autoscalingv2.AbleToScale); able != nil && able.Status != corev1.ConditionTrue {
+			return "", broken(describe, "HPA %s: AbleToScale is %s: %s: %s", hpa.Name, able.Status, able.Reason, able.Message)
 		}
-		if !active {
+		switch active := conditionOf(hpa, autoscalingv2.ScalingActive); {
+		case active == nil:
 			return "", broken("wait for its first decision, or check that the controller manager runs", "HPA %s has no condition ScalingActive yet", hpa.Name)
+		case active.Status != corev1.ConditionTrue:
+			return "", broken("the links before this one hold, so wait for its next decision, 15 s later by default; if that changes nothing, "+describe,
+				"HPA %s: ScalingActive is %s: %s: %s", hpa.Name, active.Status, active.Reason, active.Message)
 		}
 		current := map[string]string{}
 		for _, status := range hpa.Status.CurrentMetrics {
@@ -154,6 +148,16 @@ var Autoscaler = Link{
 		}
 		return fmt.Sprintf("%d of %d to %d pods wanted; %s", hpa.Status.DesiredReplicas, minReplicas(hpa), hpa.Spec.MaxReplicas, strings.Join(read, ", ")), nil
 	},
+}
+
+// conditionOf returns a condition of the HPA, nil where it has none of that type.
+func conditionOf(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
+	for i := range hpa.Status.Conditions {
+		if hpa.Status.Conditions[i].Type == kind {
+			return &hpa.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // metricName is empty for a metric of a kind that the release does not use.
@@ -209,11 +213,9 @@ var Headroom = Link{
 		if err != nil {
 			return "", err
 		}
-		for _, condition := range hpa.Status.Conditions {
-			if condition.Type == autoscalingv2.ScalingLimited && condition.Status == corev1.ConditionTrue && condition.Reason == "TooManyReplicas" {
-				return "", broken("write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
-					"HPA %s is pinned at its maximum of %d pods: %s", hpa.Name, hpa.Spec.MaxReplicas, condition.Message)
-			}
+		if limited := conditionOf(hpa, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue && limited.Reason == "TooManyReplicas" {
+			return "", broken("write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
+				"HPA %s is pinned at its maximum of %d pods: %s", hpa.Name, hpa.Spec.MaxReplicas, limited.Message)
 		}
 		return fmt.Sprintf("%d of at most %d pods", hpa.Status.DesiredReplicas, hpa.Spec.MaxReplicas), nil
 	},
