@@ -50,6 +50,19 @@ func TestAWorkloadOfOnesOwn(t *testing.T) {
 		cause, remedy string
 	}{
 		"nothing": {func(*cluster) {}, "", ""},
+		"an evicted pod": {func(c *cluster) {
+			c.pods = append(c.pods, &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "stream-evicted", Namespace: namespace, Labels: map[string]string{"app": "stream"}},
+				Status:     corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"},
+			})
+		}, "", ""},
+		"a pod of a new version that is not Ready": {func(c *cluster) {
+			c.workloads["statefulsets/stream"].(map[string]any)["status"].(map[string]any)["replicas"] = 3
+			c.pods = append(c.pods, &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "stream-new", Namespace: namespace, Labels: map[string]string{"app": "stream"}},
+				Status:     corev1.PodStatus{Phase: corev1.PodPending},
+			})
+		}, "2 of 2 pods of StatefulSet stream are Ready; stream-new: it is Pending", "see kubectl --namespace holograph describe pod stream-new"},
 		"no workload": {func(c *cluster) { c.workloads = nil }, "namespace holograph has no StatefulSet stream",
 			"install it, or write under autoscaling.target which workload is scaled, and run " + upgrade},
 		"scaled to nothing": {func(c *cluster) { c.workloads["statefulsets/stream"] = workload(0, 0) }, "StatefulSet stream is scaled to 0 pods",

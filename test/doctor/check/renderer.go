@@ -152,7 +152,7 @@ func (s subject) noPods(resource string) error {
 func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	var workload struct {
 		Spec   struct{ Replicas *int32 }
-		Status struct{ ReadyReplicas int32 }
+		Status struct{ Replicas, ReadyReplicas int32 }
 	}
 	if err := s.readWorkload(ctx, &workload); err != nil {
 		return "", err
@@ -176,18 +176,23 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	if err := s.samePods(ctx, pods); err != nil {
 		return "", err
 	}
+	// By the workload's own count first: a pod that was evicted stays in the list, and the workload has another in its place.
+	ready := workload.Status.ReadyReplicas
+	if len(pods) > 0 && ready >= want && ready >= workload.Status.Replicas {
+		return fmt.Sprintf("%d of %d Ready", ready, want), nil
+	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, pod := range pods {
 		if !kube.Ready(pod) {
 			why, remedy := s.notReady(pod)
-			return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", workload.Status.ReadyReplicas, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
+			return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", ready, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
 		}
 	}
-	if workload.Status.ReadyReplicas < want || len(pods) == 0 {
+	if ready < want || len(pods) == 0 {
 		return "", broken("see "+s.kubectl("describe %s %s", plural, s.Renderer.Name)+", and compare autoscaling.target.podLabels with its pods' labels",
-			"%s %s has %d Ready pods of the %d that it wants, and %d pods have the labels %s", s.Renderer.Kind, s.Renderer.Name, workload.Status.ReadyReplicas, want, len(pods), s.Renderer.Selector)
+			"%s %s has %d Ready pods of the %d that it wants, and %d pods have the labels %s", s.Renderer.Kind, s.Renderer.Name, ready, want, len(pods), s.Renderer.Selector)
 	}
-	return fmt.Sprintf("%d of %d Ready", workload.Status.ReadyReplicas, want), nil
+	return fmt.Sprintf("%d of %d Ready", ready, want), nil
 }
 
 // wanted is how many pods a Deployment wants: one where it does not say.
