@@ -863,6 +863,18 @@ func scaledObject(kind, status, reason, message string) func(*testing.T, *cluste
 	}
 }
 
+// paused lets KEDA say that its object is paused, which has these annotations.
+func paused(annotations ...string) func(*testing.T, *cluster) {
+	return func(t *testing.T, c *cluster) {
+		scaledObject("Paused", "True", "ScaledObjectPaused", "ScaledObject is paused")(t, c)
+		all := map[string]string{"scaledobject.keda.sh/transfer-hpa-ownership": "true"}
+		for pair := range slices.Chunk(annotations, 2) {
+			all["autoscaling.keda.sh/"+pair[0]] = pair[1]
+		}
+		c.scaledObject["metadata"] = map[string]any{"name": "holograph-renderer", "annotations": all}
+	}
+}
+
 var kedaFaults = map[string]fault{
 	"no KEDA": {
 		wrong:  func(_ *testing.T, c *cluster) { c.scaledObject = nil },
@@ -883,10 +895,26 @@ var kedaFaults = map[string]fault{
 		remedy: "fix what the message says; KEDA's operator logs the rest",
 	},
 	"paused": {
-		wrong:  scaledObject("Paused", "True", "ScaledObjectPaused", "ScaledObject is paused"),
+		wrong: paused("paused", "true"),
+		link:  "scaled-object",
+		cause: "ScaledObject holograph-renderer is paused by its annotation autoscaling.keda.sh/paused: ScaledObject is paused",
+		remedy: "when the reason for that is over, remove it: kubectl --namespace holograph annotate scaledobject holograph-renderer autoscaling.keda.sh/paused-; " +
+			"if it stands in keda.annotations or commonAnnotations, remove it there too",
+	},
+	"paused in one direction, and at a number of replicas": {
+		wrong: paused("paused-scale-in", "true", "paused-scale-out", "true", "paused-replicas", "4", "paused", "false"),
+		link:  "scaled-object",
+		cause: "ScaledObject holograph-renderer is paused by its annotations autoscaling.keda.sh/paused-replicas, autoscaling.keda.sh/paused-scale-in and " +
+			"autoscaling.keda.sh/paused-scale-out: ScaledObject is paused",
+		remedy: "when the reason for that is over, remove them: kubectl --namespace holograph annotate scaledobject holograph-renderer " +
+			"autoscaling.keda.sh/paused-replicas- autoscaling.keda.sh/paused-scale-in- autoscaling.keda.sh/paused-scale-out-; " +
+			"if they stand in keda.annotations or commonAnnotations, remove them there too",
+	},
+	"paused without an annotation": {
+		wrong:  paused(),
 		link:   "scaled-object",
-		cause:  "ScaledObject holograph-renderer is paused: ScaledObject is paused",
-		remedy: "remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",
+		cause:  "ScaledObject holograph-renderer is paused, and no annotation of it says so: ScaledObject is paused",
+		remedy: "wait until KEDA's operator has taken notice; if that changes nothing, read its log, and restart it",
 	},
 	"fallback": {
 		wrong:  scaledObject("Fallback", "True", "FallbackExists", "At least one trigger is falling back on this scaled object"),

@@ -261,7 +261,7 @@ func (s subject) totals(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	status, err := s.scaledObject(ctx)
+	object, err := s.scaledObject(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -273,7 +273,7 @@ func (s subject) totals(ctx context.Context) (string, error) {
 		name := metric.External.Metric.Name
 		// KEDA queries for anyone who asks, and counts each failure towards keda.fallback.failureThreshold, so the doctor would
 		// cause the fallback by asking again and again. The autoscaler's next query says whether this has ended.
-		if failures := status.Health[name].NumberOfFailures; failures > 0 {
+		if failures := object.Status.Health[name].NumberOfFailures; failures > 0 {
 			return "", broken("read the log of KEDA's operator, which asks Prometheus, and wait for its next query, at most 15 s later by default",
 				"%s: the last queries of KEDA failed, %d in a row", name, failures)
 		}

@@ -25,10 +25,11 @@ var ScaledObject = Link{
 	on:    func(p description.Path) bool { return hasAutoscaler(p) && p.Autoscaler.ScaledObject != "" },
 	look: func(ctx context.Context, s subject) (string, error) {
 		name := s.Path.Autoscaler.ScaledObject
-		status, err := s.scaledObject(ctx)
+		object, err := s.scaledObject(ctx)
 		if err != nil {
 			return "", err
 		}
+		status := object.Status
 		isReady := false
 		for _, condition := range status.Conditions {
 			switch {
@@ -38,8 +39,7 @@ var ScaledObject = Link{
 				return "", broken("fix what the message says; KEDA's operator logs the rest",
 					"ScaledObject %s is not Ready: %s: %s", name, condition.Reason, condition.Message)
 			case condition.Type == "Paused" && condition.Status == "True":
-				return "", broken("remove its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas",
-					"ScaledObject %s is paused: %s", name, condition.Message)
+				return "", s.paused(object.Metadata.Annotations, condition.Message)
 			case condition.Type == "Fallback" && condition.Status == "True":
 				return "", broken("check that KEDA's operator reaches Prometheus; its log says what it got",
 					"ScaledObject %s holds its fallback replicas, because a trigger fails: %s", name, condition.Message)
@@ -52,27 +52,59 @@ var ScaledObject = Link{
 	},
 }
 
-// scaledStatus is what KEDA says of its object.
-type scaledStatus struct {
-	HPAName    string `json:"hpaName"`
-	Conditions []struct{ Type, Status, Reason, Message string }
-	// Health has, by its metric, how many queries of a trigger have failed since the last one that did not.
-	Health map[string]struct{ NumberOfFailures int }
+// pauses are the annotations with which KEDA's object is paused, wholly or in one direction.
+var pauses = []string{
+	"autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas",
+	"autoscaling.keda.sh/paused-scale-in", "autoscaling.keda.sh/paused-scale-out",
 }
 
-// scaledObject reads the status of KEDA's object.
-func (s subject) scaledObject(ctx context.Context) (scaledStatus, error) {
+// paused says which of its annotations pause KEDA's object.
+func (s subject) paused(annotations map[string]string, message string) error {
+	name := s.Path.Autoscaler.ScaledObject
+	var set []string
+	for _, pause := range pauses {
+		if value, found := annotations[pause]; found && value != "false" {
+			set = append(set, pause)
+		}
+	}
+	switch last := len(set) - 1; {
+	case last < 0:
+		return broken("wait until KEDA's operator has taken notice; if that changes nothing, read its log, and restart it",
+			"ScaledObject %s is paused, and no annotation of it says so: %s", name, message)
+	case last == 0:
+		return broken(fmt.Sprintf("when the reason for that is over, remove it: %s-; if it stands in keda.annotations or commonAnnotations, remove it there too",
+			s.kubectl("annotate scaledobject %s %s", name, set[0])),
+			"ScaledObject %s is paused by its annotation %s: %s", name, set[0], message)
+	default:
+		return broken(fmt.Sprintf("when the reason for that is over, remove them: %s-; if they stand in keda.annotations or commonAnnotations, remove them there too",
+			s.kubectl("annotate scaledobject %s %s", name, strings.Join(set, "- "))),
+			"ScaledObject %s is paused by its annotations %s and %s: %s", name, strings.Join(set[:last], ", "), set[last], message)
+	}
+}
+
+// scaledObject is what KEDA has of its object.
+type scaledObject struct {
+	Metadata struct{ Annotations map[string]string }
+	Status   struct {
+		HPAName    string `json:"hpaName"`
+		Conditions []struct{ Type, Status, Reason, Message string }
+		// Health has, by its metric, how many queries of a trigger have failed since the last one that did not.
+		Health map[string]struct{ NumberOfFailures int }
+	}
+}
+
+// scaledObject reads KEDA's object.
+func (s subject) scaledObject(ctx context.Context) (object scaledObject, err error) {
 	name := s.Path.Autoscaler.ScaledObject
 	raw, err := kube.Raw(ctx, s.Discovery().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces", s.Namespace, "scaledobjects", name))
 	if apierrors.IsNotFound(err) {
-		return scaledStatus{}, broken("install KEDA where the cluster has none, and run "+s.upgrade(), "namespace %s has no ScaledObject %s", s.Namespace, name)
+		return object, broken("install KEDA where the cluster has none, and run "+s.upgrade(), "namespace %s has no ScaledObject %s", s.Namespace, name)
 	}
 	if err != nil {
-		return scaledStatus{}, err
+		return object, err
 	}
-	var object struct{ Status scaledStatus }
 	err = json.Unmarshal(raw, &object)
-	return object.Status, err
+	return object, err
 }
 
 // hpa returns the HorizontalPodAutoscaler of the chart or of KEDA.
