@@ -221,7 +221,8 @@ var faults = map[string]fault{
 		wrong:  func(_ *testing.T, c *cluster) { c.samples = nil },
 		link:   "targets",
 		cause:  "the Prometheus at http://holograph-prometheus.holograph.svc:9090 does not scrape pod holograph-renderer-0, which is none of its targets",
-		remedy: "let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",
+		remedy: "let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled; " +
+			"if it is another release's, list holograph in that release's servedNamespaces",
 	},
 	"target down": {
 		wrong: func(_ *testing.T, c *cluster) {

@@ -14,9 +14,16 @@ import (
 // ofAWorkload returns a cluster whose release scales the StatefulSet stream in place of the chart's renderer.
 func ofAWorkload(t *testing.T) *cluster {
 	t.Helper()
+	return ofAWorkloadWith(t, "")
+}
+
+// ofAWorkloadWith is ofAWorkload with more values.
+func ofAWorkloadWith(t *testing.T, values string) *cluster {
+	t.Helper()
 	c := healthy(t, `
 renderer: {enabled: false, metrics: {container: renderer}}
-autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}`)
+autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}
+`+values)
 	c.workloads = map[string]any{"statefulsets/stream": workload(2, 2)}
 	for _, name := range []string{"stream-0", "stream-1"} {
 		pod := &corev1.Pod{
@@ -94,6 +101,34 @@ func TestAWorkloadOfOnesOwn(t *testing.T) {
 				return
 			}
 			fault{link: "renderer-pods", cause: test.cause, remedy: test.remedy}.found(t, found)
+		})
+	}
+}
+
+// TestAWorkloadThatIsNotScraped: the doctor names what a workload that the chart does not write needs to be a target. The
+// chart refuses scrapeAnnotations.enabled there.
+func TestAWorkloadThatIsNotScraped(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]fault{
+		"by the embedded Prometheus": {
+			cause: "Prometheus does not scrape pod stream-0, which is none of its targets",
+			remedy: "let container renderer (renderer.metrics.container) of the pods declare port 8080 (renderer.metrics.port), and let the pods belong to StatefulSet stream " +
+				"and have the labels app=stream (autoscaling.target.podLabels), or write there what they have, and run " + upgrade + "; " +
+				"Prometheus' page /service-discovery says which of these a pod lacks: kubectl --namespace holograph port-forward deployment/holograph-prometheus 9090",
+		},
+		"by another Prometheus": {
+			values: "prometheus: {enabled: false, url: http://holograph-prometheus.holograph.svc:9090}",
+			cause:  "the Prometheus at http://holograph-prometheus.holograph.svc:9090 does not scrape pod stream-0, which is none of its targets",
+			remedy: "let your Prometheus scrape the pods: podMonitor.enabled with the labels that it selects by, where container renderer must declare port 8080, " +
+				"or prometheus.io/scrape, port and path in the pod template of StatefulSet stream; the Prometheus of another release does not find them",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := ofAWorkloadWith(t, fault.values)
+			c.samples = nil
+			fault.link = "targets"
+			fault.found(t, examine(t, c))
 		})
 	}
 }

@@ -200,13 +200,31 @@ func describes(labels model.Metric, pod corev1.Pod) bool {
 	return false
 }
 
+// noTarget says what a pod needs to be scraped: by whom, and who writes its workload.
 func (s subject) noTarget(pod corev1.Pod) error {
-	if deployment := s.Path.Prometheus.Deployment; deployment != "" {
-		return broken(fmt.Sprintf("run %s; if that changes nothing, see what it says of its discovery: %s", s.upgrade(), s.kubectl("logs deployment/%s", deployment)),
-			"Prometheus does not scrape pod %s, which is none of its targets", pod.Name)
+	embedded, r := s.Path.Prometheus.Deployment, s.Renderer
+	cause := fmt.Sprintf("the Prometheus at %s does not scrape pod %s, which is none of its targets", kube.Address(s.Path.Prometheus.URL), pod.Name)
+	if embedded != "" {
+		cause = fmt.Sprintf("Prometheus does not scrape pod %s, which is none of its targets", pod.Name)
 	}
-	return broken("let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled",
-		"the Prometheus at %s does not scrape pod %s, which is none of its targets", kube.Address(s.Path.Prometheus.URL), pod.Name)
+	remedy := ""
+	switch {
+	case embedded != "" && r.Own:
+		remedy = fmt.Sprintf("run %s; if that changes nothing, see what it says of its discovery: %s", s.upgrade(), s.kubectl("logs deployment/%s", embedded))
+	case embedded != "":
+		remedy = fmt.Sprintf("let container %s (renderer.metrics.container) of the pods declare port %d (renderer.metrics.port), and let the pods belong to %s %s "+
+			"and have the labels %s (autoscaling.target.podLabels), or write there what they have, and run %s; "+
+			"Prometheus' page /service-discovery says which of these a pod lacks: %s",
+			r.Container, r.Port, r.Kind, r.Name, r.Selector, s.upgrade(), s.kubectl("port-forward deployment/%s 9090", embedded))
+	case r.Own:
+		remedy = fmt.Sprintf("let your Prometheus scrape the renderer's pods: podMonitor.enabled with the labels that it selects by, or scrapeAnnotations.enabled; "+
+			"if it is another release's, list %s in that release's servedNamespaces", s.Namespace)
+	default:
+		remedy = fmt.Sprintf("let your Prometheus scrape the pods: podMonitor.enabled with the labels that it selects by, where container %s must declare port %d, "+
+			"or prometheus.io/scrape, port and path in the pod template of %s %s; the Prometheus of another release does not find them",
+			r.Container, r.Port, r.Kind, r.Name)
+	}
+	return &Broken{Cause: cause, Remedy: remedy}
 }
 
 // targetDown says what the scrape of a pod failed with, where Prometheus tells.
