@@ -37,7 +37,7 @@ type fault struct {
 	unseen bool
 }
 
-const upgrade = "helm upgrade holograph, with the values that it was installed with"
+const upgrade = "helm upgrade holograph --namespace holograph, with the values that it was installed with"
 
 // hpaCondition sets one condition of the HPA.
 func hpaCondition(kind autoscalingv2.HorizontalPodAutoscalerConditionType, status corev1.ConditionStatus, reason, message string) func(*testing.T, *cluster) {
@@ -206,7 +206,7 @@ var faults = map[string]fault{
 		wrong:  func(*testing.T, *cluster) {},
 		link:   "prometheus",
 		cause:  "https://127.0.0.1:1 does not answer queries: it wants credentials that are files of the doctor's pod: file does not exist",
-		remedy: "run helm test holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
+		remedy: "run helm test holograph --namespace holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
 		unseen: true,
 	},
 	"no target": {
@@ -442,7 +442,7 @@ var faults = map[string]fault{
 		},
 		link:  "discovery",
 		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_frames_over_budget_total; it lists pods/requests",
-		remedy: "give your adapter the rules that the installation notes print (helm get notes holograph), and restart it: " +
+		remedy: "give your adapter the rules that the installation notes print (helm get notes holograph --namespace holograph), and restart it: " +
 			"it reads its rules only when it starts",
 	},
 	"no value of a pod": {
@@ -698,6 +698,27 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNamespaceOfTheRelease: helm is asked in the release's namespace, kubectl in that of its objects, where
+// namespaceOverride makes it another. Helm writes the release's on each object, and the chart may write it in the description.
+func TestNamespaceOfTheRelease(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*corev1.ConfigMap){
+		"Helm's annotation": func(config *corev1.ConfigMap) {
+			config.Annotations = map[string]string{"meta.helm.sh/release-namespace": "releases"}
+		},
+		"the description": func(config *corev1.ConfigMap) { config.Data[description.File] += "\nreleaseNamespace: releases\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := healthy(t, "")
+			tell(c.configMap("holograph-doctor"))
+			c.samples = nil
+			fault{link: "targets", cause: faults["no target"].cause,
+				remedy: strings.Replace(faults["no target"].remedy, "helm upgrade holograph --namespace holograph", "helm upgrade holograph --namespace releases", 1)}.found(t, examine(t, c))
+		})
+	}
+}
+
 // found checks that a report names the fault and no other.
 func (f fault) found(t *testing.T, found report.Report) {
 	t.Helper()
@@ -777,7 +798,7 @@ func TestPrometheusThatLetsNobodyIn(t *testing.T) {
 		t.Cleanup(server.Close)
 		code, stdout, _ := doctor(t, healthy(t, ""), "--prometheus", server.URL)
 		assert.Equal(t, exitCouldNotLook, code, stdout)
-		assert.Contains(t, stdout, "run helm test holograph, whose pod has the credentials", "the release's credentials are not sent to a URL that the caller names")
+		assert.Contains(t, stdout, "run helm test holograph --namespace holograph, whose pod has the credentials", "the release's credentials are not sent to a URL that the caller names")
 	})
 }
 

@@ -142,7 +142,7 @@ func (s subject) notListed(ctx context.Context, version, metric string, listed [
 		}
 	}
 	if s.Adapter == nil {
-		return broken("give your adapter the rules that the installation notes print (helm get notes "+s.Release+"), and restart it: it reads its rules only when it starts",
+		return broken("give your adapter the rules that the installation notes print ("+s.helm("get notes")+"), and restart it: it reads its rules only when it starts",
 			"%s/%s does not list %s; it lists %s", kube.Group, version, metric, others)
 	}
 	if s.Adapter.Deployment == "" {

@@ -3,6 +3,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,12 @@ func (s subject) kubectl(format string, args ...any) string {
 	return "kubectl --namespace " + s.Namespace + " " + fmt.Sprintf(format, args...)
 }
 
+// helm is a command for the release. Its namespace need not be that of its objects.
+func (s subject) helm(command string) string {
+	return "helm " + command + " " + s.Release + " --namespace " + cmp.Or(s.ReleaseNamespace, s.Namespace)
+}
+
 // upgrade is the command that writes the release's objects anew.
 func (s subject) upgrade() string {
-	return "helm upgrade " + s.Release + ", with the values that it was installed with"
+	return s.helm("upgrade") + ", with the values that it was installed with"
 }

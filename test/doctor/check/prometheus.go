@@ -51,7 +51,7 @@ var Prometheus = Link{
 			// has less to show.
 			if hasNoFile(err) || turnedAway(err) && at.Given {
 				return "", &Unseen{Cause: cause,
-					Remedy: "run helm test " + s.Release + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
+					Remedy: "run " + s.helm("test") + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
 			}
 			if turnedAway(err) {
 				return "", s.notLetIn(cause)
