@@ -172,8 +172,9 @@ var formFaults = map[string]struct {
 		},
 		link:  "series",
 		cause: "signals.overruns.query gives no value for pod holograph-renderer-1 that is a number from 0 to signals.frames.maxRate, and one for 1 others",
-		remedy: "wait for two scrapes of the pod, which a rate takes; if that changes nothing, let the query give one value for each pod, 0 where no frame is late: " +
-			"add `or 0 *` a query that every pod has"}},
+		remedy: "wait for two scrapes of the pod, which a rate takes; if that changes nothing, check that Prometheus has the query's metrics of the pod: " +
+			"if they are missing where the chart writes the scrape, add the beginning of their names to signals.otherMetrics, which for dropped_total is dropped; " +
+			"if they are there, let the query give one value for each pod, 0 where no frame is late: add `or 0 *` a query that every pod has"}},
 	"a renderer's label that is taken for the scraper's": {"several clusters, and no container's label", fault{
 		wrong: func(_ *testing.T, c *cluster) {
 			c.exported["holograph-renderer-1"] = "holograph_frames_over_budget_total{endpoint=\"/left\"} 0\nholograph_frames_over_budget_total{endpoint=\"/right\"} 0\n" + demandOf

@@ -189,7 +189,9 @@ func (s subject) valuesOf(ctx context.Context, signal description.Signal, pods [
 	values := s.byPod(vector)
 	for _, pod := range pods {
 		if _, found := values[pod.Name]; !found {
-			return broken("wait for two scrapes of the pod, which a rate takes; if that changes nothing, let the query give one value for each pod, 0 where no frame is late: add `or 0 *` a query that every pod has",
+			return broken("wait for two scrapes of the pod, which a rate takes; if that changes nothing, check that Prometheus has the query's metrics of the pod: "+
+				"if they are missing where the chart writes the scrape, add the beginning of their names to signals.otherMetrics, which for dropped_total is dropped; "+
+				"if they are there, let the query give one value for each pod, 0 where no frame is late: add `or 0 *` a query that every pod has",
 				"signals.overruns.query gives no value for pod %s that is a number from 0 to signals.frames.maxRate, and one for %d others", pod.Name, len(values))
 		}
 	}
