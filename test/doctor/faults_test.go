@@ -184,7 +184,7 @@ var faults = map[string]fault{
 		wrong:  scaledToNothing("holograph-prometheus"),
 		link:   "prometheus",
 		cause:  "Deployment holograph-prometheus is scaled to 0 pods",
-		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-prometheus --replicas=1",
+		remedy: "scale it up: kubectl --namespace holograph scale deployment holograph-prometheus --replicas=1",
 	},
 	"Prometheus without endpoints": {
 		wrong: func(_ *testing.T, c *cluster) {
@@ -330,10 +330,19 @@ var faults = map[string]fault{
 		remedy: "run " + upgrade,
 	},
 	"adapter scaled to nothing": {
-		wrong:  scaledToNothing("holograph-prometheus-adapter"),
-		link:   "adapter-pods",
-		cause:  "Deployment holograph-prometheus-adapter is scaled to 0 pods",
-		remedy: "scale it up, which no autoscaler does from 0: kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=1",
+		wrong: scaledToNothing("holograph-prometheus-adapter"),
+		link:  "adapter-pods",
+		cause: "Deployment holograph-prometheus-adapter is scaled to 0 pods",
+		remedy: "scale it to the number in prometheusAdapter.replicaCount, as the next helm upgrade may refuse to change another one: " +
+			"kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=<number>",
+	},
+	"renderers without an autoscaler scaled to nothing": {
+		values: "autoscaling: {enabled: false}",
+		wrong:  scaledToNothing("holograph-renderer"),
+		link:   "renderer-pods",
+		cause:  "Deployment holograph-renderer is scaled to 0 pods",
+		remedy: "scale it to the number in renderer.replicaCount, as the next helm upgrade may refuse to change another one: " +
+			"kubectl --namespace holograph scale deployment holograph-renderer --replicas=<number>",
 	},
 	"adapter with an older configuration": {
 		wrong: func(_ *testing.T, c *cluster) {

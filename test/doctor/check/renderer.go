@@ -166,7 +166,7 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 		return "", s.noPods(plural)
 	}
 	if want == 0 {
-		return "", broken("scale it up, which no autoscaler does from 0: "+s.kubectl("scale %s %s --replicas=1", plural, s.Renderer.Name),
+		return "", broken(s.scaleUp(plural, s.Renderer.Name),
 			"%s %s is scaled to 0 pods", s.Renderer.Kind, s.Renderer.Name)
 	}
 	pods, err := s.LivePods(ctx, s.Namespace, s.Renderer.Selector)
@@ -195,6 +195,24 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d Ready", ready, want), nil
 }
 
+// scaleUp says how to start a workload that is scaled to 0 pods. Where the chart writes the number of pods, it must be that
+// one: with server-side apply it belongs to kubectl from then on, and Helm 4 does not change it.
+func (s subject) scaleUp(resource, name string) string {
+	value := ""
+	switch {
+	case name == s.Renderer.Name && s.Autoscaler != nil:
+		return "scale it up, which no autoscaler does from 0: " + s.kubectl("scale %s %s --replicas=1", resource, name)
+	case name == s.Renderer.Name && s.Renderer.Own:
+		value = "renderer.replicaCount"
+	case s.Adapter != nil && name == s.Adapter.Deployment:
+		value = "prometheusAdapter.replicaCount"
+	default:
+		return "scale it up: " + s.kubectl("scale %s %s --replicas=1", resource, name)
+	}
+	return fmt.Sprintf("scale it to the number in %s, as the next helm upgrade may refuse to change another one: %s",
+		value, s.kubectl("scale %s %s --replicas=<number>", resource, name))
+}
+
 // wanted is how many pods a Deployment wants: one where it does not say.
 func wanted(deployment *appsv1.Deployment) int32 {
 	if deployment.Spec.Replicas == nil {
@@ -209,7 +227,7 @@ func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) err
 	look := s.kubectl("describe deployment %s", deployment.Name)
 	switch {
 	case want == 0:
-		return broken("scale it up, which no autoscaler does from 0: "+s.kubectl("scale deployment %s --replicas=1", deployment.Name),
+		return broken(s.scaleUp("deployment", deployment.Name),
 			"Deployment %s is scaled to 0 pods", deployment.Name)
 	case status.ObservedGeneration < deployment.Generation:
 		return broken("wait for the controller manager, or see "+look, "Deployment %s: its generation %d is not observed yet", deployment.Name, deployment.Generation)
