@@ -3,7 +3,6 @@
 package check
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +91,7 @@ func (s subject) kubectl(format string, args ...any) string {
 
 // helm is a command for the release. Its namespace need not be that of its objects.
 func (s subject) helm(command string) string {
-	return "helm " + command + " " + s.Release + " --namespace " + cmp.Or(s.ReleaseNamespace, s.Namespace)
+	return "helm " + command + " " + s.Release + " --namespace " + s.ReleaseNamespace
 }
 
 // upgrade is the command that writes the release's objects anew.

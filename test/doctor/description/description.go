@@ -17,11 +17,11 @@ const File = "doctor.yaml"
 
 // Path describes a release's path. What is nil or empty is not on it.
 type Path struct {
-	// Release is Helm's name for it, Namespace where its objects are.
-	Release   string `json:"release"`
-	Namespace string `json:"namespace"`
-	// ReleaseNamespace is Helm's for the release, where that is known; namespaceOverride makes it another than Namespace.
-	ReleaseNamespace string `json:"releaseNamespace,omitempty"`
+	// Release is Helm's name for it, in the namespace ReleaseNamespace. Its objects are in Namespace, which namespaceOverride
+	// makes another.
+	Release          string `json:"release"`
+	ReleaseNamespace string `json:"releaseNamespace"`
+	Namespace        string `json:"namespace"`
 	// Signals are what the release scales on, in the autoscaler's order.
 	Signals []Signal `json:"signals"`
 	// Labels are the names of Prometheus labels.
@@ -176,9 +176,6 @@ func (m Missing) Error() string {
 	return fmt.Sprintf("namespace %s holds no ConfigMap that describes a release %s", m.Namespace, m.Release)
 }
 
-// releaseNamespace is the annotation that Helm writes on each object of a release.
-const releaseNamespace = "meta.helm.sh/release-namespace"
-
 // Read returns the path of a release that is installed in a namespace.
 func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path, error) {
 	selector := "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + release
@@ -190,9 +187,6 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 		return Path{}, Missing{Release: release, Namespace: namespace}
 	}
 	p, err := Decode([]byte(list.Items[0].Data[File]))
-	if p.ReleaseNamespace == "" {
-		p.ReleaseNamespace = list.Items[0].Annotations[releaseNamespace]
-	}
 	if err == nil && p.Prometheus != nil && !c.Inside {
 		login := p.Prometheus.Login
 		p.Prometheus.Elsewhere = p.Prometheus.Files() && login == nil

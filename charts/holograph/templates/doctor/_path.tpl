@@ -105,6 +105,7 @@ autoscaler, each by the helper that the object itself uses.
 {{- $adapter := .Values.prometheusAdapter }}
 {{- $rules := include "holograph.doctor.rules" . | fromYaml -}}
 release: {{ .Release.Name | quote }}
+releaseNamespace: {{ .Release.Namespace | quote }}
 namespace: {{ include "holograph.namespace" . | quote }}
 signals:
   {{- range $key := include "holograph.signals" . | splitList " " }}
