@@ -18,14 +18,18 @@ import (
 const keyLength = 16
 
 // kinds are the folders of the cache. The last two are of earlier versions.
-var kinds = []string{"images", "programs", "rootfs", "logs", "podman", "tmp", "clusters", "locks"}
+var kinds = []string{"images", "programs", "rootfs", "logs", "podman", "tmp", "vulndb", "clusters", "locks"}
 
 // tag is the file that says that a folder is this cache, and to backup programs that
 // it need not be kept: https://bford.info/cachedir/.
 const tag, tagText = "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Holograph's cache of tools and images. `make clean-cache` empties it.\n"
 
-// Path returns a path inside the cache, which need not exist.
+// Path returns a path inside the cache, which need not exist. It refuses a folder that is not among kinds, because Clean
+// would leave that folder behind.
 func Path(elem ...string) (string, error) {
+	if len(elem) > 0 && !slices.Contains(kinds, elem[0]) {
+		return "", fmt.Errorf("the cache has no folder %s: add it to kinds", elem[0])
+	}
 	root, err := location()
 	if err != nil {
 		return "", err

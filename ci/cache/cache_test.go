@@ -57,6 +57,15 @@ func TestPublish(t *testing.T) {
 	})
 }
 
+// Clean would leave a folder that it does not know, and a cache without its tag would be refused for it.
+func TestAPathIsInAKnownFolder(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	_, err := Path("vulndb", "1")
+	assert.NoError(t, err)
+	_, err = Path("video", "1")
+	assert.EqualError(t, err, "the cache has no folder video: add it to kinds")
+}
+
 func assertNothingTemporary(t *testing.T) {
 	t.Helper()
 	folder, err := Path("tmp")
