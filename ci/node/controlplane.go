@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,9 +23,9 @@ func (n names) kubernetes(component string) string {
 	return registry + component + ":" + n.version
 }
 
-// controlPlane reads the names from kubeadm's constants, so they follow the pinned Kubernetes. A test compares them with the
-// versions of the programs.
-func controlPlane(kubernetesModule string) (names, error) {
+// controlPlane reads the names from kubeadm's constants, so they follow the pinned Kubernetes, and that of the pause image from
+// the pinned kind. A test compares them with the versions of the programs.
+func controlPlane(kubernetesModule, kindModule string) (names, error) {
 	version, err := program.Kubernetes.Version()
 	if err != nil {
 		return names{}, err
@@ -48,10 +49,18 @@ func controlPlane(kubernetesModule string) (names, error) {
 	if err != nil {
 		return names{}, err
 	}
+	containerd, err := os.ReadFile(filepath.Join(kindModule, "images", "base", "files", "etc", "containerd", "config.toml"))
+	if err != nil {
+		return names{}, err
+	}
+	pause := regexp.MustCompile(`(?m)^\s*sandbox_image\s*=\s*"([^"]+)"`).FindSubmatch(containerd)
+	if pause == nil {
+		return names{}, errors.New("kind's configuration of containerd has no sandbox_image")
+	}
 	return names{
 		version: version,
 		etcd:    registry + "etcd:" + etcd,
 		coreDNS: registry + "coredns/coredns:" + coreDNS,
-		pause:   registry + "pause:3.10",
+		pause:   string(pause[1]),
 	}, nil
 }

@@ -402,7 +402,11 @@ func packImages(ctx context.Context, folder, rootfs string) error {
 	if err != nil {
 		return err
 	}
-	names, err := controlPlane(module)
+	kind, err := program.Kind.ModuleDir(ctx)
+	if err != nil {
+		return err
+	}
+	names, err := controlPlane(module, kind)
 	if err != nil {
 		return err
 	}

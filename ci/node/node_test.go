@@ -1,14 +1,17 @@
 package node
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/semver"
+	"sigs.k8s.io/yaml"
 
 	"holograph/ci/program"
+	"holograph/ci/repo"
 )
 
 // A node image that is built has the Kubernetes of kind's own node image.
@@ -22,10 +25,7 @@ func TestBuiltNodeIsOfTheVersionThatKindNames(t *testing.T) {
 
 // The images in a node have the tags that kubeadm looks for, and programs of these versions.
 func TestControlPlaneIsWhatKubeadmAsksFor(t *testing.T) {
-	module, err := program.Kubernetes.ModuleDir(t.Context())
-	require.NoError(t, err)
-	names, err := controlPlane(module)
-	require.NoError(t, err)
+	names := pinnedNames(t)
 	etcd, err := program.Etcd.Version()
 	require.NoError(t, err)
 	coreDNS, err := program.CoreDNS.Version()
@@ -40,6 +40,33 @@ func TestControlPlaneIsWhatKubeadmAsksFor(t *testing.T) {
 	}
 	holds("etcd", names.etcd, etcd)
 	holds("coredns", names.coreDNS, coreDNS)
+}
+
+// The chart's placeholders then run an image that a node has.
+func TestWarmCapacityRunsTheNodesPauseImage(t *testing.T) {
+	path, err := repo.Path("charts", "holograph", "values.yaml")
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var values struct {
+		WarmCapacity struct {
+			Image struct{ Registry, Repository, Tag string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &values))
+	image := values.WarmCapacity.Image
+	assert.Equal(t, pinnedNames(t).pause, image.Registry+"/"+image.Repository+":"+image.Tag, "warmCapacity.image in values.yaml, want the sandbox_image of kind's containerd")
+}
+
+func pinnedNames(t *testing.T) names {
+	t.Helper()
+	kubernetes, err := program.Kubernetes.ModuleDir(t.Context())
+	require.NoError(t, err)
+	kind, err := program.Kind.ModuleDir(t.Context())
+	require.NoError(t, err)
+	read, err := controlPlane(kubernetes, kind)
+	require.NoError(t, err)
+	return read
 }
 
 // A node image that is built here does not have the name of kind's own, because other programs on the machine may use that.
