@@ -129,6 +129,14 @@ func (s *Story) HelmTest() (string, error) {
 	return helm.RunHelmCommandAndGetOutputContextE(s, ctx, s.helmOptions(), "test", s.Release.Name, "--timeout", helmTimeout.String())
 }
 
+// HelmTestPasses checks that the tests of the release find that every link holds.
+func (s *Story) HelmTestPasses() {
+	s.Helper()
+	printed, err := s.HelmTest()
+	require.NoError(s, err, printed)
+	require.Contains(s, printed, "Every link holds.")
+}
+
 // Rollback rolls the release back to its previous revision, and waits until all of it is Ready.
 func (s *Story) Rollback() {
 	s.Helper()
