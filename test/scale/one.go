@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/test/internal/guest"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/wait"
 	"holograph/test/scale/fleet"
 	"holograph/test/scale/result"
@@ -226,10 +227,8 @@ var metricTypes = map[fleet.Mode]autoscalingv2.MetricSourceType{
 // activity returns why an autoscaler does not compute replicas from all of its metrics, which have that type. After a change
 // of the mode, its status is still about the metrics that it had.
 func activity(hpa autoscalingv2.HorizontalPodAutoscaler, want autoscalingv2.MetricSourceType) error {
-	for _, condition := range hpa.Status.Conditions {
-		if condition.Type == autoscalingv2.ScalingActive && condition.Status != corev1.ConditionTrue {
-			return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
-		}
+	if active := kube.Condition(&hpa, autoscalingv2.ScalingActive); active != nil && active.Status != corev1.ConditionTrue {
+		return fmt.Errorf("%s: %s", active.Reason, active.Message)
 	}
 	known := 0
 	for _, metric := range hpa.Status.CurrentMetrics {

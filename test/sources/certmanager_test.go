@@ -301,13 +301,9 @@ func activeSince(s *harness.Story) metav1.Time {
 	s.Helper()
 	hpa, err := s.Release.HPA(s.Context())
 	require.NoError(s, err)
-	for _, condition := range hpa.Status.Conditions {
-		if condition.Type == autoscalingv2.ScalingActive && condition.Status == corev1.ConditionTrue {
-			return condition.LastTransitionTime
-		}
-	}
-	require.FailNow(s, "the autoscaler has no metric", "its conditions are %v", hpa.Status.Conditions)
-	return metav1.Time{}
+	active := kube.Condition(hpa, autoscalingv2.ScalingActive)
+	require.True(s, active != nil && active.Status == corev1.ConditionTrue, "the autoscaler has no metric: its conditions are %v", hpa.Status.Conditions)
+	return active.LastTransitionTime
 }
 
 // longestSilence starts to read the custom metrics API five times a second. The returned function stops that, and returns

@@ -149,6 +149,16 @@ func Ready(pod corev1.Pod) bool {
 	})
 }
 
+// Condition returns an autoscaler's condition of that kind, nil where the autoscaler has none.
+func Condition(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
+	for i, condition := range hpa.Status.Conditions {
+		if condition.Type == kind {
+			return &hpa.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
 // A page of pods stays below maxItems, of which one with two sidecars has 200, and all
 // pages together fit into the doctor's memory.
 const (

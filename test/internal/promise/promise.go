@@ -24,6 +24,7 @@ import (
 
 	"holograph/ci/repo"
 	"holograph/test/internal/harness"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/load"
 	"holograph/test/internal/wait"
 )
@@ -216,7 +217,7 @@ func (d *Day) Blind() wait.Condition {
 		if err != nil {
 			return err
 		}
-		if active := condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionFalse {
+		if active := kube.Condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionFalse {
 			return errors.New("it still scales")
 		}
 		return nil
@@ -296,21 +297,12 @@ func alarm(promised, fired []string) error {
 	return nil
 }
 
-func condition(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
-	for i, c := range hpa.Status.Conditions {
-		if c.Type == kind {
-			return &hpa.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
 func reads(ctx context.Context, s *harness.Story) error {
 	hpa, err := s.Release.HPA(ctx)
 	if err != nil {
 		return err
 	}
-	if active := condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionTrue {
+	if active := kube.Condition(hpa, autoscalingv2.ScalingActive); active == nil || active.Status != corev1.ConditionTrue {
 		return fmt.Errorf("its condition ScalingActive is %v", active)
 	}
 	// A metric that could not be read has an entry without a type.

@@ -171,16 +171,14 @@ func active(r kube.Release) wait.Condition {
 		if err != nil {
 			return err
 		}
-		for _, condition := range hpa.Status.Conditions {
-			if condition.Type != autoscalingv2.ScalingActive {
-				continue
-			}
-			if condition.Status != corev1.ConditionTrue {
-				return fmt.Errorf("it is %s: %s: %s", condition.Status, condition.Reason, condition.Message)
-			}
-			return nil
+		active := kube.Condition(hpa, autoscalingv2.ScalingActive)
+		switch {
+		case active == nil:
+			return fmt.Errorf("it has no such condition yet")
+		case active.Status != corev1.ConditionTrue:
+			return fmt.Errorf("it is %s: %s: %s", active.Status, active.Reason, active.Message)
 		}
-		return fmt.Errorf("it has no such condition yet")
+		return nil
 	}}
 }
 
