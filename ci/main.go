@@ -18,7 +18,6 @@ import (
 	"holograph/ci/bump"
 	"holograph/ci/cache"
 	"holograph/ci/cluster"
-	"holograph/ci/state"
 	"holograph/ci/stories"
 	"holograph/ci/supply"
 	"holograph/ci/timing"
@@ -111,9 +110,7 @@ func vulnerabilities(ctx context.Context, binaries []string) error {
 
 // cleanCache empties the cache once nobody fills it.
 func cleanCache(ctx context.Context) error {
-	release, err := state.Lock(ctx, supply.Lock, func() {
-		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")
-	})
+	release, err := supply.Wait(ctx, os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,6 @@ import (
 	helmregistry "helm.sh/helm/v3/pkg/registry"
 
 	"holograph/ci/image"
-	"holograph/ci/state"
 	"holograph/ci/supply"
 )
 
@@ -387,9 +386,7 @@ func ownImages(ctx context.Context) ([]Archived, error) {
 	if err != nil || len(missing) == 0 {
 		return own, err
 	}
-	release, err := state.Lock(ctx, supply.Lock, func() {
-		fmt.Fprintln(os.Stderr, "Another run is obtaining the images; waiting for it.")
-	})
+	release, err := supply.Wait(ctx, os.Stderr)
 	if err != nil {
 		return nil, err
 	}

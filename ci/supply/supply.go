@@ -35,13 +35,19 @@ type part struct {
 	get    func(context.Context) (outcome string, err error)
 }
 
+// Wait waits until no other run obtains images, and says so on out where there is one. The next run waits until release is
+// called.
+func Wait(ctx context.Context, out io.Writer) (release func(), err error) {
+	return state.Lock(ctx, Lock, func() {
+		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
+	})
+}
+
 // Fill makes sure that everything is in the cache, with what the sets add, and writes its progress to out. It first checks
 // whether the machine has what that needs, also for the sets that another Fill obtains later: then nobody may be there to
 // type a password.
 func Fill(ctx context.Context, out io.Writer, sets []Set, later ...Set) error {
-	release, err := state.Lock(ctx, Lock, func() {
-		fmt.Fprintln(out, "Another run is obtaining the images; waiting for it.")
-	})
+	release, err := Wait(ctx, out)
 	if err != nil {
 		return err
 	}
