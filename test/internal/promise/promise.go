@@ -45,12 +45,19 @@ const (
 	Overload
 )
 
+// subjects are the titles of the page's parts.
+var subjects = [...]string{
+	Prometheus: "Prometheus is down", Adapter: "The metrics API or KEDA is down", Data: "The data are wrong",
+	Renderer: "Renderers fail", Node: "Nodes fail", ControlPlane: "The control plane fails",
+	Operations: "Operations", Sessions: "Viewers hold sessions", Overload: "More load than the maximum can bear",
+}
+
+// String returns the subject's title, or nothing, which [Check] refuses.
 func (s Subject) String() string {
-	return map[Subject]string{
-		Prometheus: "Prometheus is down", Adapter: "The metrics API or KEDA is down", Data: "The data are wrong",
-		Renderer: "Renderers fail", Node: "Nodes fail", ControlPlane: "The control plane fails",
-		Operations: "Operations", Sessions: "Viewers hold sessions", Overload: "More load than the maximum can bear",
-	}[s]
+	if int(s) >= len(subjects) {
+		return ""
+	}
+	return subjects[s]
 }
 
 // Promise is one row of the page: a fault, and what an operator can rely on when it happens.

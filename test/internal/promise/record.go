@@ -243,7 +243,8 @@ type part struct {
 
 func page(rows []Row) ([]byte, error) {
 	var parts []part
-	for subject := Prometheus; subject <= Overload; subject++ {
+	for number := range subjects {
+		subject := Subject(number)
 		p := part{Subject: subject}
 		for _, r := range rows {
 			if r.Subject == subject {
