@@ -364,7 +364,7 @@ var plantedFaults = map[string]planted{
 		"NetworkPolicy holograph-deletion-cost", "port: 9090", "port: 9091", connections.Asks,
 		"the writer of deletion costs holograph/holograph-deletion-cost cannot reach Prometheus at http://holograph-prometheus.holograph.svc:9090: NetworkPolicy holograph/holograph-deletion-cost forbids egress to port 9090 of holograph/holograph-prometheus"},
 	"the doctor has no login": {`{}`,
-		"ConfigMap holograph-doctor", "authorizationFile", "letter", connections.Asks,
+		"ConfigMap holograph-doctor", "authorizationFile", "caFile", connections.Asks,
 		"the doctor holograph/holograph-doctor has no login for the embedded Prometheus"},
 	"no way to an Alertmanager": {`{networkPolicy: {enabled: true}, prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc"}]}}`,
 		"NetworkPolicy holograph-prometheus", "kubernetes.io/metadata.name: monitoring", "kubernetes.io/metadata.name: other", connections.Sends,

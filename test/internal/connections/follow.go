@@ -20,7 +20,10 @@ import (
 	"sigs.k8s.io/prometheus-adapter/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/doctor/deletioncost"
+	"holograph/test/doctor/description"
 	"holograph/test/internal/chart"
+	"holograph/test/internal/kube"
 	"holograph/test/internal/promtool"
 )
 
@@ -315,29 +318,9 @@ func (c *Cluster) home(release *Release) *Release {
 	return nil
 }
 
-// toldOfPrometheus is how a program of the doctor's image is told to reach Prometheus.
-type toldOfPrometheus struct {
-	URL                                    string
-	AuthorizationFile, TokenFile, CertFile string
-	HeaderFiles                            map[string]string
-}
-
-// credential is whether it has one to show.
-func (p toldOfPrometheus) credential() bool {
-	return p.AuthorizationFile+p.TokenFile+p.CertFile != "" || len(p.HeaderFiles) > 0
-}
-
-// description is what the doctor is told, as far as it names others.
-type description struct {
-	Namespace string
-	Renderer  struct {
-		Deployment, Selector, Container string
-		Port                            int32
-	}
-	Prometheus *toldOfPrometheus
-	Adapter    *struct {
-		ConfigMap struct{ Namespace, Name, Key string }
-	}
+// hasCredential is whether an access has a credential to show.
+func hasCredential(access kube.Access) bool {
+	return access.AuthorizationFile+access.TokenFile+access.CertFile != "" || len(access.HeaderFiles) > 0
 }
 
 // followQuestions: the adapter, KEDA, the doctor and the writer of deletion costs of each release, and an adapter of the platform,
@@ -363,22 +346,22 @@ func (f *follower) followQuestions() error {
 				f.ask("the adapter "+pod.String(), pod, address, credential)
 			}
 			if pod.component() == chart.DeletionCost {
-				var told struct{ Prometheus toldOfPrometheus }
-				if err := yaml.Unmarshal([]byte(release.file(pod.Workload, "deletion-cost.yaml")), &told); err != nil {
-					return fmt.Errorf("deletion-cost.yaml: %w", err)
+				told, err := deletioncost.Decode([]byte(release.file(pod.Workload, deletioncost.File)))
+				if err != nil {
+					return err
 				}
-				f.ask("the writer of deletion costs "+pod.String(), pod, told.Prometheus.URL, told.Prometheus.credential())
+				f.ask("the writer of deletion costs "+pod.String(), pod, told.Prometheus.URL, hasCredential(told.Prometheus.Access))
 			}
 			if pod.component() != chart.Doctor {
 				continue
 			}
-			var told description
-			if err := yaml.Unmarshal([]byte(release.file(pod.Name, "doctor.yaml")), &told); err != nil {
-				return fmt.Errorf("doctor.yaml: %w", err)
+			told, err := description.Decode([]byte(release.file(pod.Name, description.File)))
+			if err != nil {
+				return err
 			}
 			if told.Prometheus != nil {
 				asked = told.Prometheus.URL
-				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, told.Prometheus.credential())
+				f.ask("the doctor "+pod.String(), pod, told.Prometheus.URL, hasCredential(told.Prometheus.Access))
 			}
 			f.examine(pod, told)
 		}
@@ -483,24 +466,24 @@ func addressesIn(part map[string]any) []string {
 }
 
 // examine: the doctor reaches each renderer's metrics.
-func (f *follower) examine(doctor *Pod, told description) {
+func (f *follower) examine(doctor *Pod, told description.Path) {
 	selector, err := parseLabels(told.Renderer.Selector)
 	if err != nil {
 		f.fault(Scrapes, "the doctor %v knows the renderers by %q: %v", doctor, told.Renderer.Selector, err)
 		return
 	}
-	found := false
+	found, port := false, int32(told.Renderer.Port)
 	for _, pod := range f.pods {
 		if pod.Namespace != told.Namespace || !selector(pod.Labels) {
 			continue
 		}
 		found = true
 		if !slices.ContainsFunc(pod.Containers, func(c corev1.Container) bool {
-			return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == told.Renderer.Port })
+			return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == port })
 		}) {
-			f.fault(Scrapes, "the doctor %v reads metrics at port %d of %v, which has no such port", doctor, told.Renderer.Port, pod)
+			f.fault(Scrapes, "the doctor %v reads metrics at port %d of %v, which has no such port", doctor, port, pod)
 		}
-		if reason := f.Forbidden(doctor, pod, told.Renderer.Port, corev1.ProtocolTCP); reason != "" {
+		if reason := f.Forbidden(doctor, pod, port, corev1.ProtocolTCP); reason != "" {
 			f.fault(Scrapes, "the doctor %v cannot read the metrics of %v: %s", doctor, pod, reason)
 		}
 	}
