@@ -258,13 +258,7 @@ func late(change func(s *harness.Story, i int) (query string)) func(*harness.Sto
 		for i := range 8 {
 			query := change(s, i)
 			changed := time.Now()
-			if err := wait.For(s.Context(), quick, wait.Condition{Name: "an answer to " + query, Unmet: func(ctx context.Context) error {
-				found, err := s.Release.Query(ctx, query)
-				if err == nil && len(found) == 0 {
-					err = errors.New("there is none")
-				}
-				return err
-			}}); err != nil {
+			if err := wait.For(s.Context(), quick, answers(s.Release, query)); err != nil {
 				s.Logf("    change %d, %s after the loss of the right: %v", i+1, changed.Sub(begun).Round(time.Second), err)
 				return
 			}

@@ -202,7 +202,7 @@ func words(numbers []int) string {
 // the sessions by pod. The load of the day is that of the pods that hold some but not the most; others is that of the fullest.
 func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
 	d.Helper()
-	d.WaitFor(time.Minute, answers(d, "sum(viewer_sessions) == 0"))
+	d.WaitFor(time.Minute, answers(d.Release, "sum(viewer_sessions) == 0"))
 	d.Break(harness.Replicas(int32(len(spread))))
 	d.WaitFor(2*time.Minute, wait.Replicas(d.Release, int32(len(spread))), wait.PodsReady(d.Release))
 	pods := d.PodsOf(chart.Renderer)
@@ -297,7 +297,7 @@ func perSecond(pods float64) float64 { return pods * sessionsPerPod / sessionLen
 // sessions has viewers begin sessions, until the day ends.
 func sessions(d *promise.Day, loads ...[]load.Stage) {
 	d.Helper()
-	d.WaitFor(time.Minute, answers(d, "sum(viewer_sessions) == 0"))
+	d.WaitFor(time.Minute, answers(d.Release, "sum(viewer_sessions) == 0"))
 	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
 }
 
@@ -305,7 +305,7 @@ func sessions(d *promise.Day, loads ...[]load.Stage) {
 func fewSessions(d *promise.Day) {
 	d.Helper()
 	sessions(d, load.Steady(perSecond(fewPods), promise.Longest))
-	d.WaitFor(sessionTime, answers(d, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
+	d.WaitFor(sessionTime, answers(d.Release, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
 }
 
 // uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session
