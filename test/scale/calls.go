@@ -21,8 +21,6 @@ import (
 )
 
 const (
-	// accept is what the autoscaler's client of the metrics APIs sends, by the default of the controller manager.
-	accept = runtime.ContentTypeProtobuf + ", */*"
 	// idleWindow is the time for which it is measured what the components use without the calls, and callWindow the least time
 	// for which calls are sent, one after the other: a hundred and more of the cheap ones, so that what else the components do
 	// is small against them.
@@ -134,7 +132,7 @@ func (r *runner) measureCalls(ctx context.Context, paths []string) (result.Cell,
 		begun := time.Now()
 		for (len(took) < leastCalls || time.Since(begun) < callWindow) && time.Since(begun) < mostCallTime {
 			sent := time.Now()
-			if _, err := r.call(ctx, paths[(len(took)+failed)%len(paths)], accept); err != nil {
+			if _, err := r.call(ctx, paths[(len(took)+failed)%len(paths)], kube.AutoscalersAccept); err != nil {
 				// The autoscaler tries again after its period.
 				r.say("  A call failed after %s: %s", time.Since(sent).Round(time.Millisecond), firstLine(err))
 				if failed++; failed > mostFailed || ctx.Err() != nil {

@@ -293,7 +293,7 @@ func (c *Client) Metrics(ctx context.Context) ([]string, error) {
 // ExternalMetric returns the total that the external metrics API serves under that name and selector, as the HPA
 // asks for it.
 func (c *Client) ExternalMetric(ctx context.Context, namespace string, metric autoscalingv2.MetricIdentifier) (resource.Quantity, error) {
-	request := c.Discovery().RESTClient().Get().SetHeader("Accept", autoscalersAccept).
+	request := c.Discovery().RESTClient().Get().SetHeader("Accept", AutoscalersAccept).
 		AbsPath("/apis/external.metrics.k8s.io/v1beta1/namespaces", namespace, metric.Name)
 	if metric.Selector != nil {
 		request = request.Param("labelSelector", metav1.FormatLabelSelector(metric.Selector))
@@ -334,7 +334,7 @@ func (r Release) RawPodMetric(ctx context.Context, metric string) ([]byte, error
 // MetricOfPods returns a metric of the pods that a selector finds on the custom
 // metrics API, by pod, in the metric's own unit.
 func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric string) (map[string]float64, error) {
-	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, "pods", "*", metric, selector)
+	raw, err := c.rawMetric(ctx, AutoscalersAccept, namespace, "pods", "*", metric, selector)
 	if err != nil {
 		return nil, err
 	}
@@ -352,7 +352,7 @@ func (c *Client) MetricOfPods(ctx context.Context, namespace, selector, metric s
 // MetricOfObject returns a metric of one object on the custom metrics API. The kind is its resource
 // and group, such as "deployments.apps".
 func (c *Client) MetricOfObject(ctx context.Context, namespace, kind, name, metric string) (resource.Quantity, error) {
-	raw, err := c.rawMetric(ctx, autoscalersAccept, namespace, kind, name, metric, "")
+	raw, err := c.rawMetric(ctx, AutoscalersAccept, namespace, kind, name, metric, "")
 	if err != nil {
 		return resource.Quantity{}, err
 	}

@@ -13,9 +13,9 @@ import (
 	custommetrics "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 )
 
-// autoscalersAccept is the Accept header of the autoscaler's client of the metrics APIs, by the default of
+// AutoscalersAccept is the Accept header of the autoscaler's client of the metrics APIs, by the default of
 // kube-controller-manager. An adapter that answers wrongly in protobuf fails the autoscaler and nobody who asks for JSON.
-const autoscalersAccept = runtime.ContentTypeProtobuf + ", */*"
+const AutoscalersAccept = runtime.ContentTypeProtobuf + ", */*"
 
 // metricsVersions are the versions of the custom metrics API that the autoscaler's client reads.
 var metricsVersions = []string{"v1beta2", "v1beta1"}

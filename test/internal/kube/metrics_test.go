@@ -183,7 +183,7 @@ func TestRefusalsInProtobuf(t *testing.T) {
 	defer server.Close()
 	client, err := New(&rest.Config{Host: server.URL})
 	require.NoError(t, err)
-	_, err = Raw(t.Context(), client.Discovery().RESTClient().Get().SetHeader("Accept", autoscalersAccept).AbsPath("/apis/elsewhere"))
+	_, err = Raw(t.Context(), client.Discovery().RESTClient().Get().SetHeader("Accept", AutoscalersAccept).AbsPath("/apis/elsewhere"))
 	assert.True(t, apierrors.IsNotFound(err), "the kind of the error %v", err)
 	assert.ErrorContains(t, err, "nobody serves /apis/elsewhere")
 }
