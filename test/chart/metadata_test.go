@@ -28,7 +28,7 @@ func TestLint(t *testing.T) {
 	directory, err := chart.Directory()
 	require.NoError(t, err)
 	for name, values := range renderings(t) {
-		for _, version := range []string{"v1.30.0", chart.Newest.Version(t)} {
+		for _, version := range []string{chart.Oldest.Version(t), chart.Newest.Version(t)} {
 			t.Run(name+" on "+version, func(t *testing.T) {
 				t.Parallel()
 				kubeVersion, err := chartutil.ParseKubeVersion(version)
