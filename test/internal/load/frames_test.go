@@ -26,7 +26,7 @@ func offer(t *testing.T, profile Profile, handler http.Handler, stop <-chan stru
 	k6, err := program.K6.Binary(t.Context(), "k6")
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), scriptName)
-	require.NoError(t, os.WriteFile(path, []byte(Script()), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o600))
 	job, err := Job("frames", "load", renderer.URL, profile)
 	require.NoError(t, err)
 

@@ -23,11 +23,10 @@ import (
 // scriptName is the key of the script in the ConfigMap and its name in the container.
 const scriptName = "frames.js"
 
+// script is the k6 script that requests the frames.
+//
 //go:embed frames.js
 var script string
-
-// Script returns the k6 script that requests the frames.
-func Script() string { return script }
 
 // labels returns the labels of every object of a load.
 func labels(name string) map[string]string {

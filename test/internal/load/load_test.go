@@ -34,7 +34,7 @@ func TestJob(t *testing.T) {
 	mount := container.VolumeMounts[0]
 	assert.Equal(t, pod.Volumes[0].Name, mount.Name)
 	path := container.Args[len(container.Args)-1]
-	assert.Equal(t, Script(), config.Data[strings.TrimPrefix(path, mount.MountPath+"/")], "content of the ConfigMap at the path that k6 runs")
+	assert.Equal(t, script, config.Data[strings.TrimPrefix(path, mount.MountPath+"/")], "content of the ConfigMap at the path that k6 runs")
 	assert.Equal(t, []string{"/usr/bin/k6"}, container.Command)
 	assert.EqualValues(t, (128+101/2)<<20, container.Resources.Limits.Memory().Value())
 
@@ -69,7 +69,7 @@ func TestTheScriptAndTheJobAgree(t *testing.T) {
 	job, err := Job("frames", "spike", "http://holograph-renderer:8080", spike)
 	require.NoError(t, err)
 	var read, set []string
-	for _, match := range regexp.MustCompile(`'(FRAMES_[A-Z_]+)'`).FindAllStringSubmatch(Script(), -1) {
+	for _, match := range regexp.MustCompile(`'(FRAMES_[A-Z_]+)'`).FindAllStringSubmatch(script, -1) {
 		read = append(read, match[1])
 	}
 	for name := range maps.Keys(environment(job.Spec.Template.Spec.Containers[0])) {
@@ -80,10 +80,10 @@ func TestTheScriptAndTheJobAgree(t *testing.T) {
 	slices.Sort(read)
 	slices.Sort(set)
 	assert.Equal(t, read, set, "variables that the Job sets, want those that the script reads")
-	assert.True(t, strings.Contains(Script(), "`"+summaryPrefix+" ${JSON.stringify(summary)}\\n`"), "the script's summary lacks the prefix %q", summaryPrefix)
+	assert.True(t, strings.Contains(script, "`"+summaryPrefix+" ${JSON.stringify(summary)}\\n`"), "the script's summary lacks the prefix %q", summaryPrefix)
 	for _, match := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(counts, -1) {
 		if match[1] != "max" {
-			assert.True(t, strings.Contains(Script(), "    "+match[1]+": "), "the script's summary lacks the key %s", match[1])
+			assert.True(t, strings.Contains(script, "    "+match[1]+": "), "the script's summary lacks the key %s", match[1])
 		}
 	}
 }
