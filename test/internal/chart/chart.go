@@ -3,6 +3,7 @@
 package chart
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -182,8 +183,8 @@ func (c *Chart) Template(options Options) (*Rendered, error) {
 		return nil, err
 	}
 	release := chartutil.ReleaseOptions{
-		Name:      orDefault(options.Release, DefaultRelease),
-		Namespace: orDefault(options.Namespace, DefaultNamespace),
+		Name:      cmp.Or(options.Release, DefaultRelease),
+		Namespace: cmp.Or(options.Namespace, DefaultNamespace),
 		Revision:  1,
 		IsInstall: options.Cluster == nil,
 		IsUpgrade: options.Cluster != nil,
@@ -356,13 +357,6 @@ func Files(t testing.TB) map[string][]byte {
 		files[file.Name] = file.Data
 	}
 	return files
-}
-
-func orDefault(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 // Defaults returns the chart's own values.
