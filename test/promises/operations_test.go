@@ -161,9 +161,9 @@ func versioned(d *promise.Day, version string) string {
 	return copied
 }
 
-// wants is met when the autoscaler wants that many pods.
+// wants is met when the Deployment is to have at least that many pods.
 func wants(d *promise.Day, atLeast int32) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("the autoscaler to want %d pods", atLeast), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("the Deployment to want at least %d pods", atLeast), Unmet: func(ctx context.Context) error {
 		deployment, err := d.Release.Deployment(ctx)
 		if err == nil && *deployment.Spec.Replicas < atLeast {
 			err = fmt.Errorf("it wants %d", *deployment.Spec.Replicas)
