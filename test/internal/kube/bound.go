@@ -120,7 +120,7 @@ func (b bounded) who(address *url.URL) string {
 func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	who := b.who(request.URL)
 	if from := request.Response; from != nil && from.Request != nil && !sameServer(from.Request.URL, request.URL) {
-		return nil, fmt.Errorf("%s redirects to %s, another server, which is not asked", b.who(from.Request.URL), Origin(request.URL))
+		return nil, fmt.Errorf("%s redirects to another server, %s, and a request with credentials does not follow", b.who(from.Request.URL), Origin(request.URL))
 	}
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
@@ -294,7 +294,7 @@ func (j jsonOnly) RoundTrip(request *http.Request) (*http.Response, error) {
 func (j jsonOnly) WrappedRoundTripper() http.RoundTripper { return j.RoundTripper }
 
 // errRedirect is the error of a redirect that leaves what was asked.
-var errRedirect = errors.New("it redirects to what is not its own, which is not asked")
+var errRedirect = errors.New("it redirects to a path that is not its own, and the doctor does not follow")
 
 // below lets a client follow redirects only below a path.
 func below(path string) func(*http.Request, []*http.Request) error {

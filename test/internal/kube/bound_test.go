@@ -239,7 +239,7 @@ func TestRedirects(t *testing.T) {
 		to   func(r *http.Request) string
 		says string
 	}{
-		"another server": {func(*http.Request) string { return other.URL + "/steal" }, "another server, which is not asked"},
+		"another server": {func(*http.Request) string { return other.URL + "/steal" }, "another server, " + other.URL + ", and a request with credentials does not follow"},
 		"itself":         {func(r *http.Request) string { return r.URL.Path }, "10 redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,8 +267,8 @@ func TestRedirects(t *testing.T) {
 		defer server.Close()
 		client, err := New(&rest.Config{Host: server.URL + "/clusters/one"})
 		require.NoError(t, err)
-		assert.ErrorContains(t, fetched(t.Context(), client), "it redirects to what is not its own")
-		assert.ErrorContains(t, queried(t.Context(), client, "http://prometheus.film.svc:9090"), "it redirects to what is not its own")
+		assert.ErrorContains(t, fetched(t.Context(), client), "it redirects to a path that is not its own, and the doctor does not follow")
+		assert.ErrorContains(t, queried(t.Context(), client, "http://prometheus.film.svc:9090"), "it redirects to a path that is not its own, and the doctor does not follow")
 		assert.NotContains(t, strings.Join(seen, " "), "secrets")
 	})
 }

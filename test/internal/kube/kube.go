@@ -73,7 +73,7 @@ func New(config *rest.Config) (*Client, error) {
 	// The tests list deprecated kinds too, and each list would print a warning.
 	config.WarningHandler = rest.NoWarnings{}
 	reading := bound(config, APIServer, true)
-	// By itself client-go asks for protobuf, whose size says nothing of what becomes of it.
+	// client-go asks for protobuf by default, and a small protobuf answer can decode to a large object.
 	reading.ContentType, reading.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	reading.Wrap(func(next http.RoundTripper) http.RoundTripper { return jsonOnly{next} })
 	clientset, err := kubernetes.NewForConfig(reading)

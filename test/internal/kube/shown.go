@@ -38,8 +38,8 @@ type secrets struct {
 	forms map[string]bool
 }
 
-// Hide lets no text that is shown hold the secrets, in any form in which a server
-// may give them back.
+// Hide makes Shown replace the secrets, also in the encodings in which a server may
+// repeat them.
 func (s *secrets) Hide(texts ...string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -113,7 +113,7 @@ func (s *secrets) hideFile(name string) {
 	}
 }
 
-// hideEnvironment hides what the way through a proxy is paid with: Go quotes a proxy's
+// hideEnvironment hides the credentials in the proxy variables: Go quotes a proxy's
 // address that it cannot parse.
 func (s *secrets) hideEnvironment() {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
@@ -201,7 +201,7 @@ func ShownWith(config clientcmdapi.Config, text string) string {
 }
 
 // CheckFile refuses a file that is larger than what is read of one, and a device, which
-// has no end. One that does not exist is no matter of its.
+// has no end. A file that does not exist is not refused.
 func CheckFile(name string) error {
 	info, err := os.Stat(name)
 	switch {
