@@ -118,6 +118,16 @@ var surroundings = []struct {
 	{"lost capacity shows as CPU time", func(c *fleet.Config) { c.SeenDrop = 1 }},
 }
 
+// cells runs the standard traces of up to ten pods and returns a line's cells of the result: bad frames, cost and reversals.
+func (o options) cells(m *manifest.Manifest, config fleet.Config) ([]string, error) {
+	means, err := under(m, config, standard(false), o.seeds, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := report.Sum(means)
+	return []string{report.Percent(a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals)}, nil
+}
+
 // writeSurroundings runs the policy of late frames only and the default where the model's assumptions differ.
 func (o options) writeSurroundings(files fs.FS, shipped *manifest.Chart, out io.Writer) error {
 	chart, policies, err := experiments(files)
@@ -138,12 +148,11 @@ func (o options) writeSurroundings(files fs.FS, shipped *manifest.Chart, out io.
 					return err
 				}
 				s.change(&config)
-				means, err := under(m, config, standard(false), o.seeds, nil)
+				cells, err := o.cells(m, config)
 				if err != nil {
 					return err
 				}
-				a := report.Sum(means)
-				line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+				line = append(line, cells...)
 			}
 			table = append(table, line)
 			fmt.Fprintln(out, s.name)
@@ -180,12 +189,11 @@ func (o options) slowStarts(w io.Writer, chart *manifest.Chart, out io.Writer) e
 				return err
 			}
 			config.PodStart = start
-			means, err := under(m, config, standard(false), o.seeds, nil)
+			cells, err := o.cells(m, config)
 			if err != nil {
 				return err
 			}
-			a := report.Sum(means)
-			line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+			line = append(line, cells...)
 		}
 		table = append(table, line)
 		fmt.Fprintln(out, "pods Ready after", start)
@@ -230,12 +238,11 @@ func (o options) slowNodes(w io.Writer, chart *manifest.Chart, out io.Writer) er
 				return err
 			}
 			config.PodStart, config.NodeStart, config.Placeholders = policy.podStart, nodeStart, spare.placeholders
-			means, err := under(m, config, standard(false), o.seeds, nil)
+			cells, err := o.cells(m, config)
 			if err != nil {
 				return err
 			}
-			a := report.Sum(means)
-			line = append(line, fmt.Sprintf("%.2f %%", 100*a.Bad()), fmt.Sprintf("%.2f", a.Cost), fmt.Sprintf("%.1f", a.Reversals))
+			line = append(line, cells...)
 		}
 		table = append(table, line)
 		fmt.Fprintln(out, "slow nodes:", spare.name)
