@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/yaml"
@@ -48,23 +47,13 @@ var refusalsOfTheCluster = map[string]refusal{
 // openShift is a cluster that assigns user IDs.
 var openShift = []string{"security.openshift.io/v1"}
 
-// pods returns the metadata and the spec of every pod of a rendering, by its component.
+// pods returns the pods of a rendering by their component.
 func pods(t *testing.T, rendered *chart.Rendered) map[string]corev1.PodTemplateSpec {
 	t.Helper()
 	found := map[string]corev1.PodTemplateSpec{}
-	for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
-		found[deployment.Labels["app.kubernetes.io/component"]] = deployment.Spec.Template
+	for _, template := range rendered.PodTemplates(t) {
+		found[template.Labels["app.kubernetes.io/component"]] = template
 	}
-	for _, set := range chart.Of[*appsv1.StatefulSet](t, rendered) {
-		found[set.Labels["app.kubernetes.io/component"]] = set.Spec.Template
-	}
-	for _, set := range chart.Of[*appsv1.DaemonSet](t, rendered) {
-		found[set.Labels["app.kubernetes.io/component"]] = set.Spec.Template
-	}
-	for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
-		found[pod.Labels["app.kubernetes.io/component"]] = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
-	}
-	require.NotEmpty(t, found)
 	return found
 }
 

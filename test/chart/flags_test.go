@@ -70,7 +70,7 @@ func TestFlags(t *testing.T) {
 func TestEveryFileThatAFlagNamesIsMounted(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t)
-	pods := podSpecs(t, rendered)
+	pods := rendered.PodTemplates(t)
 	for _, file := range []struct{ component, name, source string }{
 		{"prometheus-adapter", "/etc/adapter/config.yaml", "ConfigMap holograph-prometheus-adapter config.yaml"},
 		{"prometheus-adapter", "/var/run/serving-cert/tls.crt", "Secret holograph-prometheus-adapter-certificate tls.crt"},
@@ -85,12 +85,12 @@ func TestEveryFileThatAFlagNamesIsMounted(t *testing.T) {
 		{"doctor", "/etc/doctor/doctor.yaml", "ConfigMap holograph-doctor doctor.yaml"},
 		{"doctor", "/etc/prometheus-access/authorization", "Secret holograph-prometheus-login authorization"},
 	} {
-		files := mountedFiles(t, rendered, pods["holograph-"+file.component])
+		files := mountedFiles(t, rendered, pods["holograph-"+file.component].Spec)
 		assert.Equal(t, file.source, files[file.name], "what %s finds at %s", file.component, file.name)
 	}
-	adapter := mountedFiles(t, rendered, pods["holograph-prometheus-adapter"])
+	adapter := mountedFiles(t, rendered, pods["holograph-prometheus-adapter"].Spec)
 	assert.NotContains(t, adapter, "/var/run/serving-cert/ca.crt", "the files of the adapter: it does not use the CA")
-	prometheus := mountedFiles(t, rendered, pods["holograph-prometheus"])
+	prometheus := mountedFiles(t, rendered, pods["holograph-prometheus"].Spec)
 	assert.NotContains(t, prometheus, "/etc/prometheus-login/authorization", "the files of Prometheus: it does not use the header that its clients send")
 	assert.NotContains(t, prometheus, "/etc/prometheus/consoles/prometheus.yaml", "the folder of consoles, all of which Prometheus serves")
 }
@@ -101,15 +101,15 @@ func TestConfigurationIsMountedReadOnly(t *testing.T) {
 	for name, values := range renderings(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for pod, spec := range podSpecs(t, chart.Render(t, values)) {
+			for pod, template := range chart.Render(t, values).PodTemplates(t) {
 				if strings.HasSuffix(pod, "-renderer") {
 					continue
 				}
 				configuration := map[string]bool{}
-				for _, volume := range spec.Volumes {
+				for _, volume := range template.Spec.Volumes {
 					configuration[volume.Name] = volume.ConfigMap != nil || volume.Secret != nil || volume.Projected != nil
 				}
-				for _, container := range spec.Containers {
+				for _, container := range template.Spec.Containers {
 					for _, mount := range container.VolumeMounts {
 						assert.True(t, mount.ReadOnly || !configuration[mount.Name],
 							"the mount %s of %s in %s can be written to, want readOnly: it holds configuration or credentials", mount.MountPath, container.Name, pod)

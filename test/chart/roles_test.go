@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -102,7 +101,8 @@ func TestPodsRunAsTheirOwnServiceAccount(t *testing.T) {
 	for _, account := range chart.Of[*corev1.ServiceAccount](t, rendered) {
 		accounts[account.Name] = account
 	}
-	for name, pod := range podSpecs(t, rendered) {
+	for name, template := range rendered.PodTemplates(t) {
+		pod := template.Spec
 		assert.Equal(t, name, pod.ServiceAccountName, "the ServiceAccount of the pods of %s", name)
 		require.Contains(t, accounts, pod.ServiceAccountName, "the ServiceAccounts of the release: %s would not start", name)
 		if name == "holograph-"+string(chart.Renderer) {
@@ -112,7 +112,7 @@ func TestPodsRunAsTheirOwnServiceAccount(t *testing.T) {
 			assert.True(t, automount == nil || *automount, "%s gets no token: it calls the Kubernetes API and needs one", name)
 		}
 	}
-	assert.Len(t, accounts, len(podSpecs(t, rendered)), "ServiceAccounts, one for each kind of pod")
+	assert.Len(t, accounts, len(rendered.PodTemplates(t)), "ServiceAccounts, one for each kind of pod")
 }
 
 // TestRenderersGetNoToken: a renderer calls no Kubernetes API, and a token in its pod would be a credential for anyone who
@@ -159,7 +159,8 @@ func TestNoTokenWithoutRights(t *testing.T) {
 		for _, binding := range chart.Of[*rbacv1.ClusterRoleBinding](t, rendered) {
 			bind(binding.Subjects)
 		}
-		for name, pod := range podSpecs(t, rendered) {
+		for name, template := range rendered.PodTemplates(t) {
+			pod := template.Spec
 			mounted := pod.AutomountServiceAccountToken
 			if account := accounts[pod.ServiceAccountName]; mounted == nil && account != nil {
 				mounted = account.AutomountServiceAccountToken
@@ -184,19 +185,6 @@ func rendersWithoutAccount(t *testing.T) (names []string) {
 	unnamed := chart.Render(t, chart.Set("renderer.serviceAccount.create", false))
 	assert.Equal(t, "default", unnamed.Deployment(t, chart.Renderer).Spec.Template.Spec.ServiceAccountName)
 	return names
-}
-
-// podSpecs returns the pods of the release by the name of their Deployment, or their own.
-func podSpecs(t *testing.T, rendered *chart.Rendered) map[string]corev1.PodSpec {
-	t.Helper()
-	pods := map[string]corev1.PodSpec{}
-	for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
-		pods[deployment.Name] = deployment.Spec.Template.Spec
-	}
-	for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
-		pods[pod.Name] = pod.Spec
-	}
-	return pods
 }
 
 // flags returns a container's arguments of the form --name=value, by name; of one that is given twice, the last.

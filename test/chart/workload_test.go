@@ -304,9 +304,10 @@ func TestTheRenderersDeploymentSaysWhatUsersSay(t *testing.T) {
 func TestGlobalScheduling(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, chart.Parse(t, `{global: {nodeSelector: {pool: spot}, tolerations: [{key: spot, operator: Exists}]}, prometheus: {nodeSelector: {pool: system}}, renderer: {tolerations: [{key: gpu, operator: Exists}]}}`))
-	pods := podSpecs(t, rendered)
+	pods := rendered.PodTemplates(t)
 	require.Len(t, pods, 5)
-	for name, pod := range pods {
+	for name, template := range pods {
+		pod := template.Spec
 		pool, key := "spot", "spot"
 		switch name {
 		case "holograph-prometheus":
@@ -327,14 +328,15 @@ func TestPodsOfALostNodeAreReplaced(t *testing.T) {
 	lost := []string{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 	seconds := func(t *testing.T, values string, component string) map[string]int64 {
 		of := map[string]int64{}
-		for _, toleration := range podSpecs(t, chart.Render(t, chart.Parse(t, values)))[component].Tolerations {
+		for _, toleration := range chart.Render(t, chart.Parse(t, values)).PodTemplates(t)[component].Spec.Tolerations {
 			if toleration.TolerationSeconds != nil {
 				of[toleration.Key] = *toleration.TolerationSeconds
 			}
 		}
 		return of
 	}
-	for name, pod := range podSpecs(t, chart.Render(t, nil)) {
+	for name, template := range chart.Render(t, nil).PodTemplates(t) {
+		pod := template.Spec
 		for _, taint := range lost {
 			assert.Contains(t, pod.Tolerations, corev1.Toleration{Key: taint, Operator: corev1.TolerationOpExists,
 				Effect: corev1.TaintEffectNoExecute, TolerationSeconds: ptr.To[int64](30)}, "tolerations of %s", name)

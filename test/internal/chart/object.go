@@ -89,6 +89,27 @@ func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
 	return found
 }
 
+// PodTemplates returns what every pod of the release is made of, by the name of its Deployment, StatefulSet or DaemonSet, or
+// its own.
+func (r *Rendered) PodTemplates(t testing.TB) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	templates := map[string]corev1.PodTemplateSpec{}
+	for _, deployment := range Of[*appsv1.Deployment](t, r) {
+		templates[deployment.Name] = deployment.Spec.Template
+	}
+	for _, set := range Of[*appsv1.StatefulSet](t, r) {
+		templates[set.Name] = set.Spec.Template
+	}
+	for _, set := range Of[*appsv1.DaemonSet](t, r) {
+		templates[set.Name] = set.Spec.Template
+	}
+	for _, pod := range Of[*corev1.Pod](t, r) {
+		templates[pod.Name] = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
+	}
+	require.NotEmpty(t, templates)
+	return templates
+}
+
 // typed decodes the objects whose Go types this package knows.
 func typed(objects []Object) ([]runtime.Object, error) {
 	var all []runtime.Object
