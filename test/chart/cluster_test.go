@@ -39,6 +39,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"root in a component that may not be root": {
 		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
 		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},
+	"adapter that the policy of Prometheus does not know": {
+		`{networkPolicy: {enabled: true, queriers: [{podSelector: {}}]}, prometheusAdapter: {hostNetwork: true}}`,
+		`networkPolicy.queriers: must have the addresses of the nodes with prometheusAdapter.hostNetwork (got no ipBlock), because the adapter then queries the embedded Prometheus from the address of its node, which the policy does not admit otherwise, and nothing would scale: write them, like {ipBlock: {cidr: 10.0.0.0/16}}.`},
 	"port of the kubelet": {
 		`prometheusAdapter: {hostNetwork: true, port: 10250}`,
 		`prometheusAdapter.port: must be free on the nodes with prometheusAdapter.hostNetwork (got 10250), because the kubelet or kube-proxy listens there and the adapter could not start: write another port, like 6443, or set hostNetwork to false.`},
@@ -365,7 +368,7 @@ func TestAdapterMayListPodsForEachAutoscaler(t *testing.T) {
 func TestAPIServerReachesTheAdapter(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{`port: 10250`, `port: 8443, hostNetwork: true`} {
-		rendered := chart.Render(t, chart.Parse(t, "{networkPolicy: {enabled: true}, prometheusAdapter: {"+values+"}}"))
+		rendered := chart.Render(t, chart.Parse(t, "{networkPolicy: {enabled: true, queriers: [{ipBlock: {cidr: 10.0.0.0/16}}]}, prometheusAdapter: {"+values+"}}"))
 		for _, object := range rendered.Objects {
 			assert.NoError(t, object.Validate())
 		}

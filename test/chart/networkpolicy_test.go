@@ -108,6 +108,9 @@ renderer:
   service: {extraPorts: [{name: media, port: 4000, targetPort: media}, {name: relay, port: 4100, targetPort: relay}, {name: control, port: 42000}]}`,
 			[]connection{{"outside", renderer, 40000}, {"outside", renderer, 41000}, {"outside", renderer, 42000}},
 			[]connection{{"outside", renderer, 4000}, {"outside", renderer, 4100}}},
+		"renderers on their nodes": {`renderer: {port: 9000, extraPodSpec: {hostNetwork: true}}`,
+			[]connection{{prometheus, "outside", 9000}, {doctor, "outside", 9000}},
+			[]connection{{prometheus, "outside", 9001}, {doctor, "outside", 9001}, {adapter, "outside", 9000}}},
 		"another Prometheus": {`
 prometheus: {enabled: false, url: https://prometheus.example}
 kubeStateMetrics: {enabled: false}

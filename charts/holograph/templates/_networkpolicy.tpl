@@ -57,6 +57,13 @@ Who reads the metrics of the renderers, as peers.
 {{- end }}
 
 {{/*
+Whether the renderers have the addresses of their nodes, "true" or "". No label selects these, so a rule for them has no peers.
+*/}}
+{{- define "holograph.networkPolicy.renderersOnNodes" -}}
+{{- if and .Values.renderer.enabled .Values.renderer.extraPodSpec.hostNetwork }}true{{ end }}
+{{- end }}
+
+{{/*
 The pods of this release's workload as a peer.
 */}}
 {{- define "holograph.networkPolicy.ownRenderers" -}}

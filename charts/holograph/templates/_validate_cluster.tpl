@@ -23,6 +23,13 @@ Refuses what does not work on the cluster at hand.
 {{- if and $adapter.hostNetwork (lt (int $adapter.port) 1024) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.port: must be 1024 or higher with prometheusAdapter.hostNetwork (got %d), because on a node only root may listen on a lower port, and the adapter is not root: write another port, like 6443." (int $adapter.port)) }}
 {{- end }}
+{{- $admitsNodes := false }}
+{{- range .Values.networkPolicy.queriers }}
+{{- $admitsNodes = or $admitsNodes (hasKey . "ipBlock") }}
+{{- end }}
+{{- if and $adapter.hostNetwork .Values.networkPolicy.enabled .Values.prometheus.enabled (include "holograph.prometheusAdapter.runs" .) (not $admitsNodes) }}
+{{- include "holograph.refuse" "networkPolicy.queriers: must have the addresses of the nodes with prometheusAdapter.hostNetwork (got no ipBlock), because the adapter then queries the embedded Prometheus from the address of its node, which the policy does not admit otherwise, and nothing would scale: write them, like {ipBlock: {cidr: 10.0.0.0/16}}." }}
+{{- end }}
 {{- $injected := or (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from") (hasKey $adapter.apiService.annotations "cert-manager.io/inject-ca-from-secret") }}
 {{- if and $certificate.existingSecret (not $certificate.caBundle) (not $injected) }}
 {{- include "holograph.refuse" (printf "prometheusAdapter.certificate.caBundle: must be set with existingSecret (got none, with the Secret %s), because the API server could not verify the certificate: write the PEM of the CA that signed it, or the annotation cert-manager.io/inject-ca-from in prometheusAdapter.apiService.annotations." $certificate.existingSecret) }}
