@@ -154,3 +154,27 @@ networkPolicy: {prometheus: {peers: [{podSelector: {matchLabels: {role: unlisted
 	}
 	assert.Empty(t, chart.Of[*networkingv1.NetworkPolicy](t, chart.Render(t)), "NetworkPolicies by default, want none")
 }
+
+// TestPodsResolveNames: OpenShift's resolver listens on 5353 behind its Service, whose port of 53 its network has replaced
+// when it compares the port.
+func TestPodsResolveNames(t *testing.T) {
+	t.Parallel()
+	values := chart.Parse(t, `{networkPolicy: {enabled: true}, deletionCost: {enabled: true}}`)
+	for name, c := range map[string]struct {
+		options chart.Options
+		denied  bool
+	}{
+		"on OpenShift": {chart.Options{Values: []chart.Values{values}, APIVersions: openShift}, false},
+		"elsewhere":    {chart.Options{Values: []chart.Values{values}}, true},
+	} {
+		rendered, err := chart.Template(c.options)
+		require.NoError(t, err)
+		cluster, of := clusterOf(t, rendered)
+		for _, component := range []chart.Component{chart.Renderer, chart.Prometheus, chart.PrometheusAdapter, chart.KubeStateMetrics, chart.Doctor, chart.DeletionCost} {
+			for _, protocol := range []corev1.Protocol{corev1.ProtocolUDP, corev1.ProtocolTCP} {
+				assert.Empty(t, cluster.Forbidden(of(component), connections.Outside, 53, protocol), "%s: %s asks a resolver on 53/%s", name, component, protocol)
+				assert.Equal(t, c.denied, cluster.Forbidden(of(component), connections.Outside, 5353, protocol) != "", "%s: a policy denies %s a resolver on 5353/%s", name, component, protocol)
+			}
+		}
+	}
+}

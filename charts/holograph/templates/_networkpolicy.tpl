@@ -161,13 +161,16 @@ prometheus.url, as far as the values say.
 
 {{/*
 Egress for DNS, to any address, because a cluster's resolver may be a pod, a cache on the node or a server outside.
+The resolver of OpenShift listens on 5353 behind its Service, and its network compares the port of the pod.
 */}}
 {{- define "holograph.networkPolicy.dns" -}}
 - ports:
-    - port: 53
+    {{- range $port := ternary (list 53 5353) (list 53) (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+    - port: {{ $port }}
       protocol: UDP
-    - port: 53
+    - port: {{ $port }}
       protocol: TCP
+    {{- end }}
 {{- end }}
 
 {{/*
