@@ -164,6 +164,21 @@ renderer:
 parentRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gateway, namespace: gateways, sectionName: https}]
 hostnames: [frames.example]
 rules: [{matches: [{path: {type: PathPrefix, value: /frames}}], timeouts: {request: 1s}, backendRefs: [{group: "", kind: Service, name: holograph-renderer, port: 80, weight: 1}]}]`), valueAt(t, route, "spec"))
+
+	redirecting := chart.Render(t, chart.Parse(t, `
+renderer:
+  httpRoute:
+    enabled: true
+    parentRefs: [{name: gateway}]
+    rules:
+      - {matches: [{path: {value: /old}}], filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}
+      - {filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [cookie]}}]}`))
+	for i, backends := range []int{0, 1} {
+		rule, _ := valueAt(t, ofKind(redirecting, "HTTPRoute")["holograph-renderer"], "spec", "rules", i).(map[string]any)
+		refs, _ := rule["backendRefs"].([]any)
+		assert.Len(t, refs, backends, "backends of rule %d: the Gateway API refuses one that redirects and has a backend", i)
+		assert.Len(t, rule["filters"], 1)
+	}
 }
 
 // TestImageReferences: a repository is written as everybody writes it, a registry replaces the one in it, and the notes say
