@@ -58,6 +58,9 @@ scrapeAnnotations: {enabled: true}`,
 	"metrics of no container": {
 		`renderer: {metrics: {container: exporter}}`,
 		`renderer.metrics.container: must be a container of renderer.extraContainers or renderer.initContainers (got exporter), because nothing else runs in the renderer's pods: write its name, or leave this empty where the renderer exports the metrics itself.`},
+	"metrics of a container that ends": {
+		`renderer: {metrics: {container: exporter, port: 9102}, initContainers: [{name: exporter, image: exporter}]}`,
+		`renderer.metrics.container: must be a container that runs as long as the renderer (got exporter, an init container that ends before the renderer starts), because nobody could read its metrics: write restartPolicy: Always for it in renderer.initContainers.`},
 	"sidecar without a port": {
 		`renderer: {metrics: {container: exporter}, extraContainers: [{name: exporter, image: exporter}]}`,
 		`renderer.metrics.port: must be the port of container exporter (got 0), because it has no port named metrics: write the port.`},

@@ -18,8 +18,14 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- if $metrics.container }}
 {{- $sidecar := include "holograph.metrics.sidecar" . | fromJson }}
 {{- $port := include "holograph.metrics.namedPort" $sidecar | int }}
+{{- $ends := false }}
+{{- range $renderer.initContainers }}
+{{- $ends = or $ends (and (eq (toString .name) $metrics.container) (ne (toString .restartPolicy) "Always")) }}
+{{- end }}
 {{- if not $sidecar }}
 {{- include "holograph.refuse" (printf "renderer.metrics.container: must be a container of renderer.extraContainers or renderer.initContainers (got %s), because nothing else runs in the renderer's pods: write its name, or leave this empty where the renderer exports the metrics itself." $metrics.container) }}
+{{- else if $ends }}
+{{- include "holograph.refuse" (printf "renderer.metrics.container: must be a container that runs as long as the renderer (got %s, an init container that ends before the renderer starts), because nobody could read its metrics: write restartPolicy: Always for it in renderer.initContainers." $metrics.container) }}
 {{- else if not (or $port $metrics.port) }}
 {{- include "holograph.refuse" (printf "renderer.metrics.port: must be the port of container %s (got 0), because it has no port named metrics: write the port." $metrics.container) }}
 {{- else if and $port $metrics.port (ne $port (int $metrics.port)) }}
