@@ -242,6 +242,7 @@ func TestReadinessOfAWorkload(t *testing.T) {
 // TestPodNamesThatKubernetesCuts: of a workload with a long name, the queries find the pods whose names Kubernetes cuts.
 func TestPodNamesThatKubernetesCuts(t *testing.T) {
 	t.Parallel()
+	rule := chart.Render(t, totals).AdapterConfig(t).Rules[1]
 	for _, length := range []int{1, 40, 47, 48, 51, 52, 56, 57, 58, 60, 100} {
 		name := strings.Repeat("s", length)
 		rendered := chart.Render(t, chart.Parse(t, otherWorkload(`kind: Deployment`)), chart.Set("autoscaling.target.name", name), chart.Set("prometheusAdapter.enabled", false), chart.Set("kubeStateMetrics.enabled", false))
@@ -249,7 +250,15 @@ func TestPodNamesThatKubernetesCuts(t *testing.T) {
 		require.NotNil(t, match)
 		// As the API server makes names: the ReplicaSet's, a dash, at most 58 characters of that, and five more.
 		base := name + "-5d4b7c9f68-"
-		assert.Regexp(t, "^(?:"+match[1]+")$", base[:min(len(base), 58)]+"2vxqz", "the pods of a Deployment whose name has %d characters", length)
+		pod := base[:min(len(base), 58)] + "2vxqz"
+		assert.Regexp(t, "^(?:"+match[1]+")$", pod, "the pods of a Deployment whose name has %d characters", length)
+		asked := regexp.MustCompile(`pod=~"([^"]+)"`).FindAllStringSubmatch(rule.TotalQuery(t, "holograph_offered_cpu_seconds_total", "holograph", name), -1)
+		require.NotEmpty(t, asked)
+		for _, match := range asked {
+			pattern := regexp.MustCompile("^(?:" + match[1] + ")$")
+			assert.Regexp(t, pattern, pod, "the pods that the adapter asks for, of a Deployment whose name has %d characters", length)
+			assert.NotRegexp(t, pattern, "t"+pod)
+		}
 	}
 }
 

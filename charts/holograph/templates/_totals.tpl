@@ -128,11 +128,15 @@ window. Takes dict "values" and "targets", the queries above.
 
 {{/*
 What the adapter asks Prometheus for a total, in the language of its templates. The pods are those that a Deployment of
-the name that is asked for makes. The name comes with the request, and is quoted wherever it stands in the query.
+the name that is asked for makes. The name comes with the request, and is quoted wherever it stands in the query. A long one is
+cut, as in holograph.scope.targetPods.
 Takes dict "context" $ "key" the signal's key below `signals`.
 */}}
 {{- define "holograph.signals.objectQuery" -}}
 {{- $labels := .context.Values.signals.labels -}}
+{{- $name := printf "(index .LabelValuesByName %q)" $labels.pod -}}
+{{- $whole := printf "(print %s %q)" $name (include "holograph.scope.podNames" "") -}}
+{{- $cut := printf `(print (slice (print %s "-") 0 58) %q)` $name (include "holograph.scope.podSuffix" .) -}}
 {{- $pods := `<<template "pods" .>>` -}}
 {{- $up := `<<template "up" .>>` -}}
 {{- $targets := `<<template "targets" .>>` -}}
@@ -140,7 +144,7 @@ Takes dict "context" $ "key" the signal's key below `signals`.
 {{- $replicas := `<<template "replicas" .>>` -}}
 <<define "pods">>
 {{- $labels.namespace }}=<<printf "%q" (index .LabelValuesByName {{ $labels.namespace | quote }})>>,
-{{- $labels.pod }}=~<<printf "%q" (print (index .LabelValuesByName {{ $labels.pod | quote }}) {{ include "holograph.scope.podNames" "" | quote }})>><<end>>
+{{- $labels.pod }}=~<<if ge (len {{ $name }}) 57>><<printf "%q" {{ $cut }}>><<else>><<printf "%q" {{ $whole }}>><<end>><<end>>
 <<define "up">>{{ include "holograph.signals.up" (dict "context" .context "matchers" $pods) }}<<end>>
 <<define "targets">>{{ include "holograph.signals.targets" $up }}<<end>>
 <<define "values">>{{ include "holograph.signals.values" (dict "context" .context "key" .key "matchers" $pods) }}<<end>>

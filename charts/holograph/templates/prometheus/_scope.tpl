@@ -45,11 +45,18 @@ Kubernetes uses for generated names, which has no vowels. Takes the Deployment's
 {{- end }}
 
 {{/*
+Regular expression of a pod's own five characters, with which its name ends.
+*/}}
+{{- define "holograph.scope.podSuffix" -}}
+[bcdfghjklmnpqrstvwxz2456789]{5}
+{{- end }}
+
+{{/*
 Regular expression of the pods of a Deployment. Kubernetes truncates the part before a pod's own five characters to
 58 characters, so a long name loses the dash and a part of the hash. Takes the Deployment's name.
 */}}
 {{- define "holograph.scope.podNames" -}}
-{{ include "holograph.scope.replicaSets" . }}-?[bcdfghjklmnpqrstvwxz2456789]{5}
+{{ include "holograph.scope.replicaSets" . }}-?{{ include "holograph.scope.podSuffix" . }}
 {{- end }}
 
 {{/*
@@ -69,7 +76,7 @@ the hash.
 {{- if eq (include "holograph.target.kind" .) "StatefulSet" -}}
 {{ replace "." "[.]" $name }}-[0-9]+
 {{- else if ge (len $name) 57 -}}
-{{ printf "%s-" $name | trunc 58 | replace "." "[.]" }}[bcdfghjklmnpqrstvwxz2456789]{5}
+{{ printf "%s-" $name | trunc 58 | replace "." "[.]" }}{{ include "holograph.scope.podSuffix" . }}
 {{- else -}}
 {{ replace "." "[.]" $name | include "holograph.scope.podNames" }}
 {{- end }}
