@@ -29,7 +29,7 @@ var refusalsOfDeletionCosts = map[string]refusal{
 		`{deletionCost: {enabled: true}, signals: {demand: {enabled: false}}}`,
 		`deletionCost.enabled: must be false where signals.demand.enabled is false (got true), because late frames do not say what a pod holds: write false, or set signals.demand.enabled to true.`},
 	"deletion costs of a StatefulSet": {
-		`{deletionCost: {enabled: true}, renderer: {enabled: false, metrics: {container: stream}}, autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}}`,
+		`{deletionCost: {enabled: true}, renderer: {enabled: false, metrics: {container: stream, port: 9102}}, autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}}`,
 		`deletionCost.enabled: must be false where autoscaling.target.kind is StatefulSet (got true), because a StatefulSet removes the pod with the highest number, whatever its cost: write false.`},
 	"deletion costs that the values set": {
 		`{deletionCost: {enabled: true}, renderer: {podAnnotations: {controller.kubernetes.io/pod-deletion-cost: "5"}}}`,

@@ -52,7 +52,7 @@ func TestImageThatIsNowhere(t *testing.T) {
 		"it comes from a mirror":         {Cluster: nodes, Values: []chart.Values{chart.Set("global.imageRegistry", "mirror.example")}},
 		"it was pushed by oneself":       {Cluster: nodes, Values: []chart.Values{chart.Set("renderer.image.registry", "ghcr.io/acme")}},
 		"a registry on the node has it":  {Cluster: nodes, Values: []chart.Values{chart.Set("renderer.image.registry", "localhost:5000")}},
-		"no renderer is installed":       {Cluster: nodes, Values: []chart.Values{chart.Parse(t, `{renderer: {enabled: false, metrics: {container: frames}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}}`)}},
+		"no renderer is installed":       {Cluster: nodes, Values: []chart.Values{chart.Parse(t, `{renderer: {enabled: false, metrics: {container: frames, port: 9102}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}}`)}},
 		"without a cluster nobody knows": {},
 	} {
 		_, err := chart.Template(options)

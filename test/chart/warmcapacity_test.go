@@ -29,7 +29,7 @@ var refusalsOfWarmCapacity = map[string]refusal{
 		`warmCapacity: {placeholders: {pods: 2}, capacityBuffer: {pods: 3}}`,
 		`warmCapacity.capacityBuffer.pods: must be 0 with warmCapacity.placeholders.pods (got 3), because both would keep room for the same pods: write 0 for the placeholders where your node autoscaler has CapacityBuffers, and 0 here where it does not.`},
 	"placeholders of another's workload": {
-		`{renderer: {enabled: false, metrics: {container: frames}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}, warmCapacity: {placeholders: {pods: 2}}}`,
+		`{renderer: {enabled: false, metrics: {container: frames, port: 9102}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}, warmCapacity: {placeholders: {pods: 2}}}`,
 		`warmCapacity.placeholders.pods: must be 0 where renderer.enabled is false (got 2), because the values do not say what the workload's pods request: write 0, or warmCapacity.capacityBuffer.pods, which takes it from the workload.`},
 	"placeholders that claim devices": {
 		`{renderer: {resourceClaims: [{name: gpu, resourceClaimTemplateName: gpu}]}, warmCapacity: {placeholders: {pods: 2}}}`,
@@ -41,7 +41,7 @@ var refusalsOfWarmCapacity = map[string]refusal{
 		`{renderer: {priorityClassName: frames}, warmCapacity: {placeholders: {pods: 2, priorityClassName: frames}}}`,
 		`warmCapacity.placeholders.priorityClassName: must be a class below that of the renderer (got frames), because a pod takes the room of pods of a lower priority only: write a class of a negative value, or leave it empty.`},
 	"pre-pulled images of another's workload": {
-		`{renderer: {enabled: false, metrics: {container: frames}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}, warmCapacity: {prePull: {enabled: true}}}`,
+		`{renderer: {enabled: false, metrics: {container: frames, port: 9102}}, autoscaling: {target: {name: frames, podLabels: {app: frames}}}, warmCapacity: {prePull: {enabled: true}}}`,
 		`warmCapacity.prePull.enabled: must be false where renderer.enabled is false (got true), because the values do not say which images the workload's pods have: write false.`},
 	"pre-pulled images that are never pulled": {
 		`{renderer: {image: {pullPolicy: Never}}, warmCapacity: {prePull: {enabled: true}}}`,
@@ -255,7 +255,7 @@ func TestCapacityBufferIsForTheWorkload(t *testing.T) {
 		want   map[string]any
 	}{
 		"renderer": {nil, map[string]any{"apiGroup": "apps", "kind": "Deployment", "name": "holograph-renderer"}},
-		"another's": {chart.Parse(t, `{renderer: {enabled: false, metrics: {container: frames}}, autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}}`),
+		"another's": {chart.Parse(t, `{renderer: {enabled: false, metrics: {container: frames, port: 9102}}, autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}}`),
 			map[string]any{"apiGroup": "apps", "kind": "StatefulSet", "name": "stream"}},
 	} {
 		rendered := chart.Render(t, test.values, buffer)

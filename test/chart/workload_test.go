@@ -21,14 +21,17 @@ import (
 // refusalsOfTargets are the cases of workloads and metrics with which nothing is scaled or measured.
 var refusalsOfTargets = map[string]refusal{
 	"nothing to scale": {
-		`{renderer: {enabled: false, metrics: {container: stream}}, autoscaling: {target: {podLabels: {app: stream}}}}`,
+		`{renderer: {enabled: false, metrics: {container: stream, port: 9102}}, autoscaling: {target: {podLabels: {app: stream}}}}`,
 		`autoscaling.target.name: must be the name of a workload where renderer.enabled is false (got none), because the release has nothing to scale and to measure: write the name of your Deployment, StatefulSet or Rollout.`},
 	"workload whose pods nobody finds": {
-		`{renderer: {enabled: false, metrics: {container: stream}}, autoscaling: {target: {name: stream}}}`,
+		`{renderer: {enabled: false, metrics: {container: stream, port: 9102}}, autoscaling: {target: {name: stream}}}`,
 		`autoscaling.target.podLabels: must be labels of the workload's pods where renderer.enabled is false (got none), because Prometheus and the doctor find the pods by them: write the workload's spec.selector.matchLabels.`},
 	"workload without a container": {
-		`{renderer: {enabled: false}, autoscaling: {target: {name: stream, podLabels: {app: stream}}}}`,
+		`{renderer: {enabled: false, metrics: {port: 9102}}, autoscaling: {target: {name: stream, podLabels: {app: stream}}}}`,
 		`renderer.metrics.container: must be the name of the workload's container where renderer.enabled is false (got none), because Prometheus scrapes that container of its pods: write the one that exports the metrics.`},
+	"workload without a port of its metrics": {
+		`{renderer: {enabled: false, metrics: {container: stream}}, autoscaling: {target: {name: stream, podLabels: {app: stream}}}}`,
+		`renderer.metrics.port: must be the port of the metrics that the workload's container declares where renderer.enabled is false (got 0), because Prometheus and the doctor find it by its number, whatever its name is: write it, like 9102.`},
 	"Rollout of Kubernetes' own": {
 		otherWorkload(`kind: Rollout`),
 		`autoscaling.target.apiVersion: must be one of argoproj.io for a Rollout (got apps/v1), because the autoscaler would find no such workload: write argoproj.io/v1alpha1.`},
@@ -68,7 +71,7 @@ scrapeAnnotations: {enabled: true}`,
 		`renderer: {metrics: {container: exporter, port: 9102}, extraContainers: [{name: exporter, image: exporter, ports: [{name: metrics, containerPort: 9103}]}]}`,
 		`renderer.metrics.port: must be 0 or the port named metrics of container exporter, which is 9103 (got 9102), because Prometheus reads that one: write 0.`},
 	"Ingress to a workload of one's own": {
-		`{renderer: {enabled: false, ingress: {enabled: true}, metrics: {container: encoder}}, autoscaling: {target: {name: encoder, podLabels: {app: encoder}}}}`,
+		`{renderer: {enabled: false, ingress: {enabled: true}, metrics: {container: encoder, port: 9102}}, autoscaling: {target: {name: encoder, podLabels: {app: encoder}}}}`,
 		`renderer.ingress.enabled: must be false where renderer.enabled is false (got true), because the release has no Service to lead to: write false, and lead your own to the Service of your workload.`},
 	"route of no Gateway": {
 		`renderer: {httpRoute: {enabled: true}}`,

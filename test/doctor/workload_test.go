@@ -21,7 +21,7 @@ func ofAWorkload(t *testing.T) *cluster {
 func ofAWorkloadWith(t *testing.T, values string) *cluster {
 	t.Helper()
 	c := healthy(t, `
-renderer: {enabled: false, metrics: {container: renderer}}
+renderer: {enabled: false, metrics: {container: renderer, port: 8080}}
 autoscaling: {target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}
 `+values)
 	c.workloads = map[string]any{"statefulsets/stream": workload(2, 2)}

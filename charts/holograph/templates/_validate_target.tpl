@@ -53,6 +53,9 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- if not .Values.renderer.metrics.container }}
 {{- include "holograph.refuse" "renderer.metrics.container: must be the name of the workload's container where renderer.enabled is false (got none), because Prometheus scrapes that container of its pods: write the one that exports the metrics." }}
 {{- end }}
+{{- if not .Values.renderer.metrics.port }}
+{{- include "holograph.refuse" "renderer.metrics.port: must be the port of the metrics that the workload's container declares where renderer.enabled is false (got 0), because Prometheus and the doctor find it by its number, whatever its name is: write it, like 9102." }}
+{{- end }}
 {{- $group := ternary "argoproj.io/" "apps/" (eq $target.kind "Rollout") }}
 {{- if not (hasPrefix $group $target.apiVersion) }}
 {{- include "holograph.refuse" (printf "autoscaling.target.apiVersion: must be one of %s for a %s (got %s), because the autoscaler would find no such workload: write %s." (trimSuffix "/" $group) $target.kind $target.apiVersion (ternary "argoproj.io/v1alpha1" "apps/v1" (eq $target.kind "Rollout"))) }}
