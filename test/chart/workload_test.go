@@ -54,7 +54,7 @@ servedNamespaces: [film]`,
 	"annotations of nobody's pods": {
 		otherWorkload(`kind: Deployment`) + `
 scrapeAnnotations: {enabled: true}`,
-		`scrapeAnnotations.enabled: must be false where renderer.enabled is false (got true), because the chart does not write the workload's pods: write prometheus.io/scrape, port and path into its pod template.`},
+		`scrapeAnnotations.enabled: must be false where renderer.enabled is false (got true), because the chart does not write the workload's pods: write prometheus.io/scrape, port and path into its pod template, and signals.labels.container: "", because such a job sets no label for the container.`},
 	"two workloads": {
 		`autoscaling: {target: {name: stream}}`,
 		`autoscaling.target.name: must be empty with renderer.enabled (got stream), because the release scales its own renderer: set renderer.enabled to false, or leave the name empty.`},
@@ -197,6 +197,18 @@ func TestAWorkloadOfOnesOwnIsMeasured(t *testing.T) {
 			assert.NotContains(t, texts, `container="renderer"`, "the queries: the metrics are those of container streamer")
 		})
 	}
+}
+
+// TestAWorkloadWithAnnotations: a job that finds its targets by annotations sets no label for the container, and the queries ask
+// for none if signals.labels says so.
+func TestAWorkloadWithAnnotations(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, otherWorkload(`kind: Deployment`)), chart.Parse(t, `
+prometheus: {enabled: false, url: "http://prometheus.monitoring.svc:9090"}
+prometheusRule: {enabled: true}
+signals: {labels: {container: ""}}`))
+	assert.Contains(t, rendered.Manifest, "holograph_frames_total{")
+	assert.NotContains(t, rendered.Manifest, "container=", "the queries of a Prometheus without a label for the container")
 }
 
 // TestReadinessOfAWorkload: kube-state-metrics shows replicas of Deployments and StatefulSets, and the alert, the link and

@@ -72,6 +72,6 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- include "holograph.refuse" (printf "servedNamespaces: must be empty where renderer.enabled is false (got %s), because one scrape job finds all renderers, by the chart's labels and the name of their port: serve them from a release with the chart's renderer." (join ", " .)) }}
 {{- end }}
 {{- if .Values.scrapeAnnotations.enabled }}
-{{- include "holograph.refuse" "scrapeAnnotations.enabled: must be false where renderer.enabled is false (got true), because the chart does not write the workload's pods: write prometheus.io/scrape, port and path into its pod template." }}
+{{- include "holograph.refuse" "scrapeAnnotations.enabled: must be false where renderer.enabled is false (got true), because the chart does not write the workload's pods: write prometheus.io/scrape, port and path into its pod template, and signals.labels.container: \"\", because such a job sets no label for the container." }}
 {{- end }}
 {{- end }}
