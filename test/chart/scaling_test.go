@@ -63,6 +63,9 @@ var refusalsOfScaling = map[string]refusal{
 	"no pods and nobody who says so": {
 		`{autoscaling: {provider: keda, minReplicas: 0}, keda: {triggers: [{type: cron}]}, kubeStateMetrics: {enabled: false}}`,
 		`kubeStateMetrics.enabled: must be true where KEDA scales to 0 pods (got false), because the queries could not tell a Deployment without pods from a loss of all samples: write true, or a higher minimum.`},
+	"spare pods of no pods": {
+		`{autoscaling: {provider: keda, minReplicas: 0, headroom: 0.5}, keda: {triggers: [{type: cron}]}}`,
+		`autoscaling.headroom: must be 0 where the autoscaler may remove all pods (got 0.5), because it asks for spare pods without any load too, and would never remove the last one: write 0, or an autoscaling.minReplicas of 1 or more and null for keda.idleReplicaCount.`},
 	"no pods without KEDA": {
 		`autoscaling: {minReplicas: 0, metrics: [{type: Resource, resource: {name: cpu}}]}`,
 		`autoscaling.minReplicas: must be 1 or more without an External or Object metric in autoscaling.metrics (got 0), because the signals have no value without pods, and the first pod would never start: write 1, or a metric that has a value without pods.`},

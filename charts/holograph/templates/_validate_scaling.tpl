@@ -38,6 +38,9 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- $names = append $names . }}
 {{- end }}
 {{- end }}
+{{- if and (include "holograph.autoscaling.scalesToZero" .) (gt (float64 $autoscaling.headroom) 0.0) }}
+{{- include "holograph.refuse" (printf "autoscaling.headroom: must be 0 where the autoscaler may remove all pods (got %v), because it asks for spare pods without any load too, and would never remove the last one: write 0, or an autoscaling.minReplicas of 1 or more and null for keda.idleReplicaCount." $autoscaling.headroom) }}
+{{- end }}
 {{- if $keda }}
 {{- $key := ternary "autoscaling.minReplicas" "keda.idleReplicaCount" (eq (int $autoscaling.minReplicas) 0) }}
 {{- $idle := not (kindIs "invalid" .Values.keda.idleReplicaCount) }}
