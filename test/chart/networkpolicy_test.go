@@ -82,6 +82,9 @@ renderer: {port: 9000}`,
 				{"renderer elsewhere", renderer, 9000}, {"renderer elsewhere", prometheus, 9090}, {adapter, "outside", 443},
 				{"unlisted pod", adapter, 6443}, {renderer, "outside", 8443},
 			}},
+		"a range of ports": {`networkPolicy: {rendererEgress: [{ports: [{port: 40000, endPort: 40010, protocol: TCP}]}]}`,
+			[]connection{{renderer, "outside", 40000}, {renderer, "outside", 40010}},
+			[]connection{{renderer, "outside", 39999}, {renderer, "outside", 40011}}},
 		"a block without a part of it": {`
 networkPolicy:
   clients: [{ipBlock: {cidr: 192.0.0.0/16, except: [192.0.2.0/24]}}]

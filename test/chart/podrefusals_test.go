@@ -3,6 +3,9 @@ package chart_test
 // refusalsOfPods are the cases of what Kubernetes accepts of a pod and then does not run. What the API server refuses is
 // left to it.
 var refusalsOfPods = map[string]refusal{
+	"pods that are available after the end of their rollout": {
+		`renderer: {minReadySeconds: 600}`,
+		`renderer.minReadySeconds: must be less than renderer.progressDeadlineSeconds (got 600, with a deadline of 600), because no rollout could end in time, and Kubernetes takes no such Deployment: write less, or a higher renderer.progressDeadlineSeconds.`},
 	"field of the pods that has a value of its name": {
 		`renderer: {extraPodSpec: {affinity: {}}}`,
 		`renderer.extraPodSpec.affinity: must not be set (got a value), because the chart writes that field itself: write renderer.affinity.`},

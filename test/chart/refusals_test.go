@@ -294,6 +294,8 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`signals: {demand: {enabled: false, capacity: {metric: ""}}}`,
 		`autoscaling: {provider: keda, headroom: 1}`,
 		`renderer: {lifecycle: {preStop: {sleep: null, exec: {command: [drain]}}}}`,
+		`renderer: {minReadySeconds: 600, progressDeadlineSeconds: 601}`,
+		`prometheus: {persistence: {enabled: true, accessModes: [ReadWriteOncePod]}}`,
 		`renderer: {lifecycle: null, terminationGracePeriodSeconds: 6, startupProbe: null}`,
 		`renderer: {image: {repository: "registry.example:5000/acme/renderer"}}`,
 		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102, protocol: UDP}]}`,

@@ -34,6 +34,10 @@ them out of one.
 {{- include "holograph.refuse" (printf "renderer.extraPodSpec.%s: must not be set (got a value), because the chart writes that field itself: %s." $field $fix) }}
 {{- end }}
 {{- end }}
+{{- $deadline := ternary 600 $renderer.progressDeadlineSeconds (kindIs "invalid" $renderer.progressDeadlineSeconds) | int }}
+{{- if ge (int $renderer.minReadySeconds) $deadline }}
+{{- include "holograph.refuse" (printf "renderer.minReadySeconds: must be less than renderer.progressDeadlineSeconds (got %d, with a deadline of %d), because no rollout could end in time, and Kubernetes takes no such Deployment: write less, or a higher renderer.progressDeadlineSeconds." (int $renderer.minReadySeconds) $deadline) }}
+{{- end }}
 {{- if and $renderer.resourceClaims (semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version) }}
 {{- include "holograph.refuse" (printf "renderer.resourceClaims: must be empty before Kubernetes 1.34 (got claims), because this cluster is %s, which does not have the field: request devices under renderer.resources.limits." .Capabilities.KubeVersion.Version) }}
 {{- end }}
