@@ -39,6 +39,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"root in a component that may not be root": {
 		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
 		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},
+	"claim that nothing uses": {
+		`prometheus: {persistence: {existingClaim: history}}`,
+		`prometheus.persistence.existingClaim: must be empty without prometheus.persistence.enabled (got history), because Prometheus would not use the claim, and its history would end with its pod: set prometheus.persistence.enabled to true, or leave existingClaim empty.`},
 	"adapter that the policy of Prometheus does not know": {
 		`{networkPolicy: {enabled: true, queriers: [{podSelector: {}}]}, prometheusAdapter: {hostNetwork: true}}`,
 		`networkPolicy.queriers: must have the addresses of the nodes with prometheusAdapter.hostNetwork (got no ipBlock), because the adapter then queries the embedded Prometheus from the address of its node, which the policy does not admit otherwise, and nothing would scale: write them, like {ipBlock: {cidr: 10.0.0.0/16}}.`},
