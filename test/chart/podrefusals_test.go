@@ -60,6 +60,9 @@ var refusalsOfPods = map[string]refusal{
 	"extra port of the metrics' number": {
 		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102}]}`,
 		`renderer.extraPorts: must be ports that nothing else in the pod uses (got 9102/TCP), because containers of a pod share its address: write another port.`},
+	"extra port that is the metrics'": {
+		`renderer: {metrics: {port: 9102}, extraPorts: [{name: metrics, containerPort: 9102}]}`,
+		`renderer.extraPorts: must have no port twice (got metrics, 9102/TCP), because the chart adds renderer.port and renderer.metrics.port itself: remove it.`},
 	"extra port of the metrics' name": {
 		`renderer: {metrics: {port: 9102}, extraPorts: [{name: metrics, containerPort: 9103}]}`,
 		`renderer.extraPorts: must have names that are unique in the pod (got metrics twice), because probes, Services and Prometheus find ports by name, and the chart names its own http and metrics: write another name.`},

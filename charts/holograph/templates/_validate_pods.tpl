@@ -136,16 +136,21 @@ which "renderer" is the first, and "service" the other ports of the Service.
 */}}
 {{- define "holograph.validate.ports" -}}
 {{- $ports := list }}
+{{- $own := list }}
 {{- $names := list }}
 {{- range $key := keys (omit .containers "renderer") | sortAlpha | concat (list "renderer") }}
 {{- $container := get $.containers $key }}
 {{- $list := ternary "extraPorts" "ports" (eq $key "renderer") }}
 {{- range $container.ports }}
 {{- $port := printf "%v/%s" .containerPort (default "TCP" .protocol) }}
-{{- if has $port $ports }}
+{{- $named := printf "%s, %s" (default "" .name) $port }}
+{{- if and (eq $key "renderer") (has $named $own) }}
+{{- include "holograph.refuse" (printf "renderer.extraPorts: must have no port twice (got %s), because the chart adds renderer.port and renderer.metrics.port itself: remove it." $named) }}
+{{- else if has $port $ports }}
 {{- include "holograph.refuse" (printf "%s.%s: must be ports that nothing else in the pod uses (got %s), because containers of a pod share its address: write another port." $key $list $port) }}
 {{- end }}
 {{- $ports = append $ports $port }}
+{{- $own = append $own $named }}
 {{- with .name }}
 {{- if has . $names }}
 {{- include "holograph.refuse" (printf "%s.%s: must have names that are unique in the pod (got %s twice), because probes, Services and Prometheus find ports by name, and the chart names its own http and metrics: write another name." $key $list .) }}
