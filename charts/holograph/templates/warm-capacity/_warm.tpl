@@ -92,7 +92,7 @@ garbage leaves an image that is mounted. Nothing of the images runs, so they nee
 {{- range $taint := list "node.kubernetes.io/not-ready" "node.kubernetes.io/unreachable" }}
 {{- $tolerations = append $tolerations (dict "key" $taint "operator" "Exists" "effect" "NoExecute") }}
 {{- end }}
-{{- /* Other pods of a renderer's affinity keep renderers apart, not images. */}}
+{{- /* Without podAffinity and podAntiAffinity: they keep renderers apart, and an image is wanted on every node. */}}
 {{- $scheduling := dict "nodeSelector" $renderer.nodeSelector "tolerations" $tolerations "affinity" (pick $renderer.affinity "nodeAffinity") }}
 {{- include "holograph.warmCapacity.template" (dict "context" $ "component" "pre-pull" "scheduling" $scheduling) }}
   containers:
@@ -140,7 +140,7 @@ spec:
 {{- end }}
 
 {{/*
-A container that does nothing, but its name. Takes dict "context" $ "resources" map.
+The fields of a container that does nothing, except its name, which the caller writes. Takes dict "context" $ "resources" map.
 */}}
 {{- define "holograph.warmCapacity.container" -}}
 {{- $warm := .context.Values.warmCapacity -}}
