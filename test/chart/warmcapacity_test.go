@@ -2,7 +2,7 @@ package chart_test
 
 import (
 	"context"
-	"slices"
+	"maps"
 	"strings"
 	"testing"
 
@@ -76,6 +76,10 @@ func TestPlaceholdersKeepTheRoomOfARenderer(t *testing.T) {
 		"defaults": {},
 		"gpu":      chart.Example(t, "gpu"),
 		"sidecars": chart.Parse(t, sidecars),
+		"an init container that needs more": chart.Parse(t, `renderer: {initContainers: [
+			{name: proxy, image: proxy, restartPolicy: Always, resources: {requests: {cpu: 20m}}},
+			{name: scenes, image: scenes, resources: {requests: {cpu: 3, memory: 16Mi}, limits: {nvidia.com/gpu: 1}}}]}`),
+		"an init container alone": chart.Parse(t, `renderer: {resources: {requests: null, limits: null}, initContainers: [{name: scenes, image: scenes, resources: {requests: {cpu: 3}}}]}`),
 		"elsewhere": chart.Parse(t, `{global: {nodeSelector: {pool: spot}, tolerations: [{key: spot, operator: Exists}]},
 			renderer: {schedulerName: volcano, runtimeClassName: nvidia, affinity: {podAntiAffinity: {}}}}`),
 	} {
@@ -83,7 +87,10 @@ func TestPlaceholdersKeepTheRoomOfARenderer(t *testing.T) {
 			t.Parallel()
 			renderer := chart.Render(t, values).Deployment(t, chart.Renderer).Spec.Template.Spec
 			placeholder := placeholders(t, values).Spec.Template.Spec
-			assert.Equal(t, longRunning(renderer), longRunning(placeholder), "what a placeholder requests, want what a renderer pod requests")
+			assert.Equal(t, room(renderer), room(placeholder), "what a placeholder requests, want what a renderer pod requests")
+			for _, container := range placeholder.InitContainers {
+				assert.NotEqual(t, container.RestartPolicy == nil, len(container.Args) == 0, "whether pause ends at once in an init container, and only in one that must end")
+			}
 			assert.Equal(t, renderer.NodeSelector, placeholder.NodeSelector)
 			assert.Equal(t, renderer.Tolerations, placeholder.Tolerations)
 			assert.Equal(t, renderer.Affinity, placeholder.Affinity)
@@ -93,30 +100,37 @@ func TestPlaceholdersKeepTheRoomOfARenderer(t *testing.T) {
 	}
 }
 
-// longRunning adds up what the containers request that run as long as the pod. A limit without a request is one.
-func longRunning(spec corev1.PodSpec) map[corev1.ResourceName]string {
-	total := corev1.ResourceList{}
-	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
-		if container.RestartPolicy == nil && slices.ContainsFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == container.Name }) {
-			continue
+// room is what the scheduler keeps on a node for a pod: all that runs at one time, of which the most counts. A limit without a
+// request is one. An init container that does not end runs beside all that come after it.
+func room(spec corev1.PodSpec) map[corev1.ResourceName]string {
+	running, most := corev1.ResourceList{}, corev1.ResourceList{}
+	with := func(container corev1.Container) corev1.ResourceList {
+		sum := running.DeepCopy()
+		requests := maps.Clone(container.Resources.Limits)
+		if requests == nil {
+			requests = corev1.ResourceList{}
 		}
-		requests := container.Resources.Requests.DeepCopy()
-		for name, limit := range container.Resources.Limits {
-			if _, found := requests[name]; !found {
-				if requests == nil {
-					requests = corev1.ResourceList{}
-				}
-				requests[name] = limit
+		maps.Copy(requests, container.Resources.Requests)
+		for name, quantity := range requests {
+			added := sum[name]
+			added.Add(quantity)
+			sum[name] = added
+			if least := most[name]; added.Cmp(least) > 0 {
+				most[name] = added
 			}
 		}
-		for name, quantity := range requests {
-			sum := total[name]
-			sum.Add(quantity)
-			total[name] = sum
+		return sum
+	}
+	for _, container := range spec.InitContainers {
+		if sum := with(container); container.RestartPolicy != nil {
+			running = sum
 		}
 	}
+	for _, container := range spec.Containers {
+		running = with(container)
+	}
 	texts := map[corev1.ResourceName]string{}
-	for name, quantity := range total {
+	for name, quantity := range most {
 		texts[name] = quantity.String()
 	}
 	return texts

@@ -17,29 +17,24 @@ which no namespace has.
 {{- end }}
 
 {{/*
-The resources of each container that runs as long as a renderer pod, as a list in JSON, without those that request nothing.
+The resources of containers as a list in JSON, without those that request nothing. Each has the restartPolicy of its container.
+Takes the list of containers.
 */}}
 {{- define "holograph.placeholder.resources" -}}
-{{- $renderer := .Values.renderer }}
-{{- $containers := concat (list $renderer) $renderer.extraContainers }}
-{{- range $renderer.initContainers }}
-{{- if eq (toString .restartPolicy) "Always" }}
-{{- $containers = append $containers . }}
-{{- end }}
-{{- end }}
 {{- $all := list }}
-{{- range $containers }}
+{{- range . }}
 {{- $resources := default dict .resources }}
 {{- if or $resources.requests $resources.limits }}
-{{- $all = append $all (pick $resources "requests" "limits") }}
+{{- $all = append $all (dict "resources" (pick $resources "requests" "limits") "restartPolicy" (default "" .restartPolicy)) }}
 {{- end }}
 {{- end }}
 {{- toJson $all }}
 {{- end }}
 
 {{/*
-Template of the placeholder pods. Each container of a renderer pod has one here with the same resources, so that Kubernetes adds
-them up.
+Template of the placeholder pods. Each container of a renderer pod has one here with the same resources, in the same order, from
+which Kubernetes computes the same room: an init container may need more than all that run after it. Here it ends at once,
+which pause does with -v.
 */}}
 {{- define "holograph.placeholder.template" -}}
 {{- $renderer := .Values.renderer }}
@@ -48,10 +43,22 @@ them up.
   {{- with $renderer.schedulerName }}
   schedulerName: {{ . | quote }}
   {{- end }}
+  {{- with include "holograph.placeholder.resources" $renderer.initContainers | fromJsonArray }}
+  initContainers:
+    {{- range $index, $container := . }}
+    - name: {{ printf "init-%d" $index | quote }}
+      {{- if eq $container.restartPolicy "Always" }}
+      restartPolicy: Always
+      {{- else }}
+      args: ["-v"]
+      {{- end }}
+      {{- include "holograph.warmCapacity.container" (dict "context" $ "resources" $container.resources) | nindent 6 }}
+    {{- end }}
+  {{- end }}
   containers:
-    {{- range $index, $resources := include "holograph.placeholder.resources" . | fromJsonArray }}
+    {{- range $index, $container := concat (list $renderer) $renderer.extraContainers | include "holograph.placeholder.resources" | fromJsonArray | default (list (dict "resources" (dict))) }}
     - name: {{ printf "placeholder-%d" $index | quote }}
-      {{- include "holograph.warmCapacity.container" (dict "context" $ "resources" $resources) | nindent 6 }}
+      {{- include "holograph.warmCapacity.container" (dict "context" $ "resources" $container.resources) | nindent 6 }}
     {{- end }}
 {{- end }}
 
