@@ -36,6 +36,7 @@ func TestFlags(t *testing.T) {
 			"storage.tsdb.path":           {"/prometheus", "it is the only folder that can be written to"},
 			"web.console.templates":       {"/etc/prometheus/consoles", "the status page is there"},
 			"web.listen-address":          {":9090", "the Service leads to this port"},
+			"web.route-prefix":            {"/", "an external URL with a path, for links, does not move the pages and the API"},
 			"web.config.file":             {"/etc/prometheus-login/web.yaml", "without it anyone may query"},
 			"web.max-connections":         {"100", "what arrives before a login is looked at is bounded"},
 			"web.read-timeout":            {"30s", "silent connections end, and the adapter's stays open between two questions, 15 s apart"},

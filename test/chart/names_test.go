@@ -25,7 +25,9 @@ func TestNamespaceOverride(t *testing.T) {
 	rendered := chart.RenderWith(t, chart.Options{Namespace: "elsewhere", Values: []chart.Values{chart.Set("namespaceOverride", "studio")}})
 	for _, object := range rendered.Objects {
 		assert.Contains(t, []string{"studio", "kube-system", ""}, object.Namespace(), "%v", object)
-		assert.NotContains(t, fmt.Sprint(map[string]any(object)), "elsewhere", "%v", object)
+		// The doctor tells a user to run helm there.
+		text := strings.Replace(fmt.Sprint(map[string]any(object)), `releaseNamespace: "elsewhere"`, "", 1)
+		assert.NotContains(t, text, "elsewhere", "%v", object)
 	}
 	assert.Equal(t, 1, strings.Count(rendered.Notes, "elsewhere"), "uses of the release's namespace in the notes, which only the helm command needs:\n%s", rendered.Notes)
 	assert.Contains(t, rendered.Notes, "helm test holograph --namespace elsewhere")
