@@ -65,7 +65,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- $alert := $alerts.requestsRefused }}
     # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so.
     - alert: HolographRequestsRefused
-      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[5m]) < +Inf) > {{ $alert.perSecond }}
+      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (max without ({{ join ", " $signals.scrapeLabels }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[5m]) < +Inf)) > {{ $alert.perSecond }}
       for: {{ $alert.for }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:

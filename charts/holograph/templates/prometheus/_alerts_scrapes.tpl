@@ -43,9 +43,10 @@ frames.
     {{- end }}
     {{- if $ready }}
     {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace")) }}
-    {{- $targets := printf "count by (%s) (%s)" $by $up }}
+    {{- $scraped := printf "count by (%s) (%s)" $pod $up }}
+    {{- $targets := printf "count by (%s) (%s)" $by $scraped }}
     {{- if ne $labels.namespace "namespace" }}
-    {{- $targets = printf "count by (%s) (label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\"))" $by $up $labels.namespace }}
+    {{- $targets = printf "count by (%s) (label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\"))" $by $scraped $labels.namespace }}
     {{- end }}
     - alert: HolographPodsUnscraped
       expr: |-

@@ -27,7 +27,7 @@ newest sample gives the time of the last data.
 {{- if include "holograph.scope.autoscaled" . }}
 {{- $conditions := printf "holograph:hpa_condition:status{%s,condition=~\"AbleToScale|ScalingActive\",status=\"true\"}" $autoscaler }}
 {{- $links = append $links (dict "name" "The autoscaler can scale"
-    "expr" (printf "min(%s)" $conditions)
+    "expr" (printf "min(%s and on (%s) holograph:hpa_replicas:current{%s} > 0)" $conditions (include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler"))) $autoscaler)
     "series" $conditions) }}
 {{- end }}
 {{- range include "holograph.scope.workloads" . | fromJsonArray }}
