@@ -223,7 +223,7 @@ func parseNumber(t *testing.T, text string) float64 {
 var refusalsOfKEDA = map[string]refusal{
 	"a Prometheus that anyone could pose as": {
 		`{autoscaling: {provider: keda}, keda: {metadata: {unsafeSsl: "true"}}}`,
-		`keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: write prometheus.tls with the CA, and remove it.`},
+		`keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or keda.authenticationRef.name of a TriggerAuthentication that has the CA.`},
 	"a CA without credentials": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
 		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or keda.authenticationRef.name of a TriggerAuthentication that has the CA too.`},

@@ -14,6 +14,15 @@ import (
 
 // refusalsOfPolicies are the cases of network policies that would cut the chart's own connections.
 var refusalsOfPolicies = map[string]refusal{
+	"a range of ports that ends before it begins": {
+		`networkPolicy: {enabled: true, rendererEgress: [{ports: [{port: 443, endPort: 80}]}]}`,
+		`networkPolicy.rendererEgress[0].ports[0].endPort: must be at least the number of port (got 80, with 443), because Kubernetes takes no other range: write the first port as port and the last as endPort.`},
+	"a range of ports without its first": {
+		`networkPolicy: {enabled: true, rendererEgress: [{ports: [{endPort: 80}]}]}`,
+		`networkPolicy.rendererEgress[0].ports[0].endPort: must be at least the number of port (got 80, with none), because Kubernetes takes no other range: write the first port as port and the last as endPort.`},
+	"a range of ports from a name": {
+		`networkPolicy: {enabled: true, rendererEgress: [{ports: [{port: media, endPort: 40010}]}]}`,
+		`networkPolicy.rendererEgress[0].ports[0].endPort: must be at least the number of port (got 40010, with media), because Kubernetes takes no other range: write the first port as port and the last as endPort.`},
 	"a second Prometheus that may not scrape": {
 		`{networkPolicy: {enabled: true}, podMonitor: {enabled: true}}`,
 		`networkPolicy.scrapers: must name your Prometheus with podMonitor.enabled (got none), because the policies admit only the embedded one otherwise: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}.`},
@@ -22,10 +31,10 @@ var refusalsOfPolicies = map[string]refusal{
 		`networkPolicy.apiServer.ports: must not be empty (got none), because a rule without ports opens all of them: write the port on which your API server listens, or leave out the key, for 443 and 6443.`},
 	"renderers that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true, clients: [{podSelector: {}}]}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url does not name a Service with its namespace, like http://prometheus.monitoring.svc:9090 (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 	"kube-state-metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, networkPolicy: {enabled: true}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url does not name a Service with its namespace, like http://prometheus.monitoring.svc:9090 (got none), because no Prometheus could scrape kube-state-metrics: write the peers that are your Prometheus.`},
 }
 
 // clusterOf is the cluster of one release, and a function that returns the pod of one of its components, nil where it has none.

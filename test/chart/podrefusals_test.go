@@ -55,8 +55,8 @@ var refusalsOfPods = map[string]refusal{
 		`renderer: {image: {repository: "ghcr.io/acme/renderer:1.2.3"}}`,
 		`renderer.image.repository: must not have a tag or a digest (got ghcr.io/acme/renderer:1.2.3), because these have keys of their own: write renderer.image.repository: ghcr.io/acme/renderer and renderer.image.tag: 1.2.3.`},
 	"digest in the repository": {
-		`doctor: {image: {repository: "registry.example:5000/doctor:1@sha256:0123"}}`,
-		`doctor.image.repository: must not have a tag or a digest (got registry.example:5000/doctor:1@sha256:0123), because these have keys of their own: write doctor.image.repository: registry.example:5000/doctor and doctor.image.digest: sha256:0123.`},
+		`doctor: {image: {repository: "registry.example:5000/doctor:1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}`,
+		`doctor.image.repository: must not have a tag or a digest (got registry.example:5000/doctor:1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855), because these have keys of their own: write doctor.image.repository: registry.example:5000/doctor and doctor.image.digest: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.`},
 	"extra port of the metrics' number": {
 		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102}]}`,
 		`renderer.extraPorts: must be ports that nothing else in the pod uses (got 9102/TCP), because containers of a pod share its address: write another port.`},

@@ -130,7 +130,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	}
 	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")))
 
-	asked := chart.Parse(t, `signals: {otherMetrics: [], overruns: {query: 'sum by (<<.GroupBy>>) (rate(render:dropped_total{<<.LabelMatchers>>}[2m])) + sum by (<<.GroupBy>>) (rate(late_total{kind="video",<<.LabelMatchers>>}[2m]))'}}`)
+	asked := chart.Parse(t, `signals: {otherMetrics: [], overruns: {query: 'sum by (<<.GroupBy>>) (rate(render:dropped_total{<<.LabelMatchers>>}[2m])) + sum by (<<.GroupBy>>) (rate(late_total {kind="video",<<.LabelMatchers>>}[2m])) or 0 * max by (<<.GroupBy>>) (up{<<.LabelMatchers>>})'}}`)
 	for name, steps := range map[string]any{
 		"scrape job": scrapeJobs(t, chart.Render(t, asked))["renderer"]["metric_relabel_configs"],
 		"PodMonitor": valueAt(t, ofKind(chart.Render(t, named(t, "operator"), asked), "PodMonitor")["holograph-renderer"], "spec", "podMetricsEndpoints", 0, "metricRelabelings"),
@@ -139,6 +139,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 			assert.True(t, kept(t, steps, object(metric, "", "", "")), "whether the %s keeps %s, of which signals.overruns.query is", name, metric)
 		}
 		assert.False(t, kept(t, steps, object("rate", "", "", "")), "a function of the query is no metric")
+		assert.False(t, kept(t, steps, object("up", "", "", "")), "up is Prometheus' own, also where the query asks for it")
 	}
 }
 

@@ -14,14 +14,37 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// TestFormsTakeTheirExamples: what a refusal tells a user to write has the form.
+// TestFormsTakeTheirExamples: what a refusal tells a user to write has the form, and what the entry calls unlike it has not.
 func TestFormsTakeTheirExamples(t *testing.T) {
 	t.Parallel()
 	for _, form := range chart.Forms(t) {
 		for _, example := range form.Like {
 			assert.Regexp(t, form.Pattern, example, "an example of %s", form.Must)
 		}
+		for _, other := range form.Unlike {
+			assert.NotRegexp(t, form.Pattern, other, "must be %s", form.Must)
+		}
 	}
+}
+
+// TestFormsHaveALongestText: the longest text is taken, and one that is longer is not.
+func TestFormsHaveALongestText(t *testing.T) {
+	t.Parallel()
+	longest := 0
+	for _, form := range chart.Forms(t) {
+		if form.Longest == 0 {
+			continue
+		}
+		longest++
+		refused := func(length int) bool {
+			values, at := textAt(strings.Split(form.Keys[0], "."), strings.Repeat("a", length), chart.Parse(t, string(chart.File(t, "values.yaml"))))
+			_, err := chart.Template(chart.Options{Values: []chart.Values{values.(chart.Values)}, SkipSchema: true})
+			return err != nil && strings.Contains(err.Error(), strings.TrimPrefix(at, ".")+": must be "+form.Must)
+		}
+		assert.False(t, refused(form.Longest), "whether %s refuses %d characters", form.Keys[0], form.Longest)
+		assert.True(t, refused(form.Longest+1), "whether %s refuses %d characters", form.Keys[0], form.Longest+1)
+	}
+	assert.Positive(t, longest)
 }
 
 // TestEveryFormRefuses gives every key that has a form a text that no form takes. The refusal is a sentence with the key.

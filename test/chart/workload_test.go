@@ -78,7 +78,7 @@ scrapeAnnotations: {enabled: true}`,
 		`renderer.httpRoute.parentRefs: must name a Gateway (got none), because no Gateway would serve the HTTPRoute: write it like [{name: gateway, namespace: gateways}].`},
 	"own port of metrics that nobody may scrape": {
 		`{prometheus: {enabled: false, url: http://prometheus.example}, kubeStateMetrics: {enabled: false}, networkPolicy: {enabled: true}, renderer: {metrics: {port: 9102}}}`,
-		`networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
+		`networkPolicy.scrapers: must not be empty where prometheus.url does not name a Service with its namespace, like http://prometheus.monitoring.svc:9090 (got none), because no Prometheus could scrape the renderers: write the peers that are your Prometheus.`},
 }
 
 // otherWorkload returns values that scale the workload stream in place of the chart's renderer.

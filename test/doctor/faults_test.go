@@ -333,7 +333,7 @@ var faults = map[string]fault{
 		wrong: scaledToNothing("holograph-prometheus-adapter"),
 		link:  "adapter-pods",
 		cause: "Deployment holograph-prometheus-adapter is scaled to 0 pods",
-		remedy: "scale it to the number in prometheusAdapter.replicaCount, as the next helm upgrade may refuse to change another one: " +
+		remedy: "if prometheusAdapter.replicaCount is 0, write 1 or more and run " + upgrade + "; otherwise scale it to that number, because the next helm upgrade may end in a conflict over another one: " +
 			"kubectl --namespace holograph scale deployment holograph-prometheus-adapter --replicas=<number>",
 	},
 	"renderers without an autoscaler scaled to nothing": {
@@ -341,7 +341,7 @@ var faults = map[string]fault{
 		wrong:  scaledToNothing("holograph-renderer"),
 		link:   "renderer-pods",
 		cause:  "Deployment holograph-renderer is scaled to 0 pods",
-		remedy: "scale it to the number in renderer.replicaCount, as the next helm upgrade may refuse to change another one: " +
+		remedy: "if renderer.replicaCount is 0, write 1 or more and run " + upgrade + "; otherwise scale it to that number, because the next helm upgrade may end in a conflict over another one: " +
 			"kubectl --namespace holograph scale deployment holograph-renderer --replicas=<number>",
 	},
 	"adapter with an older configuration": {

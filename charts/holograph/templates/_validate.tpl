@@ -220,7 +220,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if $key }}
 {{- include "holograph.refuse" (printf "keda.metadata.%s: must not be set (got a value), because the chart writes it itself: write %s." $name $key) }}
 {{- else if and (eq $name "unsafeSsl") (ne (get $.Values.keda.metadata $name | toString) "false") }}
-{{- include "holograph.refuse" "keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: write prometheus.tls with the CA, and remove it." }}
+{{- include "holograph.refuse" "keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or keda.authenticationRef.name of a TriggerAuthentication that has the CA." }}
 {{- else if eq $name "ignoreNullValues" }}
 {{- include "holograph.refuse" "keda.metadata.ignoreNullValues: must not be set (got a value), because KEDA must not read a missing value as 0 and remove pods: remove it." }}
 {{- else if and (eq $name "authModes") (not $.Values.keda.authenticationRef.name) }}
@@ -385,7 +385,7 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- $maxAgeText := include "holograph.prometheusAdapter.maxAge" . }}
 {{- $relist := include "holograph.milliseconds" $relistText | int64 }}
 {{- $maxAge := include "holograph.milliseconds" $maxAgeText | int64 }}
-{{- $write := dict "--storage.tsdb.retention.time" "prometheus.retention.time" "--storage.tsdb.retention.size" "prometheus.retention.size" "--web.config.file" "prometheus.auth" "--config.auto-reload-interval" "prometheus.reloadInterval" }}
+{{- $write := dict "--storage.tsdb.retention.time" "prometheus.retention.time" "--storage.tsdb.retention.size" "prometheus.retention.size" "--web.config.file" "prometheus.auth.basicAuth.existingSecret" "--config.auto-reload-interval" "prometheus.reloadInterval" }}
 {{- range $prometheus.extraArgs }}
 {{- $name := regexFind "^--?[^=]+" . | trimPrefix "-" | trimPrefix "-" | printf "--%s" }}
 {{- if or (hasKey $write $name) (has $name (list "--config.file" "--config.auto-reload" "--storage.tsdb.path" "--web.console.templates" "--web.listen-address" "--web.route-prefix")) }}
@@ -480,10 +480,17 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $policy := .Values.networkPolicy }}
 {{- $renderers := and .Values.renderer.enabled (or (not (empty $policy.clients)) (eq (include "holograph.metrics.own" .) "true")) }}
 {{- if and $policy.enabled (not (include "holograph.networkPolicy.scrapers" . | fromYamlArray)) (not .Values.prometheus.enabled) (or $renderers .Values.kubeStateMetrics.enabled) }}
-{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url is not http://<service>.<namespace>.svc:<port> (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
+{{- include "holograph.refuse" (printf "networkPolicy.scrapers: must not be empty where prometheus.url does not name a Service with its namespace, like http://prometheus.monitoring.svc:9090 (got none), because no Prometheus could scrape %s: write the peers that are your Prometheus." (ternary "the renderers" "kube-state-metrics" $renderers)) }}
 {{- end }}
 {{- if and $policy.enabled .Values.prometheus.enabled (not $policy.scrapers) (or (and .Values.podMonitor.enabled (or $renderers .Values.kubeStateMetrics.enabled)) (and .Values.scrapeAnnotations.enabled $renderers)) }}
 {{- include "holograph.refuse" (printf "networkPolicy.scrapers: must name your Prometheus with %s (got none), because the policies admit only the embedded one otherwise: write its pods as a peer, like {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}." (ternary "podMonitor.enabled" "scrapeAnnotations.enabled" .Values.podMonitor.enabled)) }}
+{{- end }}
+{{- range $index, $rule := $policy.rendererEgress }}
+{{- range $position, $port := default list $rule.ports }}
+{{- if and $port.endPort (or (not $port.port) (kindIs "string" $port.port) (lt (int $port.endPort) (int $port.port))) }}
+{{- include "holograph.refuse" (printf "networkPolicy.rendererEgress[%d].ports[%d].endPort: must be at least the number of port (got %d, with %v), because Kubernetes takes no other range: write the first port as port and the last as endPort." $index $position (int $port.endPort) (default "none" $port.port)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if and $policy.enabled (not $policy.apiServer.ports) }}
 {{- include "holograph.refuse" "networkPolicy.apiServer.ports: must not be empty (got none), because a rule without ports opens all of them: write the port on which your API server listens, or leave out the key, for 443 and 6443." }}

@@ -29,7 +29,7 @@ Takes dict "form" the form "key" a key "value" what it holds "path" the rest of 
 {{- range $key, $value := $below }}
 {{- if rest $.path }}
 {{- include "holograph.validate.form" (dict "form" $.form "key" $key "value" $value "path" (rest $.path)) }}
-{{- else if and (kindIs "string" $value) (not (regexMatch $.form.pattern $value)) }}
+{{- else if and (kindIs "string" $value) (or (not (regexMatch $.form.pattern $value)) (gt (len $value) (int (default 1000 $.form.longest)))) }}
 {{- include "holograph.refuse" (printf "%s: must be %s (got %s), because %s: write it like %s." (trimPrefix "." $key) $.form.must (default "an empty text" $value) $.form.because (join " or " $.form.like)) }}
 {{- end }}
 {{- end }}

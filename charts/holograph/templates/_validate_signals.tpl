@@ -77,7 +77,7 @@ Series that are not a renderer's. What is named in signals is kept from a scrape
 */}}
 {{- define "holograph.validate.seriesNames" -}}
 {{- range $key, $name := include "holograph.signals.seriesNames" . | fromJson }}
-{{- if regexMatch "^((kube|scrape|ALERTS)(_|$)|holograph:|up$)" $name }}
+{{- if regexMatch (include "holograph.prometheus.notRenderers" $) $name }}
 {{- include "holograph.refuse" (printf "signals.%s: must not be a name of kube-state-metrics, of Prometheus or of the recording rules (got %s), because a renderer could then export metrics under it: write the renderer's own." $key $name) }}
 {{- end }}
 {{- end }}

@@ -209,8 +209,8 @@ func (s subject) scaleUp(resource, name string) string {
 	default:
 		return "scale it up: " + s.kubectl("scale %s %s --replicas=1", resource, name)
 	}
-	return fmt.Sprintf("scale it to the number in %s, as the next helm upgrade may refuse to change another one: %s",
-		value, s.kubectl("scale %s %s --replicas=<number>", resource, name))
+	return fmt.Sprintf("if %s is 0, write 1 or more and run %s; otherwise scale it to that number, because the next helm upgrade may end in a conflict over another one: %s",
+		value, s.upgrade(), s.kubectl("scale %s %s --replicas=<number>", resource, name))
 }
 
 // wanted is how many pods a Deployment wants: one where it does not say.

@@ -15,10 +15,12 @@ import (
 type Form struct {
 	// Must and Because are parts of the sentence that refuses a text of another form.
 	Must, Because string
-	// Like are examples.
-	Like []string
+	// Like are examples, and Unlike texts of another form.
+	Like, Unlike []string
 	// Pattern is a regular expression, of RE2's syntax, that the whole text matches.
 	Pattern string
+	// Longest is how many bytes the text may have, 0 where the pattern says that.
+	Longest int
 	// Keys are paths below the values, in which "*" is every key of a map or every item of a list.
 	Keys []string
 }
@@ -31,7 +33,7 @@ func Forms(t testing.TB) []Form {
 	return forms
 }
 
-// WithForms returns a copy of a JSON schema in which each form is a pattern at its keys. It fails where the schema does
+// WithForms returns a copy of a JSON schema in which each form is a pattern, and a length, at its keys. It fails where the schema does
 // not have one of the keys.
 func WithForms(schema map[string]any, forms []Form) (map[string]any, error) {
 	definitions, _ := schema["definitions"].(map[string]any)
@@ -52,6 +54,9 @@ func WithForms(schema map[string]any, forms []Form) (map[string]any, error) {
 			}
 			for _, node := range nodes {
 				node["pattern"] = form.Pattern
+				if form.Longest > 0 {
+					node["maxLength"] = float64(form.Longest)
+				}
 			}
 		}
 	}

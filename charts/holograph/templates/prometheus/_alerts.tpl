@@ -54,8 +54,10 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" (and .scales $scales | empty | not)) "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
         summary: {{ printf "Prometheus has no %s of any renderer in %s." .text $where | quote }}
-        {{- if and .scales $scales }}
+        {{- if and .scales (include "holograph.scope.autoscaled" $) }}
         description: {{ printf "The autoscaler has no value for it, %s." $withoutValue | quote }}
+        {{- else if and .scales $scales }}
+        description: An autoscaler there that scales on it has no value for it, and the replicas do not change.
         {{- else }}
         description: What is computed from it is unknown, such as the share of frames in budget, and no alert on that can fire.
         {{- end }}

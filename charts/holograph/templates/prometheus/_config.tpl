@@ -77,6 +77,14 @@ series has one of the labels, and the others are empty.
 {{- end }}
 
 {{/*
+Regular expression of the beginnings of names that are not a renderer's: those of kube-state-metrics, of Prometheus and of the
+recording rules.
+*/}}
+{{- define "holograph.prometheus.notRenderers" -}}
+^((kube|scrape|ALERTS)(_|$)|holograph:|up$)
+{{- end }}
+
+{{/*
 Regular expression of the metric names that Prometheus keeps from a renderer: those of signals, also of a query there, and
 signals.otherMetrics.
 Otherwise a renderer could export the series of kube-state-metrics, of Prometheus or of the recording rules.
@@ -90,8 +98,11 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 {{- with $signals.refused.name }}
 {{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
-{{- range regexFindAll "[a-zA-Z_:][a-zA-Z0-9_:]*[{][^{}]*<<[.]LabelMatchers>>" $signals.overruns.query -1 }}
-{{- $names = append $names (regexFind "^[a-zA-Z0-9_:]+" . | regexQuoteMeta) }}
+{{- range regexFindAll "[a-zA-Z_:][a-zA-Z0-9_:]*\\s*[{][^{}]*<<[.]LabelMatchers>>" $signals.overruns.query -1 }}
+{{- $name := regexFind "^[a-zA-Z0-9_:]+" . }}
+{{- if not (regexMatch (include "holograph.prometheus.notRenderers" $) $name) }}
+{{- $names = append $names (regexQuoteMeta $name) }}
+{{- end }}
 {{- end }}
 {{- range $signals.otherMetrics }}
 {{- $names = append $names (printf "%s_.+" .) }}
