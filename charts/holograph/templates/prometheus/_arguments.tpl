@@ -36,8 +36,9 @@ Prometheus does not start with one that is there twice.
 - --web.read-timeout=30s
 # No page of another origin may query Prometheus with the login of a browser.
 - --web.cors.origin=none
-# Bounds the memory for queries: four queries of 5 million samples with 16 bytes each fit into the limit. The largest query
-# of the chart has 172,800 samples, of 30 days.
+# Bounds the memory for the samples of queries: four queries of 5 million samples with 16 bytes each fit into the limit. The
+# largest query of the chart has 172,800 samples, of 30 days. Nothing bounds the steps of a subquery, so only those who have
+# the login may query.
 - --query.max-concurrency=4
 - --query.max-samples=5000000
 - --query.timeout=30s

@@ -18,7 +18,8 @@ The next upgrade finds a generated login in its Secret and keeps it. It generate
 all keys, or if prometheus.auth.basicAuth.generation has changed.
 
 The cost of the hash is 10, the only one that Helm's bcrypt has. For an unknown name Prometheus computes a hash of the
-same cost, so the time of a refusal does not reveal which names exist. Prometheus caches successful checks.
+same cost, so the time of a refusal does not reveal which names exist. Prometheus caches 100 checks, of wrong passwords
+too.
 
 Each call would generate another login. So the first call of a rendering stores its result in .Release, which all
 templates share and Helm does not save.
