@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"slices"
 	"strconv"
@@ -48,7 +49,8 @@ type Renderer interface {
 }
 
 const (
-	framePath = "/frame"
+	framePath   = "/frame"
+	metricsPath = "/metrics"
 	// maxHeader is what http.Server takes as the limit of a header; it adds 4 KiB of its own.
 	maxHeader = 4 << 10
 	// requestTime is for a client to send its header, answerTime to read its answer. Both begin anew with each
@@ -232,9 +234,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if s.allowed(w, r, http.MethodGet) {
 			s.frame(w, r)
 		}
-	case "/metrics":
+	case metricsPath:
 		if s.allowed(w, r, http.MethodGet, http.MethodHead) {
-			s.metrics.ServeHTTP(w, r)
+			s.page(w, r)
 		}
 	case "/healthz":
 		if s.allowed(w, r, http.MethodGet, http.MethodHead) {
@@ -278,6 +280,15 @@ func answer(w http.ResponseWriter, r *http.Request, unread int) {
 	// A response that is not a connection's has no deadline.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 	connOf(r).read(unread)
+}
+
+// page answers with the metrics.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery != "" {
+		s.reject(w, r, refusedParameters, http.StatusBadRequest, "the metrics have no parameters; they are at "+metricsPath)
+		return
+	}
+	s.metrics.ServeHTTP(w, r)
 }
 
 func (s *Server) healthy(w http.ResponseWriter, r *http.Request) {
@@ -418,16 +429,20 @@ func (p *page) Header() http.Header  { return p.header }
 func (p *page) WriteHeader(code int) { p.code = code }
 
 // coalesce makes a page once for all clients that ask while it is made, one format at a time, so that a thousand
-// clients at once take the memory of one and little more CPU. A client that does not read delays no other.
+// clients at once take the memory of one and little more CPU. A client that does not read delays no other. The page
+// is that of a request of the server's own: a client decides on nothing but its format, which the clients that share
+// it have in common.
 func coalesce(next http.Handler) http.Handler {
 	var pages singleflight.Group
-	var one sync.Mutex
+	one := make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		made, _, _ := pages.Do(string(expfmt.NegotiateIncludingOpenMetrics(r.Header)), func() (any, error) {
-			one.Lock()
-			defer one.Unlock()
+		// promhttp negotiates like this, without OpenMetrics.
+		format := string(expfmt.Negotiate(r.Header))
+		made, _, _ := pages.Do(format, func() (any, error) {
+			one <- struct{}{}
+			defer func() { <-one }()
 			whole := &page{header: http.Header{}, code: http.StatusOK}
-			next.ServeHTTP(whole, r)
+			next.ServeHTTP(whole, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: metricsPath}, Header: http.Header{"Accept": {format}}})
 			return whole, nil
 		})
 		whole := made.(*page)

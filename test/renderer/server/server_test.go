@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -266,6 +267,72 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 		assert.Contains(t, page, "# TYPE "+metric.name+" "+metric.kind+"\n")
 		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(metric.sample), page)
 	}
+}
+
+// held is a collector that holds whoever gathers until it is released.
+type held struct {
+	prometheus.Gauge
+	release chan struct{}
+}
+
+func (h held) Collect(metrics chan<- prometheus.Metric) {
+	<-h.release
+	h.Gauge.Collect(metrics)
+}
+
+// Clients that ask at once share a page. What one of them writes changes nothing in the page of another.
+func TestClientsShareTheWholePage(t *testing.T) {
+	const (
+		text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+		// What Prometheus sends where it does not ask for native histograms.
+		scrape = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
+			"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+		binary = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+	)
+	for name, first := range map[string]struct{ target, accept, made string }{
+		"one name":          {target: "/metrics?name[]=nothing", accept: scrape, made: text},
+		"another format":    {target: "/metrics", accept: binary, made: "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores"},
+		"OpenMetrics first": {target: "/metrics", accept: "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8," + binary + ";q=0.9", made: "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores"},
+		"other names":       {target: "/metrics", accept: "text/plain;version=0.0.4;escaping=dots", made: "text/plain; version=0.0.4; charset=utf-8; escaping=dots"},
+		"the same":          {target: "/metrics", accept: scrape, made: text},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := New(testOptions())
+				gauge := held{prometheus.NewGauge(prometheus.GaugeOpts{Name: "held", Help: "Held."}), make(chan struct{})}
+				s.accounts.registry.MustRegister(gauge)
+				// The pages themselves, so that a request counts which the server refuses before.
+				ask := func(target, accept string) *httptest.ResponseRecorder {
+					request, recorder := httptest.NewRequest(http.MethodGet, target, nil), httptest.NewRecorder()
+					request.Header.Set("Accept", accept)
+					go s.metrics.ServeHTTP(recorder, request)
+					synctest.Wait()
+					return recorder
+				}
+				leader := ask(first.target, first.accept)
+				scraper := ask("/metrics", scrape)
+				close(gauge.release)
+				synctest.Wait()
+				assert.Equal(t, first.made, leader.Header().Get("Content-Type"), "what the first client gets")
+				assert.Equal(t, text, scraper.Header().Get("Content-Type"), "what Prometheus gets")
+				for _, sample := range []string{"held 0\n", "holograph_frames_over_budget_total 0\n", "holograph_build_info{"} {
+					assert.Contains(t, scraper.Body.String(), sample, "what Prometheus gets")
+				}
+			})
+		})
+	}
+}
+
+func TestMetricsHaveNoParameters(t *testing.T) {
+	s := New(testOptions())
+	for _, target := range []string{"/metrics?name[]=nothing", "/metrics?name%5B%5D=go_goroutines", "/metrics?x", "/metrics?;"} {
+		answer := get(s, target)
+		assert.Equal(t, http.StatusBadRequest, answer.Code, target)
+		assert.Equal(t, "the metrics have no parameters; they are at /metrics\n", answer.Body.String(), target)
+		assert.Equal(t, "close", answer.Header().Get("Connection"), target)
+	}
+	requireRefused(t, s, map[string]float64{"parameters": 4})
+	assert.Equal(t, http.StatusOK, get(s, "/metrics").Code)
 }
 
 func TestCapacityIsAtMostTheConcurrency(t *testing.T) {
