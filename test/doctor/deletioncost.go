@@ -12,12 +12,12 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
 	"holograph/test/doctor/deletioncost"
 	"holograph/test/internal/kube"
+	"holograph/test/internal/listen"
 )
 
 // deletionCostCommand is the first argument with which the program writes deletion costs in place of a report.
@@ -74,10 +74,10 @@ func serveDeletionCosts(ctx context.Context, file string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
-	server := probeServer(writer.Handler())
+	server, bounded := probeServer(listener, writer.Handler())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(netutil.LimitListener(listener, probeConnections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -93,14 +93,23 @@ func serveDeletionCosts(ctx context.Context, file string, log *slog.Logger) erro
 // of the 128 MiB that the pod has.
 const probeConnections = 256
 
-// probeServer answers the kubelet. Anyone else who reaches the port may hold a connection for 5 seconds, and send a
-// small header.
-func probeServer(handler http.Handler) *http.Server {
+// probeServer answers the kubelet on a listener, and returns what the server serves. Anyone else who reaches the port may
+// hold a connection for 5 seconds, unless another client needs it, and send a small header.
+func probeServer(listener net.Listener, handler http.Handler) (*http.Server, net.Listener) {
+	bounded := listen.New(listener, probeConnections, func(string) {})
 	server := &http.Server{
-		Handler: handler, MaxHeaderBytes: 4 << 10,
-		ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			connection := listen.Of(r)
+			connection.Work()
+			handler.ServeHTTP(w, r)
+			// What follows may wait for a body that does not come.
+			connection.Answer(0)
+		}),
+		ConnContext: listen.ConnContext, ConnState: bounded.ConnState,
+		MaxHeaderBytes: 4 << 10,
+		ReadTimeout:    5 * time.Second, WriteTimeout: 5 * time.Second,
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	server.SetKeepAlivesEnabled(false)
-	return server
+	return server, bounded
 }

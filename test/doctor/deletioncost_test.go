@@ -19,8 +19,8 @@ func TestProbePortIsBounded(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := probeServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	go func() { assert.ErrorIs(t, server.Serve(listener), http.ErrServerClosed) }()
+	server, bounded := probeServer(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	go func() { assert.ErrorIs(t, server.Serve(bounded), http.ErrServerClosed) }()
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 
 	for name, test := range map[string]struct {
@@ -44,6 +44,42 @@ func TestProbePortIsBounded(t *testing.T) {
 			assert.NoError(t, err, "the end of the connection: it is open after 10 s")
 			line, _, _ := strings.Cut(string(answer), "\r\n")
 			assert.Equal(t, test.status, strings.TrimPrefix(line, "HTTP/1.1 "), "the answer")
+		})
+	}
+}
+
+// TestProbesAreAnsweredInACrowd: the kubelet has its answer while strangers hold more connections than the port has, long
+// before the server's own limits end them.
+func TestProbesAreAnsweredInACrowd(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"silence":                   "",
+		"unfinished heads":          "GET /healthz HTTP/1.1\r\nHost: a\r\n",
+		"bodies that are owed":      "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n",
+		"answers that nobody reads": "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			server, bounded := probeServer(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			go func() { assert.ErrorIs(t, server.Serve(bounded), http.ErrServerClosed) }()
+			t.Cleanup(func() { require.NoError(t, server.Close()) })
+			dial := func(text string) net.Conn {
+				connection, err := net.Dial("tcp", listener.Addr().String())
+				require.NoError(t, err)
+				t.Cleanup(func() { connection.Close() })
+				io.WriteString(connection, text)
+				return connection
+			}
+			for range probeConnections + 10 {
+				dial(text)
+			}
+			probe := dial("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+			require.NoError(t, probe.SetReadDeadline(time.Now().Add(3*time.Second)))
+			line, err := bufio.NewReader(probe).ReadString('\n')
+			require.NoError(t, err, "the answer to the probe: the strangers hold every connection")
+			assert.Equal(t, "HTTP/1.1 200 OK\r\n", line, "the answer to the probe")
 		})
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"holograph/test/internal/listen"
 )
 
 const head = " HTTP/1.1\r\nHost: renderer\r\n"
@@ -120,7 +122,7 @@ func TestSilentConnectionsMakeRoomForProbes(t *testing.T) {
 		for range 17 {
 			say(t, listener, "GET /frame?sch")
 		}
-		advance(minWait)
+		advance(listen.MinWait)
 		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 			client := listener.client()
 			response, _, err := fetch(client, path)
@@ -151,12 +153,12 @@ func TestConnectionsHaveTimeToSpeak(t *testing.T) {
 		assert.Equal(t, http.StatusOK, response.StatusCode)
 		_, err = io.ReadAll(response.Body)
 		require.NoError(t, err)
-		advance(start.Add(minWait).Sub(time.Now()))
+		advance(start.Add(listen.MinWait).Sub(time.Now()))
 		requireRefused(t, s, map[string]float64{refusedConnections: 1})
 		go io.WriteString(late, "GET /healthz"+head+"\r\n")
 		_, err = http.ReadResponse(bufio.NewReader(late), nil)
 		require.NoError(t, err)
-		assert.Equal(t, minWait, time.Since(start))
+		assert.Equal(t, listen.MinWait, time.Since(start))
 		until(t, terminate, served)
 	})
 }
@@ -265,15 +267,6 @@ func TestUnreadAnswerEndsItsConnection(t *testing.T) {
 		until(t, terminate, served)
 		assert.Less(t, time.Since(start), 2*time.Second, "it holds up no drain")
 	})
-}
-
-// The http.Server closes its listener when it shuts down, be it closed already.
-func TestListenerClosesOnce(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	d := newBoundedListener(listener, 1, nil)
-	require.NoError(t, d.Close())
-	require.NoError(t, d.Close())
 }
 
 func TestDrainEndsIdleConnections(t *testing.T) {
@@ -407,7 +400,7 @@ func TestFrameArrivesWhenItsBytesDo(t *testing.T) {
 	require.NoError(t, err)
 	connection, err := outside.Accept()
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return unheard(connection) > budget }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return listen.Unheard(connection) > budget }, 10*time.Second, time.Millisecond)
 
 	s, listener := New(testOptions(func(o *Options) { o.NewRenderer = newHologram })), newPipes()
 	ctx, terminate := context.WithCancel(background)
@@ -423,15 +416,6 @@ func TestFrameArrivesWhenItsBytesDo(t *testing.T) {
 	requireFrames(t, s, 1, 1, 1, 0)
 	terminate()
 	require.NoError(t, <-served)
-}
-
-// Were it otherwise, one client that sends two requests and reads slowly would move the fleet.
-func TestRequestArrivesAfterTheAnswerBeforeIt(t *testing.T) {
-	now := time.Now()
-	g := &clientConn{listener: newBoundedListener(nil, 1, nil), free: now.Add(-time.Millisecond)}
-	assert.Equal(t, now, g.arrived(now))
-	g.free = now.Add(time.Millisecond)
-	assert.Equal(t, g.free, g.arrived(now))
 }
 
 func TestEveryReasonIsThereFromTheStart(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"holograph/test/internal/listen"
 )
 
 // meanWeight is the weight of the newest frame in the running mean of the cost: the mean follows a
@@ -16,14 +18,14 @@ const meanWeight = 1.0 / 16
 
 // Why a request is refused before it is a frame; the values of the label reason.
 const (
-	refusedBody        = "body"        // it has one
-	refusedConnections = "connections" // its connection had to make room for another one
-	refusedHeader      = "header"      // too large
-	refusedMalformed   = "malformed"   // not HTTP, or of a kind that is not spoken here
+	refusedBody        = "body" // it has one
+	refusedConnections = listen.Connections
+	refusedHeader      = listen.Header
+	refusedMalformed   = listen.Malformed
 	refusedMethod      = "method"
 	refusedParameters  = "parameters"
 	refusedPath        = "path"
-	refusedTimeout     = "timeout" // not complete in time
+	refusedTimeout     = listen.Timeout
 )
 
 var refusals = []string{

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"golang.org/x/sync/singleflight"
 
+	"holograph/test/internal/listen"
 	"holograph/test/renderer/cpu"
 )
 
@@ -109,11 +110,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	log := s.options.Logger
 	// Frames with workers and in the queue keep their connections. The queue has at most half of MaxConnections.
 	limit := s.options.MaxConnections + s.options.Concurrency
-	bounded := newBoundedListener(listener, limit, s.accounts.refuseRequest)
+	bounded := listen.New(listener, limit, s.accounts.refuseRequest)
 	server := &http.Server{
 		Handler:                      s.handler,
-		ConnContext:                  connectionContext,
-		ConnState:                    bounded.connState,
+		ConnContext:                  listen.ConnContext,
+		ConnState:                    bounded.ConnState,
 		MaxHeaderBytes:               maxHeader,
 		ReadTimeout:                  requestTime,
 		WriteTimeout:                 answerTime,
@@ -142,7 +143,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // drain ends server within the grace period.
-func (s *Server) drain(ctx context.Context, server *http.Server, bounded *boundedListener) error {
+func (s *Server) drain(ctx context.Context, server *http.Server, bounded *listen.Listener) error {
 	grace := s.options.GracePeriod
 	// The rest is for the process to end in.
 	ctx, cancel := context.WithTimeout(ctx, grace-min(time.Second, grace/10))
@@ -153,9 +154,9 @@ func (s *Server) drain(ctx context.Context, server *http.Server, bounded *bounde
 	s.options.Logger.Info("draining", "delay", delay.String(), "grace_period", grace.String())
 	time.Sleep(delay)
 	bounded.Close()
-	bounded.settle(ctx)
+	bounded.Settle(ctx)
 	if err := server.Shutdown(ctx); err != nil {
-		left := bounded.count()
+		left := bounded.Count()
 		server.Close()
 		return fmt.Errorf("drain: %d connections were not done within the grace period of %v, and are cut off", left, grace)
 	}
@@ -216,11 +217,11 @@ func (s *Server) hung() bool {
 
 // serve answers a request. What cannot be answered is refused here or in frame.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	g := connOf(r)
-	g.work()
+	g := listen.Of(r)
+	g.Work()
 	// A client with long-lived connections never reaches pods that started after it connected, and a draining server
 	// must lose its connections. Anything but frames is asked for rarely and needs no connection that stays.
-	if s.draining.Load() || r.URL.Path != framePath || g != nil && time.Since(g.accepted) > s.options.ConnectionMaxAge {
+	if s.draining.Load() || r.URL.Path != framePath || g.Age() > s.options.ConnectionMaxAge {
 		w.Header().Set("Connection", "close")
 	}
 	if r.ContentLength != 0 {
@@ -279,7 +280,7 @@ func (s *Server) say(w http.ResponseWriter, r *http.Request, code int, sentence 
 func answer(w http.ResponseWriter, r *http.Request, unread int) {
 	// A response that is not a connection's has no deadline.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
-	connOf(r).read(unread)
+	listen.Of(r).Answer(unread)
 }
 
 // page answers with the metrics.
@@ -330,7 +331,7 @@ func (v clientView) String() string {
 
 func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 	seen := time.Now()
-	arrived := connOf(r).arrived(seen)
+	arrived := listen.Of(r).Arrived(seen)
 	wanted, err := parseRequest(r.URL.RawQuery)
 	if err != nil {
 		s.reject(w, r, refusedParameters, http.StatusBadRequest, err.Error())

@@ -1,4 +1,4 @@
-package server
+package listen
 
 import (
 	"net"
@@ -10,9 +10,9 @@ import (
 // tick is more than the kernel's clock of [unix.TCPInfo] errs by: it counts in jiffies, at most 10 ms each.
 const tick = 10 * time.Millisecond
 
-// unheard is for how long at least the last bytes of a connection have been there, by the kernel's account; 0
+// Unheard is for how long at least the last bytes of a connection have been there, by the kernel's account; 0
 // where there is none. It is the server's own clock: a client can only make the time shorter, by sending more.
-func unheard(connection net.Conn) time.Duration {
+func Unheard(connection net.Conn) time.Duration {
 	tcp, ok := connection.(*net.TCPConn)
 	if !ok {
 		return 0

@@ -1,4 +1,6 @@
-package server
+// Package listen bounds the connections of an HTTP server in a way that keeps nobody out who sends a request at once: the
+// kubelet and Prometheus are answered while strangers hold all of the connections that they may have.
+package listen
 
 import (
 	"bytes"
@@ -21,37 +23,47 @@ const (
 	sendBuffer    = 16 << 10
 	// maxUnread is how many bytes of rendered frames wait for their clients to read them, over all connections.
 	maxUnread = 16 << 20
-	// minWait is how long a connection stays at least that sends nothing. It bounds how fast a flood can displace
+	// MinWait is how long a connection stays at least that sends nothing. It bounds how fast a flood can displace
 	// the connections that came just before it.
-	minWait = 100 * time.Millisecond
+	MinWait = 100 * time.Millisecond
 	// settleTime is how long a listener that has closed waits for the first requests of its last connections.
 	settleTime = 250 * time.Millisecond
 )
 
-// boundedListener bounds the number of connections and never stops accepting new ones: where there are too many, it
+// Why a request is refused before any handler has it, or a connection is closed.
+const (
+	Connections = "connections" // its connection had to make room for another one
+	Header      = "header"      // too large
+	Malformed   = "malformed"   // not HTTP, or of a kind that is not spoken here
+	Timeout     = "timeout"     // not complete in time
+)
+
+// Listener bounds the number of connections and never stops accepting new ones: where there are too many, it
 // drops the connection that has waited longest for its client. So clients that send nothing, or read nothing, cannot
 // shut out the kubelet and Prometheus, who send their requests at once. A connection whose request is being handled
 // stays.
-type boundedListener struct {
+type Listener struct {
 	net.Listener
 	limit  int
 	refuse func(reason string)
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	clients list.List // of *clientConn; in front the one that has waited longest
+	clients list.List // of *Conn; in front the one that has waited longest
 	unread  int
 	closed  bool
 }
 
-func newBoundedListener(listener net.Listener, limit int, refuse func(reason string)) *boundedListener {
-	l := &boundedListener{Listener: listener, limit: limit, refuse: refuse}
+// New returns a listener whose connections are at most limit. It tells refuse why it refuses what it does. The
+// http.Server that serves it has its ConnState and [ConnContext].
+func New(listener net.Listener, limit int, refuse func(reason string)) *Listener {
+	l := &Listener{Listener: listener, limit: limit, refuse: refuse}
 	l.changed = sync.NewCond(&l.mu)
 	return l
 }
 
 // Accept accepts the next connection, and drops another one where there are too many.
-func (l *boundedListener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -74,14 +86,14 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		l.changed.Wait()
 	}
 	now := time.Now()
-	c := &clientConn{Conn: connection, listener: l, accepted: now, since: now}
+	c := &Conn{Conn: connection, listener: l, accepted: now, since: now}
 	c.place = l.clients.PushBack(c)
 	return c, nil
 }
 
 // Close closes the listener and leaves its connections open. The http.Server closes it a second time when it shuts
 // down, and would report the error of that.
-func (l *boundedListener) Close() error {
+func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -92,9 +104,9 @@ func (l *boundedListener) Close() error {
 	return l.Listener.Close()
 }
 
-// settle waits until every connection has sent a request, for settleTime at most: a server that shuts down closes
+// Settle waits until every connection has sent a request, for settleTime at most: a server that shuts down closes
 // connections whose first request is still on its way.
-func (l *boundedListener) settle(ctx context.Context) {
+func (l *Listener) Settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, l.wake)()
@@ -106,30 +118,30 @@ func (l *boundedListener) settle(ctx context.Context) {
 }
 
 // anyNew reports whether a connection has not sent its first request yet. l.mu is held.
-func (l *boundedListener) anyNew() bool {
+func (l *Listener) anyNew() bool {
 	for e := l.clients.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*clientConn); !c.heard && c.free.IsZero() {
+		if c := e.Value.(*Conn); !c.heard && c.free.IsZero() {
 			return true
 		}
 	}
 	return false
 }
 
-// count is the number of connections.
-func (l *boundedListener) count() int {
+// Count is the number of connections.
+func (l *Listener) Count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.clients.Len()
 }
 
 // makeRoom drops the connection that has waited longest for its client, and reports whether it did. It does not where
-// none has waited for minWait; then it wakes Accept when it is time to try again. l.mu is held.
-func (l *boundedListener) makeRoom() bool {
-	c := l.longest(func(*clientConn) bool { return true })
+// none has waited for MinWait; then it wakes Accept when it is time to try again. l.mu is held.
+func (l *Listener) makeRoom() bool {
+	c := l.longest(func(*Conn) bool { return true })
 	if c == nil {
 		return false
 	}
-	if left := minWait - time.Since(c.since); left > 0 {
+	if left := MinWait - time.Since(c.since); left > 0 {
 		time.AfterFunc(left, l.wake)
 		return false
 	}
@@ -138,9 +150,9 @@ func (l *boundedListener) makeRoom() bool {
 }
 
 // longest returns the connection that has waited longest for its client, of those that match. l.mu is held.
-func (l *boundedListener) longest(match func(*clientConn) bool) *clientConn {
+func (l *Listener) longest(match func(*Conn) bool) *Conn {
 	for e := l.clients.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*clientConn); !c.working && match(c) {
+		if c := e.Value.(*Conn); !c.working && match(c) {
 			return c
 		}
 	}
@@ -148,7 +160,7 @@ func (l *boundedListener) longest(match func(*clientConn) bool) *clientConn {
 }
 
 // drop closes a connection. l.mu is held.
-func (l *boundedListener) drop(c *clientConn) {
+func (l *Listener) drop(c *Conn) {
 	l.forget(c)
 	c.heard = true // a request that it has begun to send is not counted as well
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
@@ -156,17 +168,17 @@ func (l *boundedListener) drop(c *clientConn) {
 		tcp.SetLinger(0)
 	}
 	c.Conn.Close()
-	l.refuse(refusedConnections)
+	l.refuse(Connections)
 }
 
-func (l *boundedListener) wake() {
+func (l *Listener) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.changed.Broadcast()
 }
 
 // forget takes a connection off the list. l.mu is held.
-func (l *boundedListener) forget(c *clientConn) {
+func (l *Listener) forget(c *Conn) {
 	if c.place == nil {
 		return
 	}
@@ -177,9 +189,9 @@ func (l *boundedListener) forget(c *clientConn) {
 	l.changed.Broadcast()
 }
 
-// connState is the ConnState of the http.Server.
-func (l *boundedListener) connState(connection net.Conn, state http.ConnState) {
-	c := connection.(*clientConn)
+// ConnState is the ConnState of the http.Server.
+func (l *Listener) ConnState(connection net.Conn, state http.ConnState) {
+	c := connection.(*Conn)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch state {
@@ -196,10 +208,10 @@ func (l *boundedListener) connState(connection net.Conn, state http.ConnState) {
 	}
 }
 
-// clientConn is one connection.
-type clientConn struct {
+// Conn is one connection.
+type Conn struct {
 	net.Conn
-	listener *boundedListener
+	listener *Listener
 	accepted time.Time
 
 	// listener.mu guards these.
@@ -216,19 +228,27 @@ type clientConn struct {
 
 type connKey struct{}
 
-// connectionContext lets handlers find their connection; it is the ConnContext of the http.Server.
-func connectionContext(ctx context.Context, connection net.Conn) context.Context {
+// ConnContext lets handlers find their connection; it is the ConnContext of the http.Server.
+func ConnContext(ctx context.Context, connection net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, connection)
 }
 
-// connOf returns the connection of a request, nil where it did not come through a boundedListener.
-func connOf(r *http.Request) *clientConn {
-	c, _ := r.Context().Value(connKey{}).(*clientConn)
+// Of returns the connection of a request, nil where it did not come through a Listener.
+func Of(r *http.Request) *Conn {
+	c, _ := r.Context().Value(connKey{}).(*Conn)
 	return c
 }
 
-// work notes that a request of the connection is being handled.
-func (c *clientConn) work() {
+// Age is the time since the connection was accepted; 0 where it did not come through a Listener.
+func (c *Conn) Age() time.Duration {
+	if c == nil {
+		return 0
+	}
+	return time.Since(c.accepted)
+}
+
+// Work notes that a request of the connection is being handled.
+func (c *Conn) Work() {
 	if c == nil {
 		return
 	}
@@ -238,8 +258,9 @@ func (c *clientConn) work() {
 	c.listener.changed.Broadcast()
 }
 
-// read notes that the answer is ready, and that the client has so many bytes of a frame to read.
-func (c *clientConn) read(unread int) {
+// Answer notes that the answer is ready, and that the client has so many bytes of a frame to read. From here on the
+// connection may make room for another one.
+func (c *Conn) Answer(unread int) {
 	if c == nil {
 		return
 	}
@@ -248,7 +269,7 @@ func (c *clientConn) read(unread int) {
 	defer l.mu.Unlock()
 	c.wait(unread)
 	for l.unread > maxUnread {
-		other := l.longest(func(other *clientConn) bool { return other != c && other.unread > 0 })
+		other := l.longest(func(other *Conn) bool { return other != c && other.unread > 0 })
 		if other == nil {
 			return
 		}
@@ -257,7 +278,7 @@ func (c *clientConn) read(unread int) {
 }
 
 // wait begins a new wait for the client. listener.mu is held.
-func (c *clientConn) wait(unread int) {
+func (c *Conn) wait(unread int) {
 	if c.place == nil {
 		return
 	}
@@ -269,15 +290,15 @@ func (c *clientConn) wait(unread int) {
 	c.listener.changed.Broadcast()
 }
 
-// arrived returns when the request came that its handler has now. The kernel knows for how long its bytes have been
+// Arrived returns when the request came that its handler has now. The kernel knows for how long its bytes have been
 // there: a pod at its CPU limit does not run for most of each tenth of a second. A request that the client sent before
 // it had read the last answer counts as sent at the end of that answer, or a slow client would look like a slow
 // renderer.
-func (c *clientConn) arrived(now time.Time) time.Time {
+func (c *Conn) Arrived(now time.Time) time.Time {
 	if c == nil {
 		return now
 	}
-	arrived := now.Add(-unheard(c.Conn))
+	arrived := now.Add(-Unheard(c.Conn))
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
 	if arrived.Before(c.free) {
@@ -287,29 +308,29 @@ func (c *clientConn) arrived(now time.Time) time.Time {
 }
 
 // Read counts a request that is not complete in time: the http.Server mostly ends its connection without an answer.
-func (c *clientConn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.begun.Store(true)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && c.begun.Load() && !c.active.Load() {
-		c.refused(refusedTimeout)
+		c.refused(Timeout)
 	}
 	return n, err
 }
 
 // Write counts the requests that the http.Server refuses itself, before any handler has them.
-func (c *clientConn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	if bytes.HasPrefix(p, []byte("HTTP/1.1 431 ")) {
-		c.refused(refusedHeader)
+		c.refused(Header)
 	} else {
-		c.refused(refusedMalformed)
+		c.refused(Malformed)
 	}
 	return c.Conn.Write(p)
 }
 
 // refused counts a request that no handler has, once.
-func (c *clientConn) refused(reason string) {
+func (c *Conn) refused(reason string) {
 	c.listener.mu.Lock()
 	heard := c.heard
 	c.heard = true
@@ -320,7 +341,7 @@ func (c *clientConn) refused(reason string) {
 }
 
 // CloseWrite is what the http.Server uses to end a connection without losing its last answer.
-func (c *clientConn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
