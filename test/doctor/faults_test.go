@@ -172,6 +172,16 @@ var faults = map[string]fault{
 		cause:  "pod holograph-renderer-1 exports no holograph_frames_over_budget_total at port 8080, path /metrics",
 		remedy: "let the renderer export it from its start, or write the name that it has under signals.overruns.name",
 	},
+	"more series than are read": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.exported["holograph-renderer-1"] = strings.Repeat("holograph_frames_over_budget_total 0\n", 10_001)
+		},
+		link: "renderer-metrics",
+		cause: "it could not be looked at: pod holograph/holograph-renderer-1, through the API server answers with " +
+			"more than 10000 series of holograph_frames_over_budget_total, which is more than is read of one answer",
+		remedy: "let the renderer export less: of a pod's metrics the doctor reads 1 MiB, the default of prometheus.scrapeLimits.bodySize",
+		unseen: true,
+	},
 	"no capacity": {
 		wrong: func(_ *testing.T, c *cluster) {
 			c.exported["holograph-renderer-0"] = strings.ReplaceAll(c.exported["holograph-renderer-0"], "holograph_cpu_capacity_cores 1\n", "")

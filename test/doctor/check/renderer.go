@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -304,6 +305,10 @@ var RendererMetrics = Link{
 		for _, pod := range pods {
 			place := fmt.Sprintf("port %d, path %s", s.Renderer.Port, s.Renderer.Path)
 			page, err := exports(ctx, s.Client, pod, s.Renderer.Port, s.Renderer.Path, s.series())
+			var much *kube.TooMuch
+			if errors.As(err, &much) {
+				return "", &Unseen{Cause: notSeen + much.Error(), Remedy: "let the renderer export less: of a pod's metrics the doctor reads 1 MiB, the default of prometheus.scrapeLimits.bodySize"}
+			}
 			if err != nil {
 				return "", ofProxied(err, &Broken{
 					Cause:  fmt.Sprintf("pod %s does not give its metrics at %s: %v", pod.Name, place, plain(err)),

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -103,22 +102,22 @@ func has(labels, wanted map[string]string) bool {
 
 // exports returns the labels of what a pod exports of some series.
 func exports(ctx context.Context, c *kube.Client, pod corev1.Pod, port int, path string, wanted []description.Series) (page, error) {
-	status, body, err := c.GetFromPod(ctx, pod, port, path)
+	names := map[string]bool{}
+	for _, series := range wanted {
+		names[series.Name], names[onPage(series)] = true, true
+	}
+	delete(names, "")
+	status, lines, err := c.SeriesOfPod(ctx, pod, port, path, names)
 	if err != nil {
 		return nil, err
 	}
 	if status != http.StatusOK {
 		return nil, fmt.Errorf("it answers %s", strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status))))
 	}
-	names := map[string]bool{}
-	for _, series := range wanted {
-		names[series.Name], names[onPage(series)] = true, true
-	}
-	delete(names, "")
 	found := page{}
-	for line := range bytes.Lines(body) {
-		if end := bytes.IndexAny(line, "{ \t\r\n"); end > 0 && names[string(line[:end])] {
-			found[string(line[:end])] = append(found[string(line[:end])], labelsOf(line[end:]))
+	for name, series := range lines {
+		for _, line := range series {
+			found[name] = append(found[name], labelsOf(line))
 		}
 	}
 	return found, nil
@@ -139,8 +138,10 @@ func labelsOf(line []byte) map[string]string {
 
 // boundsOf lists where the buckets of a histogram end, as they are written.
 func boundsOf(buckets []map[string]string) (bounds []string) {
+	seen := map[string]bool{}
 	for _, labels := range buckets {
-		if le, found := labels["le"]; found && !slices.Contains(bounds, le) {
+		if le, found := labels["le"]; found && !seen[le] {
+			seen[le] = true
 			bounds = append(bounds, le)
 		}
 	}

@@ -34,7 +34,15 @@ const (
 	maxDepth = 100
 	// maxHeader bounds an answer's header.
 	maxHeader = 64 << 10
+	// maxPage bounds a pod's page of metrics, as the chart's prometheus.scrapeLimits.bodySize does by default. maxLine
+	// bounds one of its lines, which may be labels from end to end, and maxSeries the series of one name.
+	maxPage   = 1 << 20
+	maxLine   = 64 << 10
+	maxSeries = 10_000
 )
+
+// limitKey is the key of a request's context for a bound of the body that is less than maxAnswer.
+type limitKey struct{}
 
 // TooMuch is the error of an answer that exceeds a bound.
 type TooMuch struct {
@@ -188,6 +196,9 @@ func status(response *http.Response) string {
 // read returns the body of an answer that is within the bounds.
 func read(who string, response *http.Response) ([]byte, error) {
 	limit := maxAnswer
+	if less, bounded := response.Request.Context().Value(limitKey{}).(int); bounded {
+		limit = less
+	}
 	refused := response.StatusCode >= http.StatusBadRequest
 	if refused {
 		limit = maxRefusal
@@ -249,10 +260,12 @@ func digestible(who string, body []byte) error {
 	return nil
 }
 
+// through is what follows the name of who answers by way of an API server.
+const through = ", through " + APIServer
+
 // behind names who answers what is asked of an API server, which passes many
 // requests on.
 func behind(address *url.URL) string {
-	const through = ", through " + APIServer
 	if match := proxied.FindStringSubmatch(address.Path); match != nil {
 		return strings.TrimSuffix(match[2], "s") + " " + match[1] + "/" + match[3] + through
 	}

@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -126,6 +128,50 @@ func TestAnswersAreBounded(t *testing.T) {
 				assert.Equal(t, who, much.Who)
 				assert.Contains(t, much.What, test.says)
 			})
+		})
+	}
+}
+
+// The page of metrics of a pod has less room than another answer, because each of its bytes may become many in memory.
+func TestPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	many := func(n int, line string) string { return strings.Repeat(line, n) }
+	for name, test := range map[string]struct {
+		page string
+		says string // Empty if the page is read.
+		want int
+	}{
+		"1 MiB":             {page: many(1<<20/64-1, "# "+strings.Repeat("x", 61)+"\n") + "a" + many(63, "\n"), want: 1},
+		"more than that":    {page: many(1<<20/64, "# "+strings.Repeat("x", 61)+"\n") + "a", says: "more than 1 MiB"},
+		"a full line":       {page: "a{" + many(maxLine/6, `b="c",`)[:maxLine-8] + "} 1\n", want: 1},
+		"a line of labels":  {page: "a{" + many(maxLine/6, `b="c",`) + "} 1\n", says: "a line of more than 64 KiB"},
+		"a line of comment": {page: "# " + many(maxLine, "x"), says: "a line of more than 64 KiB"},
+		"10,000 series":     {page: many(maxSeries, "a{b=\"c\"} 1\n") + many(maxSeries, "aa 1\n"), want: maxSeries},
+		"10,001 series":     {page: many(maxSeries+1, "a{b=\"c\"} 1\n"), says: "more than 10000 series of a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, test.page) }))
+			defer server.Close()
+			host, port, err := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
+			require.NoError(t, err)
+			number, err := strconv.Atoi(port)
+			require.NoError(t, err)
+			for who, inside := range map[string]bool{"pod film/renderer-0, through the API server": false, "pod film/renderer-0": true} {
+				client, err := New(&rest.Config{Host: server.URL})
+				require.NoError(t, err)
+				client.Inside = inside
+				pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "film", Name: "renderer-0"}, Status: corev1.PodStatus{PodIP: host}}
+				_, found, err := client.SeriesOfPod(t.Context(), pod, number, "/metrics", map[string]bool{"a": true})
+				if test.says == "" {
+					require.NoError(t, err, who)
+					assert.Len(t, found["a"], test.want, who)
+					continue
+				}
+				var much *TooMuch
+				require.ErrorAs(t, err, &much, who)
+				assert.Equal(t, TooMuch{Who: who, What: test.says}, *much)
+			}
 		})
 	}
 }

@@ -54,9 +54,8 @@ func (c *Client) Reach(address string) (string, *http.Client, error) {
 // ReachPod is Reach for a port of a pod.
 func (c *Client) ReachPod(pod corev1.Pod, port int) (string, *http.Client, error) {
 	if c.Inside {
-		who := "pod " + pod.Namespace + "/" + pod.Name
 		return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)),
-			&http.Client{Transport: bounded{direct, who, false}, Timeout: callTimeout}, nil
+			&http.Client{Transport: bounded{direct, whoIs(pod), false}, Timeout: callTimeout}, nil
 	}
 	return c.proxy(fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", pod.Namespace, pod.Name, port))
 }
@@ -81,6 +80,40 @@ func (c *Client) GetFromPod(ctx context.Context, pod corev1.Pod, port int, path 
 	body, err = io.ReadAll(response.Body)
 	return response.StatusCode, body, err
 }
+
+// SeriesOfPod returns what a pod's page of metrics has of the series with some names, by name: each line from the end of the
+// name on. The status is that of the answer; if it is not 200, nothing else is returned.
+func (c *Client) SeriesOfPod(ctx context.Context, pod corev1.Pod, port int, path string, names map[string]bool) (status int, found map[string][][]byte, err error) {
+	status, body, err := c.GetFromPod(context.WithValue(ctx, limitKey{}, maxPage), pod, port, path)
+	if err != nil || status != http.StatusOK {
+		return status, nil, err
+	}
+	tooMuch := func(what string, args ...any) error {
+		who := whoIs(pod)
+		if !c.Inside {
+			who += through
+		}
+		return &TooMuch{Who: who, What: fmt.Sprintf(what, args...)}
+	}
+	found = map[string][][]byte{}
+	for line := range bytes.Lines(body) {
+		if len(line) > maxLine {
+			return status, nil, tooMuch("a line of more than %d KiB", maxLine>>10)
+		}
+		end := bytes.IndexAny(line, "{ \t\r\n")
+		if end <= 0 || !names[string(line[:end])] {
+			continue
+		}
+		name := string(line[:end])
+		if len(found[name]) == maxSeries {
+			return status, nil, tooMuch("more than %d series of %s", maxSeries, name)
+		}
+		found[name] = append(found[name], line[end:])
+	}
+	return status, found, nil
+}
+
+func whoIs(pod corev1.Pod) string { return "pod " + pod.Namespace + "/" + pod.Name }
 
 // Access is what a server requires of its clients, and the CA by which they verify the server.
 // Everything that is secret is in files.
