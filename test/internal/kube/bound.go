@@ -142,6 +142,11 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response.Request = request
+	// client-go's transports to the API server read more.
+	if size := headerSize(response.Header); size > maxHeader {
+		response.Body.Close()
+		return nil, &TooMuch{Who: who, What: fmt.Sprintf("a header of more than %d KiB", maxHeader>>10)}
+	}
 	if wait := b.asked(who, request, response); wait != nil {
 		response.Body.Close()
 		return nil, wait
@@ -161,6 +166,15 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return response, nil
+}
+
+func headerSize(header http.Header) (size int) {
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name) + len(": ") + len(value) + len("\r\n")
+		}
+	}
+	return size
 }
 
 // Origin is a server's address, without anything that could be secret.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,16 +44,25 @@ var asked = map[string]struct {
 		return err
 	}},
 	"Prometheus through the API server": {"service film/prometheus, through the API server", func(ctx context.Context, c *Client, _ string) error {
-		return queried(ctx, c, "http://prometheus.film.svc:9090")
+		return queried(ctx, c, "http://prometheus.film.svc:9090", Access{})
 	}},
-	"Prometheus": {"", func(ctx context.Context, c *Client, address string) error { return queried(ctx, c, address) }},
+	"Prometheus": {"", func(ctx context.Context, c *Client, address string) error { return queried(ctx, c, address, Access{}) }},
+	"Prometheus with a token": {"", func(ctx context.Context, c *Client, address string) error {
+		token, err := os.CreateTemp("", "token")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(token.Name())
+		fmt.Fprint(token, "s3cr3t-bearer")
+		return errors.Join(token.Close(), queried(ctx, c, address, Access{TokenFile: token.Name()}))
+	}},
 	"a pod through the API server": {"pod film/renderer-0, through the API server", func(ctx context.Context, c *Client, _ string) error {
 		return fetched(ctx, c)
 	}},
 }
 
-func queried(ctx context.Context, c *Client, address string) error {
-	api, err := c.PrometheusAt(address, Access{})
+func queried(ctx context.Context, c *Client, address string, access Access) error {
+	api, err := c.PrometheusAt(address, access)
 	if err == nil {
 		_, err = Vector(ctx, api, "up")
 	}
@@ -206,21 +217,34 @@ func TestRefusalsAreCut(t *testing.T) {
 	})
 }
 
-// The header of an answer has a limit too.
+// The header of an answer has a limit too, whichever way the answer comes.
 func TestHeadersAreBounded(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	answer := func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 100 {
 			w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 2048))
 		}
-	}))
-	defer server.Close()
-	client, err := New(&rest.Config{Host: server.URL})
-	require.NoError(t, err)
-	_, reach, err := client.Reach(server.URL)
-	require.NoError(t, err)
-	_, err = reach.Get(server.URL)
-	assert.ErrorContains(t, err, "server response headers exceeded")
+	}
+	const says = "server response headers exceeded 65536 bytes|response header list larger than advertised limit|connection error: PROTOCOL_ERROR"
+	everyWay(t, answer, func(t *testing.T, who string, err error) {
+		require.Error(t, err)
+		assert.Regexp(t, says+"|^(.*: )?"+who+" answers with a header of more than 64 KiB", err.Error())
+	})
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("Prometheus with a CA over HTTP/%d", version), func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(answer))
+			server.EnableHTTP2 = version == 2
+			server.StartTLS()
+			defer server.Close()
+			ca := filepath.Join(t.TempDir(), "ca.crt")
+			require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+			client, err := New(&rest.Config{Host: server.URL})
+			require.NoError(t, err)
+			err = queried(t.Context(), client, server.URL, Access{CAFile: ca})
+			require.Error(t, err)
+			assert.Regexp(t, says, err.Error())
+		})
+	}
 }
 
 // If a server asks for a longer wait than there is time, the request fails at once, and the error has that wait.
@@ -314,7 +338,7 @@ func TestRedirects(t *testing.T) {
 		client, err := New(&rest.Config{Host: server.URL + "/clusters/one"})
 		require.NoError(t, err)
 		assert.ErrorContains(t, fetched(t.Context(), client), "it redirects to a path that is not its own, and the doctor does not follow")
-		assert.ErrorContains(t, queried(t.Context(), client, "http://prometheus.film.svc:9090"), "it redirects to a path that is not its own, and the doctor does not follow")
+		assert.ErrorContains(t, queried(t.Context(), client, "http://prometheus.film.svc:9090", Access{}), "it redirects to a path that is not its own, and the doctor does not follow")
 		assert.NotContains(t, strings.Join(seen, " "), "secrets")
 	})
 }

@@ -190,12 +190,7 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 		if parseErr != nil {
 			return "", nil, errNoURL
 		}
-		client, err = rest.HTTPClientFor(bound(&rest.Config{
-			Timeout:         callTimeout,
-			TLSClientConfig: rest.TLSClientConfig{CAFile: access.CAFile, CertFile: access.CertFile, KeyFile: access.KeyFile},
-			BearerTokenFile: access.TokenFile,
-		}, Origin(parsed), false))
-		if err != nil {
+		if client.Transport, err = directAs(parsed, access); err != nil {
 			return "", nil, err
 		}
 	}
@@ -221,6 +216,26 @@ func (c *Client) reachWith(address string, access Access) (string, *http.Client,
 	}
 	client.Transport = withHeaders{client.Transport, headers}
 	return address, client, nil
+}
+
+// directAs is direct with the certificates and the token of an access, which it reads anew when their files change.
+func directAs(server *url.URL, access Access) (http.RoundTripper, error) {
+	config := bound(&rest.Config{
+		TLSClientConfig: rest.TLSClientConfig{CAFile: access.CAFile, CertFile: access.CertFile, KeyFile: access.KeyFile},
+		BearerTokenFile: access.TokenFile,
+	}, Origin(server), false)
+	certificates, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return nil, err
+	}
+	transport := direct
+	if certificates != nil {
+		transport = direct.Clone()
+		transport.TLSClientConfig = certificates
+		// The next caller has a transport of its own, so that nobody would use a connection that is kept.
+		transport.DisableKeepAlives = true
+	}
+	return rest.HTTPWrappersForConfig(config, transport)
 }
 
 // reachWithLogin reaches a Service by a forwarded port, and sends it the login of a
