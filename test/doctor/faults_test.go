@@ -692,6 +692,18 @@ var faults = map[string]fault{
 		remedy: "name the release and the namespace that its objects are in (--release, --namespace); " +
 			"the chart writes the description where doctor.enabled is true",
 	},
+	"a second description": {
+		wrong: func(_ *testing.T, c *cluster) {
+			second := c.configMap("holograph-doctor").DeepCopy()
+			second.Name = "a-doctor"
+			second.Data[description.File] = strings.ReplaceAll(second.Data[description.File], "http://holograph-prometheus.holograph.svc:9090", "http://of.mallory.svc:80")
+			c.configMaps = append(c.configMaps, second)
+		},
+		link:   "description",
+		cause:  "namespace holograph holds 2 ConfigMaps that describe a release holograph, want one: a-doctor, holograph-doctor",
+		remedy: "delete those that the chart did not write, which helm get manifest does not show, or name a file with the right description with --path",
+		unseen: true,
+	},
 	"description of another version": {
 		wrong: func(_ *testing.T, c *cluster) {
 			c.configMap("holograph-doctor").Data[description.File] += "\nfuture: true\n"
@@ -995,7 +1007,7 @@ func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	for title, code := range map[string]int{
 		"no HPA": exitBroken, "no such release": exitBroken,
-		"doctor without its Role": exitCouldNotLook, "description of another version": exitCouldNotLook, "API server that asks to wait": exitCouldNotLook,
+		"doctor without its Role": exitCouldNotLook, "a second description": exitCouldNotLook, "description of another version": exitCouldNotLook, "API server that asks to wait": exitCouldNotLook,
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,8 @@ package description
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -176,6 +178,25 @@ func (m Missing) Error() string {
 	return fmt.Sprintf("namespace %s holds no ConfigMap that describes a release %s", m.Namespace, m.Release)
 }
 
+// Several says that a namespace holds more than one description of a release, so that nobody knows which one is the chart's.
+type Several struct {
+	Release, Namespace string
+	// Names are those of the ConfigMaps.
+	Names []string
+}
+
+// Error implements error.
+func (s Several) Error() string {
+	shown := strings.Join(s.Names[:min(len(s.Names), maxNames)], ", ")
+	if more := len(s.Names) - maxNames; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("namespace %s holds %d ConfigMaps that describe a release %s, want one: %s", s.Namespace, len(s.Names), s.Release, shown)
+}
+
+// maxNames is how many ConfigMaps are named.
+const maxNames = 5
+
 // Read returns the path of a release that is installed in a namespace.
 func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path, error) {
 	selector := "app.kubernetes.io/component=doctor,app.kubernetes.io/instance=" + release
@@ -185,6 +206,15 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 	}
 	if len(list.Items) == 0 {
 		return Path{}, Missing{Release: release, Namespace: namespace}
+	}
+	if len(list.Items) > 1 {
+		// Whoever may write ConfigMaps could otherwise put one of theirs in place of the chart's.
+		several := Several{Release: release, Namespace: namespace}
+		for _, found := range list.Items {
+			several.Names = append(several.Names, found.Name)
+		}
+		slices.Sort(several.Names)
+		return Path{}, several
 	}
 	p, err := Decode([]byte(list.Items[0].Data[File]))
 	if err == nil && p.Prometheus != nil && !c.Inside {

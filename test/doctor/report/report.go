@@ -133,6 +133,9 @@ func undescribed(ctx context.Context, err error) Link {
 	case errors.As(err, &description.Missing{}):
 		return Link{Name: Description, Status: Broken, Cause: err.Error(),
 			Remedy: "name the release and the namespace that its objects are in (--release, --namespace); the chart writes the description where doctor.enabled is true"}
+	case errors.As(err, &description.Several{}):
+		return Link{Name: Description, Status: Unseen, Cause: err.Error(),
+			Remedy: "delete those that the chart did not write, which helm get manifest does not show, or name a file with the right description with --path"}
 	case errors.As(err, &unknown):
 		return Link{Name: Description, Status: Unseen, Cause: err.Error(), Remedy: "take the doctor of the version that the release was installed from"}
 	}
