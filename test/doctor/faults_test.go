@@ -704,6 +704,16 @@ var faults = map[string]fault{
 		remedy: "delete those that the chart did not write, which helm get manifest does not show, or name a file with the right description with --path",
 		unseen: true,
 	},
+	"login for another namespace": {
+		wrong: func(_ *testing.T, c *cluster) {
+			data := c.configMap("holograph-doctor").Data
+			data[description.File] = strings.ReplaceAll(data[description.File], "http://holograph-prometheus.holograph.svc:9090", "http://of.mallory.svc:80")
+		},
+		link:   "prometheus",
+		cause:  "the login in Secret holograph/holograph-prometheus-login is not sent to a Service in the namespace mallory, which has no Secret of that name",
+		remedy: "run helm test holograph --namespace holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
+		unseen: true,
+	},
 	"description of another version": {
 		wrong: func(_ *testing.T, c *cluster) {
 			c.configMap("holograph-doctor").Data[description.File] += "\nfuture: true\n"

@@ -49,7 +49,11 @@ var Prometheus = Link{
 			cause := fmt.Sprintf("%s does not answer queries: %v", kube.Address(at.URL), plain(err))
 			// In the cluster, and with the release's own login, the doctor shows what the adapter does. Elsewhere it
 			// has less to show.
-			if hasNoFile(err) || turnedAway(err) && at.Given {
+			var withheld *kube.Withheld
+			if errors.As(err, &withheld) {
+				cause = withheld.Error()
+			}
+			if withheld != nil || hasNoFile(err) || turnedAway(err) && at.Given {
 				return "", &Unseen{Cause: cause,
 					Remedy: "run " + s.helm("test") + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
 			}

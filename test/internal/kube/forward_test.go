@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -24,6 +25,10 @@ import (
 type guarded struct {
 	// password is the one that Prometheus requires, and secret the one in the Secret.
 	password, secret atomic.Value
+	// copied is the login in the Secret of the same name in the namespace stage; if it is empty, there is none.
+	copied string
+	// shown are the logins that Prometheus received.
+	shown sync.Map
 	// reads counts how often the Secret was read, forwards how often a port was forwarded.
 	reads, forwards atomic.Int32
 	// ready says whether Prometheus' pod is Ready.
@@ -49,7 +54,24 @@ func newGuarded(t *testing.T) (*guarded, Release) {
 func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "film", Name: name} }
 	var object any
-	switch strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/film/") {
+	in, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/"), "/")
+	if in == "stage" && path == "secrets/holograph-prometheus-login" {
+		path = "secrets/copied"
+	}
+	switch path {
+	case "secrets/copied":
+		refusal := map[string]metav1.Status{
+			"":          {Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound},
+			"forbidden": {Message: "no, no", Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden},
+		}
+		if status, refused := refusal[g.copied]; refused {
+			status.TypeMeta, status.Status = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, metav1.StatusFailure
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(int(status.Code))
+			_ = json.NewEncoder(w).Encode(status)
+			return
+		}
+		object = corev1.Secret{Data: map[string][]byte{"authorization": []byte("Basic " + g.copied)}}
 	case "secrets/holograph-prometheus-login":
 		g.reads.Add(1)
 		object = corev1.Secret{ObjectMeta: meta("holograph-prometheus-login"), Data: map[string][]byte{"authorization": []byte("Basic " + g.secret.Load().(string) + "\n")}}
@@ -89,6 +111,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *guarded) prometheus(w http.ResponseWriter, r *http.Request) {
+	g.shown.Store(r.Header.Get("Authorization"), true)
 	if r.Header.Get("Authorization") != "Basic "+g.password.Load().(string) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -122,6 +145,40 @@ func TestPrometheusRequiresALogin(t *testing.T) {
 	require.ErrorContains(t, err, "401", "error of the first query after a change of the login")
 	_, err = r.Query(t.Context(), "up")
 	assert.NoError(t, err, "second query after a change of the login, which must read the Secret again")
+}
+
+// TestLoginForAnotherNamespace: the login of a namespace is sent to a Service of another one only if that has it already, as the
+// namespaces of two releases with one Prometheus do.
+func TestLoginForAnotherNamespace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		service, copied, want string
+	}{
+		"the same login": {service: "stage", copied: "old\n"},
+		"another login":  {service: "stage", copied: "new", want: "has another one under that name"},
+		"no login":       {service: "stage", want: "has no Secret of that name"},
+		"no rights":      {service: "stage", copied: "forbidden", want: "may not have it: no, no"},
+		"its own":        {service: "film"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, r := newGuarded(t)
+			g.copied = test.copied
+			api, err := r.PrometheusAt("http://holograph-prometheus."+test.service+".svc.cluster.local:9090", Access{Login: &Login{Namespace: "film", Name: "holograph-prometheus-login"}})
+			require.NoError(t, err)
+			_, err = Vector(t.Context(), api, "up")
+			_, sent := g.shown.Load("Basic old")
+			if test.want == "" {
+				require.NoError(t, err)
+				assert.True(t, sent, "Prometheus has the login")
+				return
+			}
+			var withheld *Withheld
+			require.ErrorAs(t, err, &withheld)
+			assert.EqualError(t, withheld, "the login in Secret film/holograph-prometheus-login is not sent to a Service in the namespace stage, which "+test.want)
+			assert.False(t, sent, "the Service has the login, want none")
+		})
+	}
 }
 
 // TestForwardingFails: the error of a forwarded port is that of the server at which it failed.

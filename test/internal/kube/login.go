@@ -22,12 +22,27 @@ type Login struct {
 // authorizationKey is the key of such a Secret that holds the whole Authorization header.
 const authorizationKey = "authorization"
 
+// Withheld is the error of a login that is not sent to a Service of another namespace. Whoever may write a release's
+// description could otherwise have others send them a login that they may not read themselves.
+type Withheld struct {
+	Login Login
+	// Namespace is the Service's.
+	Namespace, Reason string
+}
+
+// Error implements error.
+func (w *Withheld) Error() string {
+	return fmt.Sprintf("the login in Secret %s/%s is not sent to a Service in the namespace %s, which %s", w.Login.Namespace, w.Login.Name, w.Namespace, w.Reason)
+}
+
 // withLogin shows the login of a Secret with each request. It reads the Secret once, and
 // again after an answer that wants another one.
 type withLogin struct {
 	http.RoundTripper
 	client *Client
 	login  Login
+	// to is the namespace of the Service that it is shown to.
+	to string
 
 	mutex  sync.Mutex
 	header string
@@ -72,15 +87,41 @@ func (w *withLogin) read(ctx context.Context) (string, error) {
 	if w.header != "" {
 		return w.header, nil
 	}
-	secret, err := w.client.CoreV1().Secrets(w.login.Namespace).Get(ctx, w.login.Name, metav1.GetOptions{})
+	header, err := w.client.authorization(ctx, w.login)
+	if err != nil {
+		return "", err
+	}
+	if w.to != w.login.Namespace {
+		// A namespace that has the login already learns nothing.
+		there, err := w.client.authorization(ctx, Login{Namespace: w.to, Name: w.login.Name})
+		withheld := &Withheld{Login: w.login, Namespace: w.to, Reason: "has another one under that name"}
+		switch {
+		case apierrors.IsNotFound(err):
+			withheld.Reason = "has no Secret of that name"
+			return "", withheld
+		case apierrors.IsForbidden(err):
+			withheld.Reason = "may not have it: " + err.Error()
+			return "", withheld
+		case err != nil:
+			return "", err
+		case there != header:
+			return "", withheld
+		}
+	}
+	w.header = header
+	return header, nil
+}
+
+// authorization returns the Authorization header in the Secret of a login.
+func (c *Client) authorization(ctx context.Context, login Login) (string, error) {
+	secret, err := c.CoreV1().Secrets(login.Namespace).Get(ctx, login.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}
 	header := strings.TrimSpace(string(secret.Data[authorizationKey]))
 	if header == "" {
-		return "", fmt.Errorf("secret %s/%s has no key %s", w.login.Namespace, w.login.Name, authorizationKey)
+		return "", fmt.Errorf("secret %s/%s has no key %s", login.Namespace, login.Name, authorizationKey)
 	}
-	w.header = header
-	w.client.Hide(header)
+	c.Hide(header)
 	return header, nil
 }

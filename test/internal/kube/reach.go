@@ -238,8 +238,8 @@ func directAs(server *url.URL, access Access) (http.RoundTripper, error) {
 	return rest.HTTPWrappersForConfig(config, transport)
 }
 
-// reachWithLogin reaches a Service by a forwarded port, and sends it the login of a
-// Secret.
+// reachWithLogin reaches a Service by a forwarded port, and sends it the login of a Secret, unless that would tell another
+// namespace the login.
 func (c *Client) reachWithLogin(address string, access Access) (string, *http.Client, error) {
 	parsed, err := url.Parse(address)
 	if err != nil {
@@ -251,7 +251,7 @@ func (c *Client) reachWithLogin(address string, access Access) (string, *http.Cl
 	}
 	port := cmp.Or(parsed.Port(), "80")
 	way := c.forwarded(match[2], match[1], port)
-	shown, _ := c.logins.LoadOrStore(fmt.Sprint(match[0], port, *access.Login), &withLogin{RoundTripper: bounded{way, Origin(parsed), false}, client: c, login: *access.Login})
+	shown, _ := c.logins.LoadOrStore(fmt.Sprint(match[0], port, *access.Login), &withLogin{RoundTripper: bounded{way, Origin(parsed), false}, client: c, login: *access.Login, to: match[2]})
 	return address, &http.Client{Transport: withHeaders{shown.(*withLogin), access.header()}, Timeout: callTimeout}, nil
 }
 
