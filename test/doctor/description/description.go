@@ -208,7 +208,7 @@ func Read(ctx context.Context, c *kube.Client, namespace, release string) (Path,
 		return Path{}, Missing{Release: release, Namespace: namespace}
 	}
 	if len(list.Items) > 1 {
-		// Whoever may write ConfigMaps could otherwise put one of theirs in place of the chart's.
+		// Anyone who may write ConfigMaps could otherwise put one of theirs in place of the chart's.
 		several := Several{Release: release, Namespace: namespace}
 		for _, found := range list.Items {
 			several.Names = append(several.Names, found.Name)

@@ -22,7 +22,7 @@ type Login struct {
 // authorizationKey is the key of such a Secret that holds the whole Authorization header.
 const authorizationKey = "authorization"
 
-// Withheld is the error of a login that is not sent to a Service of another namespace. Whoever may write a release's
+// Withheld is the error of a login that is not sent to a Service of another namespace. Anyone who may write a release's
 // description could otherwise have others send them a login that they may not read themselves.
 type Withheld struct {
 	Login Login

@@ -269,7 +269,7 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 }
 
-// held is a collector that holds whoever gathers until it is released.
+// held is a collector that holds each gathering until it is released.
 type held struct {
 	prometheus.Gauge
 	release chan struct{}
