@@ -13,15 +13,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProbePortIsBounded: nobody who reaches the port of the probes can fill the writer's memory or keep the kubelet out of
-// it: a large header is refused, an incomplete request ends, and a connection has one answer.
-func TestProbePortIsBounded(t *testing.T) {
-	t.Parallel()
+// servedProbes serves the writer's probes, and returns their address.
+func servedProbes(t *testing.T) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server, bounded := probeServer(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	go func() { assert.ErrorIs(t, server.Serve(bounded), http.ErrServerClosed) }()
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return listener.Addr().String()
+}
+
+// TestProbePortIsBounded: nobody who reaches the port of the probes can fill the writer's memory or keep the kubelet out of
+// it: a large header is refused, an incomplete request ends, and a connection has one answer.
+func TestProbePortIsBounded(t *testing.T) {
+	t.Parallel()
+	address := servedProbes(t)
 
 	for name, test := range map[string]struct {
 		request, status string
@@ -33,7 +40,7 @@ func TestProbePortIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			connection, err := net.Dial("tcp", listener.Addr().String())
+			connection, err := net.Dial("tcp", address)
 			require.NoError(t, err)
 			defer connection.Close()
 			_, err = io.WriteString(connection, test.request)
@@ -60,13 +67,9 @@ func TestProbesAreAnsweredInACrowd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			server, bounded := probeServer(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			go func() { assert.ErrorIs(t, server.Serve(bounded), http.ErrServerClosed) }()
-			t.Cleanup(func() { require.NoError(t, server.Close()) })
+			address := servedProbes(t)
 			dial := func(text string) net.Conn {
-				connection, err := net.Dial("tcp", listener.Addr().String())
+				connection, err := net.Dial("tcp", address)
 				require.NoError(t, err)
 				t.Cleanup(func() { connection.Close() })
 				io.WriteString(connection, text)

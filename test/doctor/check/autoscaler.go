@@ -145,10 +145,10 @@ var Autoscaler = Link{
 				}
 			}
 		}
-		if able := conditionOf(hpa, autoscalingv2.AbleToScale); able != nil && able.Status != corev1.ConditionTrue {
+		if able := kube.Condition(hpa, autoscalingv2.AbleToScale); able != nil && able.Status != corev1.ConditionTrue {
 			return "", broken(describe, "HPA %s: AbleToScale is %s: %s: %s", hpa.Name, able.Status, able.Reason, able.Message)
 		}
-		switch active := conditionOf(hpa, autoscalingv2.ScalingActive); {
+		switch active := kube.Condition(hpa, autoscalingv2.ScalingActive); {
 		case active == nil:
 			return "", broken("wait for its first decision, or check that the controller manager runs", "HPA %s has no condition ScalingActive yet", hpa.Name)
 		case active.Status != corev1.ConditionTrue:
@@ -180,16 +180,6 @@ var Autoscaler = Link{
 		}
 		return fmt.Sprintf("%d of %d to %d pods wanted; %s", hpa.Status.DesiredReplicas, minReplicas(hpa), hpa.Spec.MaxReplicas, strings.Join(read, ", ")), nil
 	},
-}
-
-// conditionOf returns a condition of the HPA, nil where it has none of that type.
-func conditionOf(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
-	for i := range hpa.Status.Conditions {
-		if hpa.Status.Conditions[i].Type == kind {
-			return &hpa.Status.Conditions[i]
-		}
-	}
-	return nil
 }
 
 // metricName is empty for a metric of a kind that the release does not use.
@@ -245,7 +235,7 @@ var Headroom = Link{
 		if err != nil {
 			return "", err
 		}
-		if limited := conditionOf(hpa, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue && limited.Reason == "TooManyReplicas" {
+		if limited := kube.Condition(hpa, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue && limited.Reason == "TooManyReplicas" {
 			return "", broken("write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
 				"HPA %s is pinned at its maximum of %d pods: %s", hpa.Name, hpa.Spec.MaxReplicas, limited.Message)
 		}
