@@ -53,14 +53,8 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 			t.Parallel()
 			rendered := chart.Render(t, values)
 			pods := map[string]labels.Set{}
-			for _, deployment := range chart.Of[*appsv1.Deployment](t, rendered) {
-				pods[deployment.Name] = deployment.Spec.Template.Labels
-			}
-			for _, set := range chart.Of[*appsv1.StatefulSet](t, rendered) {
-				pods[set.Name] = set.Spec.Template.Labels
-			}
-			for _, set := range chart.Of[*appsv1.DaemonSet](t, rendered) {
-				pods[set.Name] = set.Spec.Template.Labels
+			for name, template := range rendered.PodTemplates(t) {
+				pods[name] = template.Labels
 			}
 			// selected is the one workload whose pods a selector finds.
 			selected := func(selector map[string]string) string {
