@@ -1,8 +1,6 @@
 package promises
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +9,6 @@ import (
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
-	"holograph/test/internal/kube"
 	"holograph/test/internal/promise"
 	"holograph/test/internal/wait"
 )
@@ -50,11 +47,11 @@ var dataPromises = []promise.Promise{
 			d.Settle(settleTime, enough)
 			pods := names(d)
 			fix := d.Inject(unscraped(strings.Join(pods[:len(pods)/2], "|")))
-			d.WaitFor(2*time.Minute, answers(d.Release, `up{job="renderer"} == 0`))
+			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `up{job="renderer"} == 0`))
 			d.Hold(wrongTime, enough, maximum)
 			d.Alerted(time.Minute)
 			fix()
-			d.Recovered(time.Now(), answers(d.Release, `min(up{job="renderer"}) == 1`))
+			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{
@@ -107,7 +104,7 @@ var dataPromises = []promise.Promise{
 			d.Load(loadPods)
 			d.Settle(settleTime, enough)
 			fix := d.Inject(harness.ScrapeTwice(chart.Renderer))
-			d.WaitFor(2*time.Minute, answers(d.Release, `count(up{job="renderer-again"}) >= 3`))
+			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `count(up{job="renderer-again"}) >= 3`))
 			d.Hold(wrongTime, d.Before-1, d.Before+1)
 			fix()
 			d.Recovered(time.Now())
@@ -123,10 +120,10 @@ func lie(by int32, queries map[string]string) func(d *promise.Day) {
 		pod := names(d)[0]
 		fix := d.Inject(harness.Lie(pod, queries))
 		samples := fmt.Sprintf("scrape_samples_scraped{pod=%q, job=\"renderer\"}", pod)
-		d.WaitFor(2*time.Minute, answers(d.Release, fmt.Sprintf("%s == %d", samples, len(queries))))
+		d.WaitFor(2*time.Minute, wait.Answer(d.Release, fmt.Sprintf("%s == %d", samples, len(queries))))
 		d.Hold(wrongTime, max(enough, d.Before-by), d.Before+by)
 		fix()
-		d.Recovered(time.Now(), answers(d.Release, fmt.Sprintf("%s > %d", samples, len(queries))))
+		d.Recovered(time.Now(), wait.Answer(d.Release, fmt.Sprintf("%s > %d", samples, len(queries))))
 	}
 }
 
@@ -137,17 +134,6 @@ func names(d *promise.Day) (all []string) {
 	}
 	require.NotEmpty(d, all, "renderer pods")
 	return all
-}
-
-// answers is met when Prometheus answers the query with a series.
-func answers(r kube.Release, query string) wait.Condition {
-	return wait.Condition{Name: "an answer to " + query, Unmet: func(ctx context.Context) error {
-		found, err := r.Query(ctx, query)
-		if err == nil && len(found) == 0 {
-			err = errors.New("there is none")
-		}
-		return err
-	}}
 }
 
 // unscraped has Prometheus scrape the pods whose names match at a closed port.

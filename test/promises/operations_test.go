@@ -3,6 +3,8 @@ package promises
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"os"
@@ -33,14 +35,26 @@ var operationsPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Operations, Name: "certificate renewed",
-		Says:   "Every frame is answered, and the replicas stay. The autoscaler reads its metrics with the new certificate within two minutes.",
+		Says:   "Every frame is answered, and the replicas stay. When the upgrade ends, the adapters serve with the new certificate, and the autoscaler reads its metrics within two minutes.",
 		Fault:  "An upgrade has the chart issue another certificate for the adapter.",
 		Within: 2 * time.Minute,
 		Keep: func(d *promise.Day) {
 			d.Break(upgrade(calm(nil)))
 			before := certificate(d)
-			operate(d, upgrade(calm(map[string]string{"prometheusAdapter.certificate.generation": "2"})))
-			assert.NotEqual(d, before, certificate(d), "the adapter's certificate after the upgrade")
+			renew := upgrade(calm(map[string]string{"prometheusAdapter.certificate.generation": "2"}))
+			operate(d, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+				fix, err := renew(ctx, s)
+				if err != nil {
+					return fix, err
+				}
+				after := certificate(d)
+				assert.NotEqual(d, before, after, "the certificate in the Secret after the upgrade")
+				// An adapter that is not restarted serves with the old one until the kubelet has updated its volume, a
+				// minute or more, and the API server refuses it for that time.
+				served, err := servedCertificate(ctx, s)
+				assert.Equal(d, after, served, "the certificate that an adapter serves with when the upgrade has ended, want that of the Secret")
+				return fix, err
+			})
 		},
 	},
 	{
@@ -130,15 +144,37 @@ func with(set map[string]string) map[string]string {
 	return all
 }
 
-// certificate is what the adapter serves with.
+// certificate returns the adapter's certificate in its Secret, as PEM.
 func certificate(d *promise.Day) string {
 	d.Helper()
 	ctx, cancel := d.Within(time.Minute)
 	defer cancel()
-	secret, err := d.Release.CoreV1().Secrets(d.Release.Namespace).Get(ctx,
-		d.Release.Name+"-"+string(chart.PrometheusAdapter)+"-certificate", metav1.GetOptions{})
+	secret, err := d.Release.CoreV1().Secrets(d.Release.Namespace).Get(ctx, adapterName(d.Story)+"-certificate", metav1.GetOptions{})
 	require.NoError(d, err)
-	return string(secret.Data["tls.crt"])
+	block, _ := pem.Decode(secret.Data["tls.crt"])
+	require.NotNil(d, block, "the certificate in Secret %s, want PEM", secret.Name)
+	return string(pem.EncodeToMemory(block))
+}
+
+// servedCertificate returns the certificate that one of the Ready adapters serves with, as PEM.
+func servedCertificate(ctx context.Context, s *harness.Story) (string, error) {
+	plain, err := s.Release.Dial(ctx, s.Release.Namespace, adapterName(s), "443")
+	if err != nil {
+		return "", err
+	}
+	// The certificate is only looked at: nothing is sent.
+	connection := tls.Client(plain, &tls.Config{InsecureSkipVerify: true})
+	defer connection.Close()
+	if err := connection.HandshakeContext(ctx); err != nil {
+		return "", err
+	}
+	served := connection.ConnectionState().PeerCertificates[0]
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: served.Raw})), nil
+}
+
+// adapterName is the name of the adapter's objects.
+func adapterName(s *harness.Story) string {
+	return s.Release.Name + "-" + string(chart.PrometheusAdapter)
 }
 
 // versioned is a copy of the story's chart that has another version.

@@ -32,7 +32,7 @@ const (
 var overloadPromises = []promise.Promise{
 	{
 		Subject: promise.Overload, Name: "three times the maximum",
-		Says:   "What the pods can render is in budget, and the rest is refused within the frame budget. No pod restarts. Everything returns to the minimum within four minutes after the load.",
+		Says:   "What the pods can render is in budget, and the rest is refused at once: half of the refusals take less than a quarter of the frame budget. No pod restarts. Everything returns to the minimum within four minutes after the load.",
 		Fault:  "Three times as many frames arrive for two minutes as the maximum of pods can render. The maximum is set to three.",
 		Within: 4 * time.Minute,
 		Keep: func(d *promise.Day) {
@@ -72,7 +72,8 @@ var overloadPromises = []promise.Promise{
 			assert.GreaterOrEqual(d, inBudget, 0.95, "share of the rendered frames that were in budget by the renderer's own clock")
 			// A renderer that throws its capacity away renders a few percent; a busy machine takes less than half away.
 			assert.GreaterOrEqual(d, rendered, capacity/2, "frames rendered in a second, of those that the CPU limits allow")
-			assert.Less(d, summary.Refusal.P50, d.Pod.Budget, "half of the refusals must come within the frame budget")
+			// A renderer that refuses a frame only when its turn has come takes almost the budget for it.
+			assert.Less(d, summary.Refusal.P50, d.Pod.Budget/4, "time of the faster half of the refusals, want less than a quarter of the frame budget: clients can try another pod")
 			assert.Zero(d, summary.Failed, "frames without an answer")
 		},
 	},

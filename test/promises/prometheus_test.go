@@ -82,7 +82,7 @@ var prometheusPromises = []promise.Promise{
 			begun := time.Now()
 			d.Inject(harness.Replace(chart.Prometheus))
 			d.Hold(blindTime, d.Before, maximum)
-			d.Recovered(begun, answers(d.Release, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
+			d.Recovered(begun, wait.Answer(d.Release, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
 		},
 	},
 }

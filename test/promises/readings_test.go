@@ -44,12 +44,12 @@ var readingPromises = []promise.Promise{
 				load.Steady(frames, promise.Longest))
 			paused := time.Now().Add(before)
 			d.Settle(time.Until(paused), enough)
-			d.WaitFor(time.Until(paused)+pause, answers(d.Release, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
+			d.WaitFor(time.Until(paused)+pause, wait.Answer(d.Release, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
 			fix := d.Inject(harness.Sever(chart.Prometheus, chart.Renderer))
 			d.WaitFor(time.Minute, d.Blind())
 			d.Hold(blindTime, d.Before, maximum)
 			fix()
-			d.Recovered(time.Now(), answers(d.Release, `min(up{job="renderer"}) == 1`))
+			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{
@@ -64,9 +64,9 @@ var readingPromises = []promise.Promise{
 			known := names(d)
 			begun := time.Now()
 			fix := d.Inject(onlyScraped(known))
-			d.WaitFor(3*time.Minute, answers(d.Release, fmt.Sprintf("prometheus_config_last_reload_success_timestamp_seconds > %d", begun.Unix())))
+			d.WaitFor(3*time.Minute, wait.Answer(d.Release, fmt.Sprintf("prometheus_config_last_reload_success_timestamp_seconds > %d", begun.Unix())))
 			require.NoError(d, d.Release.CoreV1().Pods(d.Release.Namespace).Delete(d.Context(), known[0], metav1.DeleteOptions{}))
-			d.WaitFor(2*time.Minute, answers(d.Release, `up{job="renderer"} == 0`))
+			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `up{job="renderer"} == 0`))
 			d.Hold(wrongTime, enough, d.Before+1)
 			d.Alerted(time.Minute)
 			d.Counts()
@@ -74,7 +74,7 @@ var readingPromises = []promise.Promise{
 			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, minimum))
 			d.Note("The fleet was at its minimum %s after the load.", time.Since(ended).Round(time.Second))
 			fix()
-			d.Recovered(time.Now(), answers(d.Release, `min(up{job="renderer"}) == 1`))
+			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{

@@ -258,7 +258,7 @@ func late(change func(s *harness.Story, i int) (query string)) func(*harness.Sto
 		for i := range 8 {
 			query := change(s, i)
 			changed := time.Now()
-			if err := wait.For(s.Context(), quick, answers(s.Release, query)); err != nil {
+			if err := wait.For(s.Context(), quick, wait.Answer(s.Release, query)); err != nil {
 				s.Logf("    change %d, %s after the loss of the right: %v", i+1, changed.Sub(begun).Round(time.Second), err)
 				return
 			}

@@ -3,7 +3,6 @@ package promises
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,17 +24,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-const (
-	// sessionLength is longer than a pod without the example's grace period may take to end, 30 s.
-	sessionLength = 2 * time.Minute
-	// sessionsPerPod is how many of the four places of values-examples/sessions.yaml are taken. It is more than the target, so
-	// many pods become a pod more, and few pods the minimum.
-	sessionsPerPod = 3
-	// manyPods hold the sessions of a full fleet, fewPods those of a fleet that shrinks.
-	manyPods, fewPods = 4, 1
-	// sessionTime is for sessions to begin until their number no longer grows, and for the fleet to follow.
-	sessionTime = sessionLength + 3*time.Minute
-)
+// manyPods hold the sessions of a full fleet, fewPods those of a fleet that shrinks.
+const manyPods, fewPods = 4, 1
 
 // sessionTable has the promises to viewers who hold sessions.
 var sessionTable = []promise.Promise{
@@ -43,43 +33,43 @@ var sessionTable = []promise.Promise{
 		Subject: promise.Sessions, Name: "fleet shrinks",
 		Says:   "No session is cut off: a pod that is removed ends its sessions first.",
 		Fault:  "Fewer sessions begin, so that the autoscaler removes pods while viewers are on them. Nothing writes deletion costs.",
-		Within: sessionTime,
+		Within: promise.SessionTime,
 		Keep: func(d *promise.Day) {
 			// With costs, the pods that go hold no session.
 			d.Break(harness.Scale(chart.DeletionCost, 0))
-			const before = sessionTime + time.Minute
-			sessions(d, load.Steady(perSecond(manyPods), before),
-				load.Steady(perSecond(fewPods), promise.Longest))
+			const before = promise.SessionTime + time.Minute
+			d.Sessions(promise.SessionsOf(manyPods, before),
+				promise.SessionsOf(fewPods, promise.Longest))
 			fewer := time.Now().Add(before)
 			d.WaitFor(before, wait.ReplicasAtLeast(d.Release, manyPods-1), d.Reads())
 			d.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
 			d.Inject(nothing)
-			uncut(d, sessionLength, wait.Replicas(d.Release, minimum))
+			d.Uncut(promise.SessionLength, wait.Replicas(d.Release, minimum))
 		},
 	},
 	{
 		Subject: promise.Sessions, Name: "new version",
 		Says:   "No session is cut off: the old pods end their sessions, and new sessions begin on the new ones.",
 		Fault:  "A new version is rolled out.",
-		Within: sessionTime,
+		Within: promise.SessionTime,
 		Keep: func(d *promise.Day) {
-			fewSessions(d)
+			d.FewSessions()
 			d.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
 				s.Rollout(chart.Renderer)
 				return nil, nil
 			})
-			uncut(d, sessionLength, d.RolledOut(chart.Renderer))
+			d.Uncut(promise.SessionLength, d.RolledOut(chart.Renderer))
 		},
 	},
 	{
 		Subject: promise.Sessions, Name: "fleet shrinks, idle pods first",
 		Says:   "The pods with the fewest sessions are removed, and the fullest pod stays. No session is cut off.",
 		Fault:  fmt.Sprintf("The autoscaler is to run one pod of four, which hold %s sessions, the oldest pod the fewest.", words(spread)),
-		Within: sessionTime,
+		Within: promise.SessionTime,
 		Keep: func(d *promise.Day) {
 			held, others := uneven(d)
 			d.Inject(harness.Replicas(1))
-			uncut(d, spreadLength, wait.Replicas(d.Release, 1))
+			d.Uncut(spreadLength, wait.Replicas(d.Release, 1))
 			for _, pod := range d.PodsOf(chart.Renderer) {
 				assert.Equal(d, slices.Max(spread), held[pod.Name], "the sessions of pod %s, which stays, want those of the fullest", pod.Name)
 			}
@@ -90,7 +80,7 @@ var sessionTable = []promise.Promise{
 		Subject: promise.Sessions, Name: "new version, idle pods first",
 		Says:   "The old pods are asked to leave in the order of their sessions, those that hold none first. No session is cut off.",
 		Fault:  fmt.Sprintf("A new version is rolled out while four pods hold %s sessions, the oldest pod the fewest.", words(spread)),
-		Within: sessionTime,
+		Within: promise.SessionTime,
 		Keep: func(d *promise.Day) {
 			held, others := uneven(d)
 			left := departures(d)
@@ -98,7 +88,7 @@ var sessionTable = []promise.Promise{
 				s.Rollout(chart.Renderer)
 				return nil, nil
 			})
-			uncut(d, spreadLength, d.RolledOut(chart.Renderer))
+			d.Uncut(spreadLength, d.RolledOut(chart.Renderer))
 			var order []int
 			for _, name := range left() {
 				if sessions, old := held[name]; old {
@@ -113,9 +103,9 @@ var sessionTable = []promise.Promise{
 		Subject: promise.Sessions, Name: "pod evicted",
 		Says:   "No session is cut off: the pod ends its sessions, and another one takes its place.",
 		Fault:  "A pod that holds sessions is evicted, as a drain of its node does.",
-		Within: sessionTime,
+		Within: promise.SessionTime,
 		Keep: func(d *promise.Day) {
-			fewSessions(d)
+			d.FewSessions()
 			d.Inject(func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 				busiest, err := s.Release.Query(ctx, "topk(1, viewer_sessions)")
 				if err != nil || len(busiest) == 0 {
@@ -124,7 +114,7 @@ var sessionTable = []promise.Promise{
 				return nil, s.Release.PolicyV1().Evictions(s.Release.Namespace).Evict(ctx, &policyv1.Eviction{
 					ObjectMeta: metav1.ObjectMeta{Name: string(busiest[0].Metric["pod"]), Namespace: s.Release.Namespace}})
 			})
-			uncut(d, sessionLength, wait.PodsReady(d.Release))
+			d.Uncut(promise.SessionLength, wait.PodsReady(d.Release))
 		},
 	},
 }
@@ -141,10 +131,7 @@ func TestPromisesWithSessions(t *testing.T) {
 	s := harness.New(t)
 	s.Uninstall()
 	s.Step("install a renderer that holds sessions")
-	other := s.OtherRenderer("sessions")
-	// The values of that renderer count frames, and those of the example sessions.
-	other.Set["signals.demand.capacity.value"] = "4"
-	require.NoError(t, s.Upgrade(other))
+	require.NoError(t, s.Upgrade(promise.RendererWithSessions(s)))
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
 	promise.Run(s, sessionTable)
 	// Other stories install the reference renderer.
@@ -202,7 +189,7 @@ func words(numbers []int) string {
 // the sessions by pod. The load of the day is that of the pods that hold some but not the most; others is that of the fullest.
 func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
 	d.Helper()
-	d.WaitFor(time.Minute, answers(d.Release, "sum(viewer_sessions) == 0"))
+	d.WaitFor(time.Minute, wait.Answer(d.Release, "sum(viewer_sessions) == 0"))
 	d.Break(harness.Replicas(int32(len(spread))))
 	d.WaitFor(2*time.Minute, wait.Replicas(d.Release, int32(len(spread))), wait.PodsReady(d.Release))
 	pods := d.PodsOf(chart.Renderer)
@@ -267,7 +254,7 @@ func departures(d *promise.Day) func() []string {
 			pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
 			for i := range pods.Items {
 				if pod := &pods.Items[i]; err == nil && pod.DeletionTimestamp != nil {
-					seen[pod.Name] = askedToLeave(pod)
+					seen[pod.Name] = promise.AskedToLeave(pod)
 				}
 			}
 			select {
@@ -284,59 +271,4 @@ func departures(d *promise.Day) func() []string {
 		seen := <-asked
 		return slices.SortedFunc(maps.Keys(seen), func(a, b string) int { return seen[a].Compare(seen[b]) })
 	}
-}
-
-// askedToLeave is when a pod that has a deletion timestamp got it.
-func askedToLeave(pod *corev1.Pod) time.Time {
-	return pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
-}
-
-// perSecond is how many sessions must begin in a second for so many pods to be needed.
-func perSecond(pods float64) float64 { return pods * sessionsPerPod / sessionLength.Seconds() }
-
-// sessions has viewers begin sessions, until the day ends.
-func sessions(d *promise.Day, loads ...[]load.Stage) {
-	d.Helper()
-	d.WaitFor(time.Minute, answers(d.Release, "sum(viewer_sessions) == 0"))
-	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", sessionLength), Budget: sessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
-}
-
-// fewSessions has viewers begin sessions that the minimum of pods holds, and waits until there are some.
-func fewSessions(d *promise.Day) {
-	d.Helper()
-	sessions(d, load.Steady(perSecond(fewPods), promise.Longest))
-	d.WaitFor(sessionTime, answers(d.Release, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
-}
-
-// uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session
-// may have been cut off. The length is that of the sessions.
-func uncut(d *promise.Day, length time.Duration, over wait.Condition) {
-	d.Helper()
-	begun := time.Now()
-	var longest time.Duration
-	d.Recovered(begun, over, wait.Condition{Name: "the pods that are removed to be gone", Unmet: func(ctx context.Context) error {
-		pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
-		if err != nil {
-			return err
-		}
-		leaving := 0
-		for i := range pods.Items {
-			if pod := &pods.Items[i]; pod.DeletionTimestamp != nil {
-				leaving++
-				longest = max(longest, time.Since(askedToLeave(pod)))
-			}
-		}
-		if leaving > 0 {
-			return fmt.Errorf("%d are still there", leaving)
-		}
-		if longest == 0 {
-			return errors.New("none has been removed")
-		}
-		return nil
-	}})
-	summary := d.Counts()
-	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), length, summary.InBudget)
-	assert.Positive(d, summary.InBudget, "sessions that ended by themselves")
-	assert.Zero(d, summary.Failed, "sessions that were cut off")
-	assert.Greater(d, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")
 }

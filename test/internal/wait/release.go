@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"holograph/test/doctor/check"
@@ -39,6 +40,17 @@ func condition(r kube.Release, link check.Link) Condition {
 			return err
 		}
 		_, err = link.Check(ctx, r.Client, p)
+		return err
+	}}
+}
+
+// Answer is met when the release's Prometheus answers a query with a series at least.
+func Answer(r kube.Release, query string) Condition {
+	return Condition{Name: "an answer to " + query, Unmet: func(ctx context.Context) error {
+		found, err := r.Query(ctx, query)
+		if err == nil && len(found) == 0 {
+			err = errors.New("there is none")
+		}
 		return err
 	}}
 }

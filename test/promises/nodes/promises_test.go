@@ -4,10 +4,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
@@ -38,8 +41,8 @@ var table = []promise.Promise{
 			node := d.Worker()
 			ready := d.LowestReady()
 			begun := time.Now()
-			d.Inject(harness.Drain(node))
-			d.Recovered(begun, readyElsewhere(d, node))
+			d.Inject(harness.Drain(node, 80*time.Second))
+			d.Recovered(begun, readyElsewhere(d, node, minimum))
 			assert.GreaterOrEqual(d, ready(), int32(minimum-1), "lowest Ready pods: the disruption budget lets one pod go at a time")
 			summary := d.Counts()
 			assert.Zero(d, summary.Failed, "frames without an answer")
@@ -60,10 +63,30 @@ var table = []promise.Promise{
 			node := d.Worker()
 			begun := time.Now()
 			d.Inject(harness.KillNode(node))
-			d.Recovered(begun, readyElsewhere(d, node))
+			d.Recovered(begun, readyElsewhere(d, node, minimum))
 			summary := d.Counts()
 			assert.EqualValues(d, minimum, d.Wanted(), "replicas after the node was killed")
 			assert.Less(d, float64(summary.Failed)/float64(summary.Offered()), 0.6, "share of frames without an answer: the other node's pods serve")
+		},
+	},
+}
+
+// sessionTable has the promises to viewers who hold sessions.
+var sessionTable = []promise.Promise{
+	{
+		Subject: promise.Sessions, Name: "node drained under sessions",
+		Says:   "No session is cut off: the drain waits until the sessions of the node's pods have ended, and new ones begin on other nodes.",
+		Fault:  "One of two workers is drained while viewers hold sessions on it (`kubectl drain`).",
+		Within: promise.SessionTime,
+		Keep: func(d *promise.Day) {
+			d.FewSessions()
+			node := d.Worker()
+			d.WaitFor(promise.SessionTime, held(d, node))
+			begun := time.Now()
+			d.Inject(harness.Drain(node, promise.SessionTime))
+			drained := time.Since(begun)
+			d.Recovered(begun, readyElsewhere(d, node, int(d.Wanted())))
+			d.NoneCut(promise.SessionLength, drained)
 		},
 	},
 }
@@ -77,8 +100,20 @@ func TestPromises(t *testing.T) {
 	promise.Run(s, table)
 }
 
+// TestPromisesWithSessions takes a node away whose pods hold the sessions of viewers.
+func TestPromisesWithSessions(t *testing.T) {
+	s := harness.New(t)
+	s.Uninstall()
+	s.Step("install a renderer that holds sessions")
+	require.NoError(t, s.Upgrade(promise.RendererWithSessions(s)))
+	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
+	promise.Run(s, sessionTable)
+	// Other stories install the reference renderer.
+	s.Uninstall()
+}
+
 // TestPage: docs/faults.json has every promise, and docs/faults.md is made of it.
-func TestPage(t *testing.T) { promise.Check(t, table, *updateGolden) }
+func TestPage(t *testing.T) { promise.Check(t, slices.Concat(table, sessionTable), *updateGolden) }
 
 // spread rolls the pods out again, after a day that may have left them on one node, and checks that they are spread.
 func spread(d *promise.Day) {
@@ -94,23 +129,36 @@ func spread(d *promise.Day) {
 }
 
 // readyElsewhere is met when the renderers are Ready on other nodes.
-func readyElsewhere(d *promise.Day, node string) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("%d renderers to be Ready on other nodes than %s", minimum, node), Unmet: func(ctx context.Context) error {
-		pods, err := d.Release.Pods(ctx)
+func readyElsewhere(d *promise.Day, node string, pods int) wait.Condition {
+	return wait.Condition{Name: fmt.Sprintf("%d renderers to be Ready on other nodes than %s", pods, node), Unmet: func(ctx context.Context) error {
+		all, err := d.Release.Pods(ctx)
 		if err != nil {
 			return err
 		}
 		n, states := 0, []string{}
-		for _, pod := range pods {
+		for _, pod := range all {
 			ready := kube.Ready(pod)
 			if ready && pod.Spec.NodeName != node {
 				n++
 			}
 			states = append(states, fmt.Sprintf("%s on %s: Ready %t", pod.Name, pod.Spec.NodeName, ready))
 		}
-		if n < minimum {
+		if n < pods {
 			return fmt.Errorf("%d are: %v", n, states)
 		}
 		return nil
+	}}
+}
+
+// held is met when the renderers on a node hold a session that has just begun, which the drain must wait for.
+func held(d *promise.Day, node string) wait.Condition {
+	return wait.Condition{Name: "a session to begin on node " + node, Unmet: func(ctx context.Context) error {
+		var names []string
+		for _, pod := range d.PodsOf(chart.Renderer) {
+			if pod.Spec.NodeName == node {
+				names = append(names, pod.Name)
+			}
+		}
+		return wait.Answer(d.Release, fmt.Sprintf(`sum(delta(viewer_sessions{pod=~%q}[20s])) > 0`, strings.Join(names, "|"))).Unmet(ctx)
 	}}
 }

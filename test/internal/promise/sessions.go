@@ -1,0 +1,101 @@
+package promise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"holograph/test/internal/chart"
+	"holograph/test/internal/harness"
+	"holograph/test/internal/load"
+	"holograph/test/internal/wait"
+)
+
+const (
+	// SessionLength is longer than a pod without the grace period of values-examples/sessions.yaml may take to end, 30 s.
+	SessionLength = 2 * time.Minute
+	// sessionsPerPod is how many of the four places of that example are taken. It is more than the target, so many pods become
+	// a pod more, and few pods the minimum.
+	sessionsPerPod = 3
+	// SessionTime is for sessions to begin until their number no longer grows, and for the fleet to follow.
+	SessionTime = SessionLength + 3*time.Minute
+)
+
+// RendererWithSessions is an installation of the second renderer with the values of values-examples/sessions.yaml.
+func RendererWithSessions(s *harness.Story) harness.Upgrade {
+	s.Helper()
+	other := s.OtherRenderer("sessions")
+	// The values of that renderer count frames, and those of the example sessions.
+	other.Set["signals.demand.capacity.value"] = "4"
+	return other
+}
+
+// SessionsOf is a load of sessions that needs so many pods.
+func SessionsOf(pods float64, length time.Duration) []load.Stage {
+	return load.Steady(pods*sessionsPerPod/SessionLength.Seconds(), length)
+}
+
+// Sessions has viewers begin sessions, until the day ends.
+func (d *Day) Sessions(loads ...[]load.Stage) {
+	d.Helper()
+	d.WaitFor(time.Minute, wait.Answer(d.Release, "sum(viewer_sessions) == 0"))
+	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", SessionLength), Budget: SessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
+}
+
+// FewSessions has viewers begin sessions that the minimum of pods holds, and waits until there are some.
+func (d *Day) FewSessions() {
+	d.Helper()
+	d.Sessions(SessionsOf(1, Longest))
+	d.WaitFor(SessionTime, wait.Answer(d.Release, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
+}
+
+// Uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session
+// may have been cut off. The length is that of the sessions.
+func (d *Day) Uncut(length time.Duration, over wait.Condition) {
+	d.Helper()
+	begun := time.Now()
+	var longest time.Duration
+	d.Recovered(begun, over, wait.Condition{Name: "the pods that are removed to be gone", Unmet: func(ctx context.Context) error {
+		pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
+		if err != nil {
+			return err
+		}
+		leaving := 0
+		for i := range pods.Items {
+			if pod := &pods.Items[i]; pod.DeletionTimestamp != nil {
+				leaving++
+				longest = max(longest, time.Since(AskedToLeave(pod)))
+			}
+		}
+		if leaving > 0 {
+			return fmt.Errorf("%d are still there", leaving)
+		}
+		if longest == 0 {
+			return errors.New("none has been removed")
+		}
+		return nil
+	}})
+	d.NoneCut(length, longest)
+}
+
+// NoneCut ends the load of sessions of a length, none of which may have been cut off. The pod that lived on for the longest
+// time after it was asked to leave lived on for longest.
+func (d *Day) NoneCut(length, longest time.Duration) {
+	d.Helper()
+	summary := d.Counts()
+	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), length, summary.InBudget)
+	assert.Positive(d, summary.InBudget, "sessions that ended by themselves")
+	assert.Zero(d, summary.Failed, "sessions that were cut off")
+	assert.Greater(d, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")
+}
+
+// AskedToLeave is when a pod that has a deletion timestamp got it.
+func AskedToLeave(pod *corev1.Pod) time.Time {
+	return pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
+}
