@@ -156,7 +156,10 @@ func (s *Story) kubectl(ctx context.Context, args ...string) error {
 // Drain drains a node of the release's pods, as an administrator does before an upgrade, and waits until they are gone, at
 // most for the timeout. The fix uncordons the node.
 func Drain(node string, timeout time.Duration) Fault {
-	return func(ctx context.Context, s *Story) (Fix, error) {
+	return func(_ context.Context, s *Story) (Fix, error) {
+		// kubectl keeps the timeout, which may be longer than that of other faults.
+		ctx, cancel := s.Within(timeout + breakTimeout)
+		defer cancel()
 		back := func(ctx context.Context) error { return s.kubectl(ctx, "uncordon", node) }
 		return back, s.kubectl(ctx, "drain", node, "--delete-emptydir-data", "--ignore-daemonsets", "--timeout="+timeout.String(),
 			"--pod-selector=app.kubernetes.io/instance="+s.Release.Name)
