@@ -43,9 +43,9 @@ func WholeTicks(top float64, parts int) []float64 {
 	}
 }
 
-// timeTicks are times from 0 to at most span, a familiar number of seconds, minutes or hours apart, at
+// TimeTicks are times from 0 to at most span, a familiar number of seconds, minutes or hours apart, at
 // most parts of them beside 0.
-func timeTicks(span time.Duration, parts int) []time.Duration {
+func TimeTicks(span time.Duration, parts int) []time.Duration {
 	steps := []time.Duration{
 		time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
 		time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,

@@ -40,7 +40,7 @@ func TestTimeTicks(t *testing.T) {
 		{3 * time.Hour, 30 * time.Minute, 6},
 		{1000 * 24 * time.Hour, 128 * 24 * time.Hour, 7},
 	} {
-		ticks := timeTicks(test.span, maxTimeTicks)
+		ticks := TimeTicks(test.span, maxTimeTicks)
 		require.Len(t, ticks, test.n+1, "%v", test.span)
 		assert.Equal(t, test.step, ticks[1], "%v", test.span)
 	}

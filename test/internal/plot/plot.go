@@ -249,7 +249,7 @@ func (d *drawing) draw() {
 	d.eventNames(first - eventGap)
 
 	bottom := top - panelGap
-	for _, at := range timeTicks(d.Span, maxTimeTicks) {
+	for _, at := range TimeTicks(d.Span, maxTimeTicks) {
 		d.text(d.x(at), bottom+tickGap, "middle", "", Clock(at))
 	}
 	unit := "minutes:seconds"
@@ -306,7 +306,7 @@ func (d *drawing) panel(p Panel, top float64) {
 	for _, v := range p.Ticks[1:] {
 		d.line("grid", left, y(v), right, y(v))
 	}
-	for _, at := range timeTicks(d.Span, maxTimeTicks)[1:] {
+	for _, at := range TimeTicks(d.Span, maxTimeTicks)[1:] {
 		d.line("grid", d.x(at), top, d.x(at), top+p.Height)
 	}
 	d.line("base", left, y(0), right, y(0))
@@ -326,8 +326,19 @@ func (d *drawing) panel(p Panel, top float64) {
 	d.marks(p.Marks, y)
 }
 
-// series draws the points as one path for each run without a gap.
+// series draws the line and the area of a series.
 func (d *drawing) series(s Series, y func(float64) float64) {
+	line, area := s.Paths(d.x, y)
+	if s.Area && area != "" {
+		d.add(`  <path class="area %s" d="%s"/>`, s.Colour, area)
+	}
+	if stroke := s.stroke(); stroke != "" && line != "" {
+		d.add(`  <path class="%s" d="%s"/>`, stroke, line)
+	}
+}
+
+// Paths returns the points as SVG paths, with a part for each run without a gap: a line, and the area between it and 0.
+func (s Series) Paths(x func(time.Duration) float64, y func(float64) float64) (string, string) {
 	var line, area strings.Builder
 	drawn := 0 // points since the last gap
 	var before string
@@ -346,7 +357,7 @@ func (d *drawing) series(s Series, y func(float64) float64) {
 			end()
 			continue
 		}
-		x, at := pixels(d.x(p.At)), pixels(y(p.Value))
+		x, at := pixels(x(p.At)), pixels(y(p.Value))
 		next := fmt.Sprintf("L%s %s", x, at)
 		switch {
 		case drawn == 0:
@@ -363,12 +374,7 @@ func (d *drawing) series(s Series, y func(float64) float64) {
 		drawn, before = drawn+1, at
 	}
 	end()
-	if s.Area && area.Len() > 0 {
-		d.add(`  <path class="area %s" d="%s"/>`, s.Colour, area.String())
-	}
-	if stroke := s.stroke(); stroke != "" && line.Len() > 0 {
-		d.add(`  <path class="%s" d="%s"/>`, stroke, line.String())
-	}
+	return line.String(), area.String()
 }
 
 // marks draws an arrowhead above each mark's value.
