@@ -166,8 +166,7 @@ One panel as JSON. Takes dict "id" "type" "title" "x" "y" "w" "h" "targets" list
 {{- end }}
 {{- $options = dict "legend" (dict "displayMode" "list" "placement" "bottom" "showLegend" true) "tooltip" (dict "mode" "multi" "sort" "desc") }}
 {{- else if eq .type "state-timeline" }}
-{{- $_ := set $defaults "color" (dict "mode" "thresholds") }}
-{{- $_ := set $defaults "thresholds" (dict "mode" "absolute" "steps" (list (dict "color" "red" "value" nil) (dict "color" "green" "value" 1))) }}
+{{- /* Without thresholds, for which Grafana's legend would say "< 1" and "1+" in place of the texts. */}}
 {{- $_ := set $defaults "mappings" (list (dict "type" "value" "options" (dict "0" (dict "text" "broken" "color" "red" "index" 0) "1" (dict "text" "holds" "color" "green" "index" 1)))) }}
 {{- $_ := set $defaults "custom" (dict "fillOpacity" 70 "lineWidth" 0 "spanNulls" false) }}
 {{- $options = dict "showValue" "never" "mergeValues" true "rowHeight" 0.8 "legend" (dict "displayMode" "list" "placement" "bottom" "showLegend" true) "tooltip" (dict "mode" "single") }}
