@@ -1,16 +1,17 @@
 package chart
 
 import (
-	"encoding/json"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"holograph/ci/repo"
+	"holograph/test/internal/dashboard"
 )
 
 // Expression is a PromQL expression that the chart or its documents bring, and where it stands.
@@ -59,16 +60,8 @@ func ruleExpressions(t testing.TB, text string) (all []Expression) {
 
 func dashboardExpressions(t testing.TB, text string) (all []Expression) {
 	t.Helper()
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-		Annotations struct {
-			List []struct{ Name, Expr string }
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(text), &board))
+	board, err := dashboard.Parse(text)
+	require.NoError(t, err)
 	for _, panel := range board.Panels {
 		for _, target := range panel.Targets {
 			all = append(all, Expression{"dashboard, panel " + panel.Title, target.Expr})
@@ -78,6 +71,20 @@ func dashboardExpressions(t testing.TB, text string) (all []Expression) {
 		all = append(all, Expression{"dashboard, annotation " + annotation.Name, annotation.Expr})
 	}
 	return all
+}
+
+// Dashboard returns the JSON of the Grafana dashboard.
+func (r *Rendered) Dashboard(t testing.TB) string {
+	t.Helper()
+	for _, configMap := range Of[*corev1.ConfigMap](t, r) {
+		for name, text := range configMap.Data {
+			if strings.HasSuffix(name, ".json") {
+				return text
+			}
+		}
+	}
+	require.FailNow(t, "no dashboard is rendered")
+	return ""
 }
 
 // verbs stand in the page's expressions for what its template puts in: a selector, an offset or a number.
