@@ -98,7 +98,7 @@ update: ## Rewrite every golden and generated file from the present code
 
 .PHONY: pictures
 pictures: SETS := faults
-pictures: images ## Take new pictures of the status page for docs/pictures, on a cluster: three minutes
+pictures: images ## Take new pictures of the status page and the dashboard for docs/pictures, on a cluster: five minutes
 	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run 'TestObservability$$' ./test/faults -pictures
 
 ##@ Release

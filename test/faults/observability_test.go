@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,9 +21,11 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"holograph/ci/repo"
 	"holograph/test/internal/chart"
+	"holograph/test/internal/dashboard"
 	"holograph/test/internal/guest"
 	"holograph/test/internal/harness"
 	"holograph/test/internal/kube"
@@ -31,25 +34,29 @@ import (
 	"holograph/test/internal/wait"
 )
 
-var pictures = flag.Bool("pictures", false, "copy the pictures of the status page to docs/pictures")
+var pictures = flag.Bool("pictures", false, "copy the pictures of the status page and the dashboard to docs/pictures")
 
 // published maps a picture of this test to its name in docs/pictures.
-var published = map[string]string{"light.png": "status-page-light.png", "dark.png": "status-page-dark.png"}
+var published = map[string]string{"light.png": "status-page-light.png", "dark.png": "status-page-dark.png", "dashboard.png": "dashboard.png"}
 
 const (
 	// overload is the load in units of what one pod renders. Two pods run at first, so frames are late, an alert fires
 	// and pods are added.
 	overload = 4.5
-	// loadTime is longer than the story needs its load, which was 100 s when measured.
+	// loadTime is longer than the story needs its load, which was 130 s when measured, with -pictures.
 	loadTime = 4 * time.Minute
 	// dataTime bounds the time for two scrapes, a scaling event and the rules after it: 45 s when measured.
 	dataTime = 3 * time.Minute
+	// scrapeInterval is that of the values file.
+	scrapeInterval = 5 * time.Second
 )
 
 // TestObservability: while frames are late, Prometheus has a number for every expression of the rules, the dashboard, the
-// status page, the notes and the runbook, and a browser shows the same replicas, pods and links as the cluster has.
+// status page, the notes and the runbook, a browser shows the same replicas, pods and links as the cluster has, and no panel
+// of the dashboard is empty.
 func TestObservability(t *testing.T) {
 	s := harness.New(t)
+	begin := time.Now()
 	s.Step("install the chart with its dashboard")
 	s.UpgradeWith(map[string]string{"dashboard.enabled": "true"}, "local")
 	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
@@ -74,20 +81,69 @@ func TestObservability(t *testing.T) {
 		"dark.png":   {Width: 1280, Height: 1250, Dark: true},
 		"narrow.png": {Width: 480, Height: 2400},
 	} {
-		t.Run(name, func(t *testing.T) {
-			picture, err := guest.Screenshot(t.Context(), page, s.Artifact(name), view)
-			require.NoError(t, err)
-			bounds := picture.Bounds()
-			assert.Equal(t, image.Pt(view.Width, view.Height), bounds.Size())
-			assert.Greater(t, colors(picture), 50, "number of colors in the picture: a page with text, lines and bars has more than an empty one")
-			edge := color.GrayModel.Convert(picture.At(2, 2)).(color.Gray).Y
-			assert.Equal(t, view.Dark, edge < 128, "whether the page is dark, which must follow the preference of the browser")
-			if *pictures && published[name] != "" {
-				publish(t, s.Artifact(name), published[name])
-			}
-		})
+		t.Run(name, func(t *testing.T) { photograph(t, s, page, name, view) })
 	}
+
+	s.Step("draw the dashboard without Grafana")
+	if *pictures {
+		// Then the picture has the whole of it: late frames, the alerts, the new pods, and no late frame any more.
+		s.WaitFor(loadTime, noneLate(s.Release))
+	}
+	t.Run("dashboard.png", func(t *testing.T) { draw(t, s, begin, "dashboard.png") })
 	s.Logf("    pictures: %s", s.Artifacts)
+}
+
+// photograph takes a picture of a page, which must not be empty.
+func photograph(t *testing.T, s *harness.Story, page, name string, view guest.View) {
+	t.Helper()
+	picture, err := guest.Screenshot(t.Context(), page, s.Artifact(name), view)
+	require.NoError(t, err)
+	bounds := picture.Bounds()
+	assert.Equal(t, image.Pt(view.Width, view.Height), bounds.Size())
+	assert.Greater(t, colors(picture), 50, "number of colors in the picture: a page with text, lines and bars has more than an empty one")
+	edge := color.GrayModel.Convert(picture.At(2, 2)).(color.Gray).Y
+	assert.Equal(t, view.Dark, edge < 128, "whether the page is dark, which must follow the preference of the browser")
+	if *pictures && published[name] != "" {
+		publish(t, s.Artifact(name), published[name])
+	}
+}
+
+// noneLate is met when no frame was late within the window of the rules.
+func noneLate(r kube.Release) wait.Condition {
+	return wait.Condition{Name: "no late frame", Unmet: func(ctx context.Context) error {
+		late, found, err := r.Scalar(ctx, "holograph:frames_over_budget:rate")
+		if err == nil && (!found || late > 0) {
+			err = fmt.Errorf("%.1f frames a second are late", late)
+		}
+		return err
+	}}
+}
+
+// draw draws the dashboard that the cluster has, with what Prometheus answers to its queries over the time since begin, and
+// takes a picture of it.
+func draw(t *testing.T, s *harness.Story, begin time.Time, name string) {
+	configMaps, err := s.Release.CoreV1().ConfigMaps(s.Release.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: s.Selector("dashboard")})
+	require.NoError(t, err)
+	require.Len(t, configMaps.Items, 1, "ConfigMaps with a dashboard")
+	var board *dashboard.Dashboard
+	for _, text := range configMaps.Items[0].Data {
+		board, err = dashboard.Parse(text)
+		require.NoError(t, err)
+	}
+	api, err := s.Release.Prometheus()
+	require.NoError(t, err)
+	// Grafana, too, rounds both to the step.
+	span := prometheusv1.Range{Start: begin.Truncate(scrapeInterval), End: time.Now().Truncate(scrapeInterval), Step: scrapeInterval}
+	answer, err := board.Ask(t.Context(), api, span)
+	require.NoError(t, err)
+	assert.Empty(t, answer.Empty(), "queries of the dashboard without a number since the story began")
+
+	file := s.Artifact("dashboard.html")
+	page, err := os.Create(file)
+	require.NoError(t, err)
+	defer page.Close()
+	require.NoError(t, answer.Write(page))
+	photograph(t, s, (&url.URL{Scheme: "file", Path: file}).String(), name, guest.View{Width: dashboard.Width, Height: board.Height()})
 }
 
 // publish copies a picture to docs/pictures.
