@@ -37,18 +37,24 @@ namespace as a label only if it is the only one. Takes dict "context" $ "query" 
 {{- end }}
 
 {{/*
-Regular expression of the ReplicaSets of a Deployment: its name, and the hash of its template in the alphabet that
-Kubernetes uses for generated names, which has no vowels. Takes the Deployment's name.
+The characters of the names that Kubernetes generates, among which are no vowels.
+*/}}
+{{- define "holograph.scope.generated" -}}
+[bcdfghjklmnpqrstvwxz2456789]
+{{- end }}
+
+{{/*
+Regular expression of the ReplicaSets of a Deployment: its name, and the hash of its template. Takes the Deployment's name.
 */}}
 {{- define "holograph.scope.replicaSets" -}}
-{{ . }}-[bcdfghjklmnpqrstvwxz2456789]{1,10}
+{{ . }}-{{ include "holograph.scope.generated" . }}{1,10}
 {{- end }}
 
 {{/*
 Regular expression of a pod's own five characters, with which its name ends.
 */}}
 {{- define "holograph.scope.podSuffix" -}}
-[bcdfghjklmnpqrstvwxz2456789]{5}
+{{ include "holograph.scope.generated" . }}{5}
 {{- end }}
 
 {{/*
