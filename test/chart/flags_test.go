@@ -50,7 +50,7 @@ func TestFlags(t *testing.T) {
 			"telemetry-port":   {"8081", "the readiness probe asks this port"},
 			"namespaces":       {"holograph", "its Role allows no other namespace"},
 			"resources":        {"deployments,horizontalpodautoscalers", "rules and alerts read the series of these"},
-			"metric-allowlist": {"^kube_horizontalpodautoscaler_.+,^kube_deployment_(spec|status)_replicas.*", "rules and alerts read these series, and others would fill its page"},
+			"metric-allowlist": {"^kube_horizontalpodautoscaler_(created|spec_(min|max)_replicas|status_(condition|(current|desired)_replicas)),^kube_deployment_(spec|status)_replicas.*", "rules and alerts read these series; others would fill its page, and have labels of any length"},
 		},
 	} {
 		container := chart.Render(t).Container(t, component)

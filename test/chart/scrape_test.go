@@ -121,9 +121,13 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 		assert.False(t, kept(t, embedded["prometheus"]["metric_relabel_configs"], labels), "whether the scrape job prometheus keeps %v", labels)
 	}
 
-	served := scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film]")))["kube-state-metrics"]["metric_relabel_configs"]
-	assert.True(t, kept(t, served, object(desired, "film", "horizontalpodautoscaler", "studio-renderer")))
-	assert.False(t, kept(t, served, object(desired, "elsewhere", "horizontalpodautoscaler", "studio-renderer")))
+	serving := scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film, holograph]")))
+	for job, namespace := range map[string]string{"kube-state-metrics": "holograph", "kube-state-metrics-served": "film"} {
+		for _, of := range []string{"holograph", "film", "elsewhere"} {
+			assert.Equal(t, of == namespace, kept(t, serving[job]["metric_relabel_configs"], object(desired, of, "horizontalpodautoscaler", "studio-renderer")),
+				"whether the scrape job %s keeps an autoscaler of the namespace %s", job, of)
+		}
+	}
 	odd := scrapeJobs(t, chart.Render(t, oddSignals(), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
 	for _, name := range []string{"odd_frames_total", "odd_late_total", "odd_offered", "odd_capacity"} {
 		assert.True(t, kept(t, odd, object(name, "", "", "")), name)
@@ -167,6 +171,15 @@ func TestScrapesAreBounded(t *testing.T) {
 		}
 		assert.NotContains(t, valueAt(t, monitor, "spec"), "targetLimit")
 		assert.NotContains(t, valueAt(t, monitor, "spec", "podMetricsEndpoints", 0), "honorLabels")
+	}
+	// Two PodMonitors of one pod must not have one job: Prometheus would write its up twice.
+	serving := ofKind(chart.Render(t, named(t, "operator"), chart.Parse(t, "servedNamespaces: [film, games]")), "PodMonitor")
+	require.NotNil(t, serving["holograph-kube-state-metrics-served"], "the PodMonitor for the objects of served namespaces")
+	for name, found := range map[string]bool{"holograph-kube-state-metrics": false, "holograph-kube-state-metrics-served": true} {
+		steps, _ := valueAt(t, serving[name], "spec", "podMetricsEndpoints", 0, "relabelings").([]any)
+		assert.Equal(t, found, slices.ContainsFunc(steps, func(step any) bool {
+			return fmt.Sprint(step) == "map[action:replace replacement:kube-state-metrics-served targetLabel:job]"
+		}), "whether PodMonitor %s names its job itself", name)
 	}
 	assert.EqualValues(t, 1000000, jobs["renderer"]["sample_limit"])
 	assert.Equal(t, "3MB", jobs["renderer"]["body_size_limit"])
@@ -338,4 +351,51 @@ holograph_frames_total 5 1
 	assert.EqualValues(t, 7, honestly[0].Value)
 	assert.Len(t, ask("up"), len(renderers))
 	assert.Len(t, ask("scrape_samples_scraped"), len(renderers))
+}
+
+// TestServedObjectsEndNoOtherSeries has Prometheus scrape a kube-state-metrics that shows more autoscalers of a served namespace
+// than a scrape may have: those of the release's own namespace are scraped all the same.
+func TestServedObjectsEndNoOtherSeries(t *testing.T) {
+	t.Parallel()
+	const name = "kube_horizontalpodautoscaler_status_desired_replicas"
+	page := func() string {
+		var page strings.Builder
+		fmt.Fprintf(&page, "%s{namespace=\"holograph\",horizontalpodautoscaler=\"holograph-renderer\"} 2\n", name)
+		for i := range 10001 {
+			fmt.Fprintf(&page, "%s{namespace=\"film\",horizontalpodautoscaler=\"a%d-renderer\"} 2\n", name, i)
+		}
+		return page.String()
+	}
+	target := exposition(t, page)
+	var jobs []any
+	for job, config := range scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film]"))) {
+		if strings.HasPrefix(job, "kube-state-metrics") {
+			delete(config, "kubernetes_sd_configs")
+			delete(config, "relabel_configs")
+			config["scrape_interval"], config["scrape_timeout"] = "1s", "1s"
+			config["static_configs"] = []any{map[string]any{"targets": []string{target}}}
+			jobs = append(jobs, config)
+		}
+	}
+	config, err := yaml.Marshal(map[string]any{"scrape_configs": jobs})
+	require.NoError(t, err)
+	api := promtool.Serve(t, string(config), "").API(t)
+	require.NoError(t, wait.For(t.Context(), time.Minute, wait.Condition{Name: "each job to scrape three times", Unmet: func(ctx context.Context) error {
+		vector, err := kube.Vector(ctx, api, "count_over_time(up[1m]) >= 3")
+		if err == nil && len(vector) < len(jobs) {
+			err = fmt.Errorf("%d of %d have", len(vector), len(jobs))
+		}
+		return err
+	}}))
+	found, err := kube.Vector(t.Context(), api, name)
+	require.NoError(t, err)
+	require.Len(t, found, 1, "autoscalers that Prometheus has, want that of the release's own namespace")
+	assert.EqualValues(t, "holograph", found[0].Metric["namespace"])
+	state, err := api.Targets(t.Context())
+	require.NoError(t, err)
+	require.Len(t, state.Active, 2)
+	for _, target := range state.Active {
+		want := map[model.LabelValue]string{"kube-state-metrics": "", "kube-state-metrics-served": "sample limit exceeded"}[target.Labels["job"]]
+		assert.Equal(t, want, target.LastError, "the error of the job %s", target.Labels["job"])
+	}
 }

@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
@@ -117,6 +118,14 @@ func TestScrapeJobs(t *testing.T) {
 func TestScrapeLimits(t *testing.T) {
 	t.Parallel()
 	jobs := scrapeJobs(t, chart.Render(t))
+	namespaces := make([]any, 60)
+	for i := range namespaces {
+		namespaces[i] = fmt.Sprintf("film-%d", i)
+	}
+	for served, want := range map[int]int{1: 10000, 60: 60000} {
+		job := scrapeJobs(t, chart.Render(t, chart.Set("servedNamespaces", namespaces[:served])))["kube-state-metrics-served"]
+		assert.EqualValues(t, want, job["sample_limit"], "sample_limit of the job for the objects of %d served namespaces", served)
+	}
 	for name, want := range map[string]map[string]any{
 		"renderer":           {"sample_limit": 500, "body_size_limit": "1MB", "label_limit": 40, "label_name_length_limit": 200, "label_value_length_limit": 1000},
 		"kube-state-metrics": {"sample_limit": 10000, "body_size_limit": "64MB", "label_limit": 40, "label_name_length_limit": 200, "label_value_length_limit": 1000},

@@ -1,9 +1,10 @@
 {{/*
 What is scraped, as a list in JSON: the pods of components of this release. Each has "component", "container" and "path",
-"port", the name of its port, or its number where the chart does not write the pod, "owners", a regular expression of
-what the pods belong to, "labels", which select the pods where they are not the component's own, "interval" where it is not
-the renderers', "pods": whether its samples are about the pod itself and have its name, and "limits", as fields of a
-Prometheus scrape job. "native" asks for native histograms. "scraped" are the labels that may be the renderer's own.
+"port", the name of its port, or its number where the chart does not write the pod, "job", the name of its job where that is
+not the component's, "owners", a regular expression of what the pods belong to, "labels", which select the pods where they
+are not the component's own, "interval" where it is not the renderers', "pods": whether its samples are about the pod itself
+and have its name, and "limits", as fields of a Prometheus scrape job. "native" asks for native histograms. "scraped" are the
+labels that may be the renderer's own.
 
 A pod is a target only as one of its workload's ReplicaSet or StatefulSet. Anyone who may create a pod can copy the labels.
 If the pod also names a ReplicaSet as its owner, that ReplicaSet has one pod too many and deletes one. A StatefulSet does
@@ -11,8 +12,10 @@ not take a pod whose name is not one of its own, so the queries select its pods 
 
 Prometheus takes a scrape whole or not at all: one that exceeds a limit sets `up` to 0, and Prometheus' page /targets has
 the reason. Other targets are not affected. Prometheus counts samples after relabeling has dropped the unused ones, which
-for kube-state-metrics leaves 35 per autoscaler and Deployment. The page of kube-state-metrics grows with all objects in
-its namespaces; it runs out of memory before the page reaches its limit.
+for kube-state-metrics leaves 20 per autoscaler and Deployment. Two jobs scrape it, one for the release's own namespace and
+one for servedNamespaces: who may create objects there could otherwise exceed the limit, and end the series of the
+release's own autoscaler too. The limit of the second job allows for 50 autoscalers in each namespace. The page of
+kube-state-metrics grows with all objects in its namespaces; it runs out of memory before the page reaches its limit.
 
 No job has a target_limit: with one target too many, Prometheus fails all targets of the job. Anyone who may create pods
 in a served namespace could then stop the metrics of all releases.
@@ -30,22 +33,29 @@ in a served namespace could then stop the metrics of all releases.
   "limits" (merge (dict "sample_limit" $limits.samples "body_size_limit" $limits.bodySize) $labels)
   "keep" (list (dict "from" (list "__name__") "regex" (include "holograph.prometheus.rendererMetrics" .)))) }}
 {{- if .Values.kubeStateMetrics.enabled }}
+{{- $own := include "holograph.namespace" . }}
+{{- $served := without .Values.servedNamespaces $own }}
+{{- range $job, $namespaces := dict "kube-state-metrics" (list $own) "kube-state-metrics-served" $served }}
+{{- if $namespaces }}
 {{- $targets = append $targets (dict "component" "kube-state-metrics" "container" "kube-state-metrics" "pods" false
+  "job" $job
   "path" "/metrics"
-  "interval" .Values.kubeStateMetrics.scrapeInterval
+  "interval" $.Values.kubeStateMetrics.scrapeInterval
   "port" "http"
-  "owners" (include "holograph.scope.replicaSets" (include "holograph.kubeStateMetrics.name" .) | printf "ReplicaSet;%s")
-  "limits" (merge (dict "sample_limit" 10000 "body_size_limit" "64MB") $labels)
+  "owners" (include "holograph.scope.replicaSets" (include "holograph.kubeStateMetrics.name" $) | printf "ReplicaSet;%s")
+  "limits" (merge (dict "sample_limit" (mul 1000 (len $namespaces) | max 10000) "body_size_limit" "64MB") $labels)
   "keep" (list
-    (include "holograph.prometheus.objects" . | fromJson)
-    (include "holograph.prometheus.objectsOfReleases" . | fromJson))) }}
+    (include "holograph.prometheus.objects" $ | fromJson)
+    (include "holograph.prometheus.objectsOfReleases" (dict "context" $ "namespaces" $namespaces) | fromJson))) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- toJson $targets }}
 {{- end }}
 
 {{/*
 What Prometheus keeps of kube-state-metrics: the series of autoscalers and workloads, and of those the releases' own. Each
-series has one of the labels, and the others are empty.
+series has one of the labels, and the others are empty. objectsOfReleases takes dict "context" $ "namespaces" list.
 */}}
 {{- define "holograph.prometheus.objects" -}}
 {{- $kinds := list "horizontalpodautoscaler" "deployment" }}
@@ -56,24 +66,25 @@ series has one of the labels, and the others are empty.
 {{- end }}
 
 {{- define "holograph.prometheus.objectsOfReleases" -}}
-{{- $kinds := (include "holograph.prometheus.objects" . | fromJson).kinds }}
+{{- $root := .context }}
+{{- $kinds := (include "holograph.prometheus.objects" $root | fromJson).kinds }}
 {{- $names := list }}
 {{- range $index, $kind := $kinds }}
-{{- $found := list (include "holograph.scope.objectNames" (dict "context" $ "kind" $kind) | replace "." "[.]") }}
-{{- if $.Values.servedNamespaces }}
-{{- $found = list (include "holograph.scope.otherRenderers" $) }}
+{{- $found := list (include "holograph.scope.objectNames" (dict "context" $root "kind" $kind) | replace "." "[.]") }}
+{{- if $root.Values.servedNamespaces }}
+{{- $found = list (include "holograph.scope.otherRenderers" $root) }}
 {{- end }}
 {{- if eq $kind "deployment" }}
-{{- $found = append $found (include "holograph.prometheusAdapter.name" $) }}
-{{- if $.Values.deletionCost.enabled }}
-{{- $found = append $found (include "holograph.deletionCost.name" $) }}
+{{- $found = append $found (include "holograph.prometheusAdapter.name" $root) }}
+{{- if $root.Values.deletionCost.enabled }}
+{{- $found = append $found (include "holograph.deletionCost.name" $root) }}
 {{- end }}
 {{- end }}
 {{- range compact $found }}
 {{- $names = append $names (printf "%s%s%s" (repeat $index ";") . (repeat (sub (len $kinds) (add1 $index) | int) ";")) }}
 {{- end }}
 {{- end }}
-{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (include "holograph.scope.served" . | fromJsonArray | join "|") (join "|" $names)) | toJson }}
+{{- dict "from" (prepend $kinds "namespace") "regex" (printf "(%s);(%s)" (join "|" .namespaces) (join "|" $names)) | toJson }}
 {{- end }}
 
 {{/*
@@ -120,7 +131,7 @@ and optionally "served": whether the pods of other releases in servedNamespaces 
 {{- $own := include "holograph.namespace" .context -}}
 {{- $served := ternary .context.Values.servedNamespaces list (default false .served) -}}
 {{- $anyRelease := omit (include "holograph.selectorLabels" $component | fromYaml) "app.kubernetes.io/instance" | include "holograph.prometheus.selector" -}}
-job_name: {{ .target.component | quote }}
+job_name: {{ default .target.component .target.job | quote }}
 {{- with .target.interval }}
 scrape_interval: {{ . | quote }}
 scrape_timeout: {{ include "holograph.prometheus.scrapeTimeout" . | quote }}
