@@ -345,21 +345,25 @@ doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 }
 
 // TestAdapterMayListPodsForEachAutoscaler: the adapter sends the API server as many requests as the autoscalers of all
-// servedNamespaces cause, which is more than its default of 5 a second allows.
+// servedNamespaces cause, and at least 50 a second: its own default of 5 is enough for 37 autoscalers.
 func TestAdapterMayListPodsForEachAutoscaler(t *testing.T) {
 	t.Parallel()
-	served := make([]any, 60)
-	for i := range served {
-		served[i] = fmt.Sprintf("film-%d", i)
+	serves := func(n int) chart.Values {
+		served := make([]any, n)
+		for i := range served {
+			served[i] = fmt.Sprintf("film-%d", i)
+		}
+		return chart.Set("servedNamespaces", served)
 	}
 	for name, c := range map[string]struct {
 		values     []chart.Values
 		qps, burst string
 	}{
-		"one autoscaler":               {},
-		"61 with two metrics":          {[]chart.Values{chart.Set("servedNamespaces", served)}, "17", "34"},
-		"61 with a total and a metric": {[]chart.Values{chart.Set("servedNamespaces", served), chart.Set("signals.demand.metricType", "Object")}, "9", "18"},
-		"extraArgs":                    {[]chart.Values{chart.Set("servedNamespaces", served), chart.Set("prometheusAdapter.extraArgs", []any{"--client-qps=50"})}, "50", "34"},
+		"one autoscaler":                {nil, "50", "100"},
+		"61 with two metrics":           {[]chart.Values{serves(60)}, "50", "100"},
+		"201 with two metrics":          {[]chart.Values{serves(200)}, "54", "108"},
+		"201 with a total and a metric": {[]chart.Values{serves(200), chart.Set("signals.demand.metricType", "Object")}, "50", "100"},
+		"extraArgs":                     {[]chart.Values{chart.Set("prometheusAdapter.extraArgs", []any{"--client-qps=80"})}, "80", "100"},
 	} {
 		got := flags(t, chart.Render(t, c.values...).Container(t, chart.PrometheusAdapter))
 		assert.Equal(t, c.qps, got["client-qps"], "requests a second of the adapter: %s", name)

@@ -28,6 +28,8 @@ func TestFlags(t *testing.T) {
 			"prometheus-verb":         {"POST", "the query names every pod, and past some hundred pods that is too long for a URL"},
 			"metrics-relist-interval": {"30s", "a metric of new pods is served after this interval"},
 			"metrics-max-age":         {"2m", "a metric is forgotten after this time without a sample"},
+			"client-qps":              {"50", "the adapter lists pods for each decision, and its default of 5 a second is enough for 37 autoscalers"},
+			"client-burst":            {"100", "many autoscalers decide at one time after a restart of their controller"},
 		},
 		chart.Prometheus: {
 			"config.file":                 {"/etc/prometheus/prometheus.yaml", "the scrape jobs are there"},

@@ -157,7 +157,7 @@ func TestActivity(t *testing.T) {
 }
 
 func TestAdapterRate(t *testing.T) {
-	assert.Equal(t, 5, adapterRateFor(10), "the adapter's default")
+	assert.Equal(t, 50, adapterRateFor(10), "the least that the chart writes")
 	assert.Equal(t, 134, adapterRateFor(500))
 }
 

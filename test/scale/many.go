@@ -71,8 +71,8 @@ func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
 }
 
 // adapterRateFor returns --client-qps for so many autoscalers, as the chart derives it for servedNamespaces: a request for each of
-// two metrics in 15 s, twice.
-func adapterRateFor(autoscalers int) int { return max(5, (2*2*autoscalers+14)/15) }
+// two metrics in 15 s, twice, and at least 50.
+func adapterRateFor(autoscalers int) int { return max(50, (2*2*autoscalers+14)/15) }
 
 // decided is met when the controller manager has made that many decisions since its start.
 func (r *runner) decided(decisions int) wait.Condition {

@@ -41,8 +41,8 @@ const (
 	controllerRate = 200
 	// readyBudget bounds the wait for one step of the set-up: the longest is a full window of demand.
 	readyBudget = 5 * time.Minute
-	// callRate is --client-qps of the adapter while calls are measured one after the other. An autoscaler sends two in 15 s, for
-	// which the default of 5 is enough; with it, calls of 100 pods would wait for their turn.
+	// callRate is --client-qps of the adapter while calls are measured one after the other. With the 50 of the chart, calls of few
+	// pods would wait for their turn.
 	callRate = 100
 	// createRate is the least number of pods a second that two cores create, scrape and remove.
 	createRate = 12

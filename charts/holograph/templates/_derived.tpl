@@ -69,9 +69,10 @@ How long before now a sample must be there for a window to be full, in milliseco
 {{- end }}
 
 {{/*
-Requests a second that the adapter may send to the API server; 0 where its default of 5 is enough. It lists the pods once for
-each Pods metric of each decision, and each autoscaler decides every 15 s. Twice that leaves room for decisions at one time.
-Each of servedNamespaces is taken to have one autoscaler, with the metrics of this release.
+Requests a second that the adapter may send to the API server. It lists the pods once for each Pods metric of each decision,
+and each autoscaler decides every 15 s. Twice that leaves room for decisions at one time. Each of servedNamespaces is taken to
+have one autoscaler, with the metrics of this release. At least 50: the adapter's own default is 5, which a namespace with
+many releases exceeds, and API Priority and Fairness protects the API server.
 */}}
 {{- define "holograph.prometheusAdapter.requests" -}}
 {{- $metrics := 0 }}
@@ -80,8 +81,7 @@ Each of servedNamespaces is taken to have one autoscaler, with the metrics of th
 {{- $metrics = add1 $metrics }}
 {{- end }}
 {{- end }}
-{{- $requests := divf (mul 2 $metrics (len .Values.servedNamespaces | add1)) 15 | ceil | int }}
-{{- ternary $requests 0 (gt $requests 5) }}
+{{- divf (mul 2 $metrics (len .Values.servedNamespaces | add1)) 15 | ceil | max 50 }}
 {{- end }}
 
 {{/*

@@ -465,7 +465,7 @@ func (r Record) autoscalers(p printer) {
 	for _, rate := range slices.Compact(rates) {
 		texts = append(texts, number(rate))
 	}
-	p("The adapter had `--client-qps` of %s, as the chart derives it for servedNamespaces from the most autoscalers of a run: two requests for each in %d s, twice. Its default of 5 is enough for 37 autoscalers in mode Pods.", strings.Join(texts, " and "), syncPeriod)
+	p("The adapter had `--client-qps` of %s: two requests in %d s for each of the most autoscalers of a run, twice, or a least number. The chart derives it from servedNamespaces in the same way, with a least number of 50, which is enough for 375 autoscalers in mode Pods.", strings.Join(texts, " and "), syncPeriod)
 	p("")
 }
 
