@@ -76,7 +76,8 @@ var alertTests = map[string]string{
 	"scrape_alerts.yaml":       "",
 	"prometheus_alerts.yaml":   "",
 	"keda_alerts.yaml":         "autoscaling: {provider: keda}",
-	"served_alerts.yaml":       "servedNamespaces: [games]",
+	"served_alerts.yaml":       "servedNamespaces: [games, film]",
+	"served_autoscalers.yaml":  "{servedNamespaces: [games, film], kubeStateMetrics: {scrapeInterval: 2m}}",
 }
 
 // TestEveryAlertIsTested reads those files: each alert fires in one of the tests and is resolved later in the same test.
@@ -238,7 +239,7 @@ func TestAlertsFollowTheParts(t *testing.T) {
 	}{
 		"fixed replicas": {"autoscaling: {enabled: false}", []string{
 			"HolographAdapterUnavailable", "HolographAutoscalerAtMaximum", "HolographAutoscalerFlapping", "HolographAutoscalerInactive", "HolographAutoscalerUnseen"}},
-		"fixed replicas, and others served":          {"{autoscaling: {enabled: false}, servedNamespaces: [film]}", []string{"HolographAutoscalerUnseen"}},
+		"fixed replicas, and others served":          {"{autoscaling: {enabled: false}, servedNamespaces: [film]}", nil},
 		"a renderer that counts no refused requests": {"signals: {refused: {name: ''}}", []string{"HolographRequestsRefused"}},
 		"another adapter":                            {"prometheusAdapter: {enabled: false}", []string{"HolographAdapterUnavailable"}},
 		"nobody shows the autoscaler": {"kubeStateMetrics: {enabled: false}", []string{

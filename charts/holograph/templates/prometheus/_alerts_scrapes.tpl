@@ -37,26 +37,17 @@ frames.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographPodSilent") }}
     {{- end }}
     {{- end }}
-    {{- $ready := list }}
     {{- range include "holograph.scope.workloads" . | fromJsonArray }}
-    {{- $ready = append $ready (printf "max by (%s) (%s)" (include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" .kind))) .ready) }}
-    {{- end }}
-    {{- if $ready }}
-    {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace")) }}
-    {{- $scraped := printf "count by (%s) (%s)" $pod $up }}
-    {{- $targets := printf "count by (%s) (%s)" $by $scraped }}
-    {{- if ne $labels.namespace "namespace" }}
-    {{- $targets = printf "count by (%s) (label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\"))" $by $scraped $labels.namespace }}
-    {{- end }}
+    {{- $by := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" .kind)) }}
     - alert: HolographPodsUnscraped
       expr: |-
-        sum by ({{ $by }}) ({{ join " or " $ready }})
+        max by ({{ $by }}) ({{ .ready }})
         > on ({{ $by }})
-          {{ $targets }}
+          {{ include "holograph.scope.targets" (dict "context" $ "kind" .kind) }}
       for: {{ $for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ "Prometheus does not know all renderers in {{ $labels.namespace }}." | quote }}
+        summary: {{ printf "Prometheus does not know all pods of {{ $labels.%s }} in {{ $labels.namespace }}." .kind | quote }}
         description: {{ printf "{{ $value }} pods are Ready, and for %s fewer have been targets of Prometheus. The frames of the others are not counted." $for | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographPodsUnscraped") }}
     {{- end }}

@@ -181,6 +181,14 @@ name of the label namespace.
 {{- end }}
 
 {{/*
+Matchers of kube-state-metrics' series of this release's own autoscaler. Takes dict "context" $ "label" the name of the label
+namespace.
+*/}}
+{{- define "holograph.scope.ownAutoscaler" -}}
+{{ .label }}={{ include "holograph.namespace" .context | quote }},horizontalpodautoscaler={{ include "holograph.renderer.name" .context | quote }}{{ include "holograph.signals.selector" .context.Values.signals.matchers }}
+{{- end }}
+
+{{/*
 Matchers of kube-state-metrics' series of a Deployment that supports the renderers. Takes dict "context" $ "deployment" its
 name "label" the name of the label namespace.
 */}}
@@ -223,6 +231,25 @@ Takes dict "context" $ "kind" horizontalpodautoscaler, deployment or statefulset
 {{- else -}}
 {{ include (ternary "holograph.renderer.name" "holograph.target.name" $autoscaler) .context }}
 {{- end }}
+{{- end }}
+
+{{/*
+How many pods of each workload are targets of Prometheus, with the labels that kube-state-metrics' series of it have. With
+served releases, the name of a Deployment is that of its pods without what Kubernetes appends. Takes dict "context" $ "kind"
+deployment or statefulset.
+*/}}
+{{- define "holograph.scope.targets" -}}
+{{- $labels := .context.Values.signals.labels -}}
+{{- $pods := printf "count by (%s) (%s)" (include "holograph.signals.by" (dict "context" .context "labels" (list $labels.namespace $labels.pod))) (include "holograph.scope.series" (dict "context" .context "name" "up")) -}}
+{{- if ne $labels.namespace "namespace" -}}
+{{- $pods = printf "label_replace(%s, \"namespace\", \"$1\", %q, \"(.*)\")" $pods $labels.namespace -}}
+{{- end -}}
+{{- if .context.Values.servedNamespaces -}}
+{{- $pods = printf "label_replace(%s, %q, \"$1\", %q, %q)" $pods .kind $labels.pod (include "holograph.scope.otherRenderers" .context | printf "(%s)" | include "holograph.scope.podNames") -}}
+{{- else -}}
+{{- $pods = printf "label_replace(%s, %q, %q, \"\", \"\")" $pods .kind (include "holograph.target.name" .context) -}}
+{{- end -}}
+count by ({{ include "holograph.signals.by" (dict "context" .context "labels" (list "namespace" .kind)) }}) ({{ $pods }})
 {{- end }}
 
 {{/*
