@@ -316,6 +316,44 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestPairsOfValues follows the connections of values that are no modes, each with another that it depends on.
+func TestPairsOfValues(t *testing.T) {
+	t.Parallel()
+	policy := modes(t)[0].values
+	const own = `prometheus: {enabled: false, url: "http://prometheus-operated.monitoring.svc:9090"}`
+	for name, test := range map[string]struct{ first, guest []chart.Values }{
+		"a guest with targets of its own": {
+			[]chart.Values{chart.Parse(t, "servedNamespaces: [games]"), policy},
+			[]chart.Values{policy, chart.Parse(t, guestOf), chart.Parse(t, guestOfEmbedded), chart.Parse(t, guestOfPolicy), chart.Parse(t, `signals: {overruns: {target: "0.2"}, demand: {target: "0.5"}}`)}},
+		"rules of another team, and no autoscaler": {
+			[]chart.Values{policy, chart.Parse(t, own), chart.Parse(t, `{autoscaling: {enabled: false}, prometheusAdapter: {extraRules: [{seriesQuery: 'holograph_frames_total{namespace!="",pod!=""}',
+				resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}, metricsQuery: 'sum by (<<.GroupBy>>) (rate(<<.Series>>{<<.LabelMatchers>>}[2m]))'}]}}`)}, nil},
+		"relabelings of PodMonitors": {
+			[]chart.Values{policy, chart.Example(t, "prometheus-operator"), chart.Parse(t, `podMonitor: {relabelings: [{targetLabel: cluster, replacement: eu}], metricRelabelings: [{regex: exported_.+, action: labeldrop}]}`)}, nil},
+		"deletion costs with KEDA, down to no pods": {
+			[]chart.Values{policy, chart.Example(t, "keda"), chart.Parse(t, `{deletionCost: {enabled: true}, autoscaling: {minReplicas: 0}, keda: {triggers: [{type: cron, metadata: {timezone: UTC, start: "0 8 * * *", end: "0 9 * * *", desiredReplicas: "1"}}]}}`)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			release := func(name string, values []chart.Values) *connections.Release {
+				return &connections.Release{Name: name, Namespace: name, Values: chart.Merge(append([]chart.Values{chart.Defaults(t)}, values...)...),
+					Rendered: chart.RenderWith(t, chart.Options{Release: name, Namespace: name, Values: values})}
+			}
+			releases := []*connections.Release{release(chart.DefaultRelease, test.first)}
+			if test.guest != nil {
+				releases = append(releases, release("games", test.guest))
+			}
+			cluster, err := connections.New(releases...)
+			require.NoError(t, err)
+			faults, err := connections.Follow(cluster)
+			require.NoError(t, err)
+			for _, fault := range faults {
+				assert.Fail(t, fault.Text)
+			}
+		})
+	}
+}
+
 // report fails for each text, with the combinations that it is about.
 func report(t *testing.T, texts map[string][]combination) {
 	t.Helper()

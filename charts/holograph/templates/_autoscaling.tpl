@@ -28,11 +28,11 @@ Whether the autoscaler may remove all pods, "true" or "".
 {{- end }}
 
 {{/*
-Whether something requests the custom metrics of this release's rules, "true" or "": its own HorizontalPodAutoscaler, or
-those of the releases that it serves.
+Whether something requests the custom metrics of this release's rules, "true" or "": its own HorizontalPodAutoscaler, those of
+the releases that it serves, or those of other teams.
 */}}
 {{- define "holograph.prometheusAdapter.asked" -}}
-{{- if or (include "holograph.autoscaling.hpa" .) .Values.servedNamespaces }}true{{ end }}
+{{- if or (include "holograph.autoscaling.hpa" .) .Values.servedNamespaces .Values.prometheusAdapter.extraRules }}true{{ end }}
 {{- end }}
 
 {{/*
