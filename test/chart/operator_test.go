@@ -141,6 +141,12 @@ func TestScrapeAnnotations(t *testing.T) {
 func TestPodMonitorsHaveMoreRelabelings(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, `podMonitor: {relabelings: [{targetLabel: cluster, replacement: eu}], metricRelabelings: [{regex: view, action: labeldrop}]}`))
+	// What changes no label by which rules and adapter find samples is not refused.
+	chart.Render(t, named(t, "operator"), chart.Parse(t, `kubeStateMetrics: {enabled: false}
+signals: {labels: {pod: kubernetes_pod}}
+podMonitor:
+  relabelings: [{sourceLabels: [pod], targetLabel: pod, regex: (.*)-.*}, {targetLabel: deployment, replacement: film}, {sourceLabels: [namespace], targetLabel: kubernetes_pod, action: keepequal}]
+  metricRelabelings: [{regex: pod|namespaces, action: labeldrop}, {regex: "namespace|kubernetes_pod|container|__name__|le", action: labelkeep}, {regex: "exported_(.+)", action: labelmap}]`))
 	monitors := ofKind(rendered, "PodMonitor")
 	require.NotEmpty(t, monitors)
 	for name, monitor := range monitors {

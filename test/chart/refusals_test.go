@@ -144,6 +144,21 @@ var refusals = map[string]refusal{
 	"scraped twice": {
 		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
 		`scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false.`},
+	"pods of another name": {
+		`podMonitor: {enabled: true, relabelings: [{targetLabel: cluster, replacement: eu}, {sourceLabels: [__meta_kubernetes_pod_uid], targetLabel: pod}]}`,
+		`podMonitor.relabelings[1]: must not change the label pod (got action replace), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
+	"pods without a namespace": {
+		`podMonitor: {enabled: true, metricRelabelings: [{regex: "exported_.*|namespace", action: LabelDrop}]}`,
+		`podMonitor.metricRelabelings[0]: must not change the label namespace (got action labeldrop), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
+	"pods with few labels": {
+		`podMonitor: {enabled: true, metricRelabelings: [{regex: __name__|namespace|pod|reason|condition|status|deployment|horizontalpodautoscaler, action: labelkeep}]}`,
+		`podMonitor.metricRelabelings[0]: must not change the label container (got action labelkeep), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
+	"pods of the renderer's own names": {
+		`{signals: {labels: {pod: kubernetes_pod}}, podMonitor: {enabled: true, metricRelabelings: [{regex: exported_pod, replacement: kubernetes_pod, action: labelmap}]}}`,
+		`podMonitor.metricRelabelings[0]: must not change the label kubernetes_pod (got action labelmap), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
+	"objects of another name": {
+		`podMonitor: {enabled: true, relabelings: [{sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_instance], targetLabel: deployment, action: lowercase}]}`,
+		`podMonitor.relabelings[0]: must not change the label deployment (got action lowercase), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
 	"two Prometheuses": {
 		`prometheus: {url: http://prometheus.example}`,
 		`prometheus.url: must be empty with prometheus.enabled (got http://prometheus.example), because it is for a Prometheus of your own: leave it empty, or set prometheus.enabled to false.`},

@@ -355,7 +355,35 @@ renderer, and that of another renderer if HOLOGRAPH_DRAIN_DELAY or --drain-delay
 {{- end }}
 {{- end }}
 
+{{/*
+Refuses relabelings that change a label by which rules and adapter find the samples.
+*/}}
+{{- define "holograph.validate.relabelings" -}}
+{{- $labels := .Values.signals.labels }}
+{{- $needed := compact (list $labels.namespace $labels.pod $labels.container) }}
+{{- if .Values.kubeStateMetrics.enabled }}
+{{- $needed = concat $needed (list "namespace" "condition" "status") (include "holograph.prometheus.objects" . | fromJson).kinds | uniq }}
+{{- end }}
+{{- range $list := list "relabelings" "metricRelabelings" }}
+{{- range $index, $step := get $.Values.podMonitor $list }}
+{{- $action := default "replace" $step.action | toString | lower }}
+{{- $regex := default ".*" $step.regex | toString | printf "^(?s:%s)$" }}
+{{- range $label := $needed }}
+{{- $written := and (has $action (list "replace" "hashmod" "lowercase" "uppercase")) (eq $label (toString $step.targetLabel)) }}
+{{- $mapped := and (eq $action "labelmap") (eq $label (toString $step.replacement)) }}
+{{- $dropped := or (and (eq $action "labeldrop") (regexMatch $regex $label)) (and (eq $action "labelkeep") (not (regexMatch $regex $label))) }}
+{{- if or $written $mapped $dropped }}
+{{- include "holograph.refuse" (printf "podMonitor.%s[%d]: must not change the label %s (got action %s), because the rules and the adapter find the samples by it: remove the step, or let it change another label." $list $index $label $action) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "holograph.validate.scraping" -}}
+{{- if .Values.podMonitor.enabled }}
+{{- include "holograph.validate.relabelings" . }}
+{{- end }}
 {{- if and .Values.podMonitor.enabled .Values.scrapeAnnotations.enabled }}
 {{- include "holograph.refuse" "scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false." }}
 {{- end }}
