@@ -3,6 +3,7 @@ package chart_test
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes/fake"
+	"sigs.k8s.io/yaml"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/connections"
@@ -194,6 +196,36 @@ func TestOtherPlaceholdersReplaceTheOld(t *testing.T) {
 		names[set.Name] = true
 	}
 	assert.Len(t, names, 2, "the names of two releases, which end differently: %v", names)
+}
+
+// TestWarmCapacityIsRenderedAlikeWithoutACluster: what Argo CD renders is what Helm renders where the objects of an earlier release
+// are, and Argo CD has no hook of Helm's to run.
+func TestWarmCapacityIsRenderedAlikeWithoutACluster(t *testing.T) {
+	t.Parallel()
+	kinds := []string{"PriorityClass", "StatefulSet", "DaemonSet", "CapacityBuffer"}
+	texts := func(rendered *chart.Rendered) map[string]string {
+		found := map[string]string{}
+		for _, object := range rendered.Objects {
+			if slices.Contains(kinds, object.Kind()) {
+				text, err := yaml.Marshal(object)
+				require.NoError(t, err)
+				found[object.Kind()] = string(text)
+			}
+		}
+		return found
+	}
+	seen := map[string]bool{}
+	for name, values := range map[string]chart.Values{"placeholders and images": warm(t), "a buffer": chart.Parse(t, "warmCapacity: {capacityBuffer: {pods: 2}}")} {
+		alone := chart.Render(t, values)
+		earlier := chart.Render(t, values, chart.Parse(t, "{warmCapacity: {annotations: {team: earlier}}, renderer: {image: {tag: earlier}}}"))
+		want := texts(alone)
+		assert.Equal(t, want, texts(chart.RenderWith(t, chart.Options{Values: []chart.Values{values}, Cluster: earlier.Objects})), "%s where the objects of an earlier release are", name)
+		for kind, text := range want {
+			seen[kind] = true
+			assert.NotContains(t, text, "helm.sh/hook", "the %s of %s", kind, name)
+		}
+	}
+	assert.Len(t, seen, len(kinds), "kinds that were compared: %v", seen)
 }
 
 // TestPrePullRunsNothingOfTheImages: each image of a renderer pod is mounted once, from where the renderer's nodes pull it, and
