@@ -115,6 +115,17 @@ func TestGuest(t *testing.T) {
 	}
 	assert.Contains(t, rendered.Notes, "list film in its servedNamespaces")
 
+	// The host's rules have its own targets in two places: what late frames count at most, and below what a total may not fall.
+	rules := chart.Render(t, totals, chart.Parse(t, "servedNamespaces: [film]")).AdapterConfig(t).Rules
+	assert.Contains(t, rules[0].MetricsQuery, ", 0.35)", "the limit of late frames in the host's rule, which is 3.5 times its own target of 0.1")
+	assert.Contains(t, rules[1].MetricsQuery, "clamp_max(0.75 * ", "the least total in the host's rule, which has its own target of demand")
+	assert.Contains(t, rendered.Notes, "only if its signals.overruns.maxRatio, times its signals.overruns.target, is more than 0.11, or")
+	assert.NotContains(t, rendered.Notes, "too, or a pod without a value", "the notes of a guest without totals")
+	other := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{named(t, "guest"), totals, chart.Parse(t, `{signals: {overruns: {target: 500m}, demand: {target: "0.5"}}, autoscaling: {behavior: {scaleUp: {tolerance: "0.2"}}}}`)}})
+	assert.Contains(t, other.Notes, "times its signals.overruns.target, is more than 0.6, or its maxRatio is null. Its signals.overruns.target must be 500m too, or a pod without a value adds or removes others. Its signals.demand.target must be 0.5 too, or")
+	fixed := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{named(t, "guest"), chart.Parse(t, "{autoscaling: {enabled: false}, servedNamespaces: []}")}})
+	assert.NotContains(t, fixed.Notes, "Late frames add pods", "notes of a guest that no autoscaler scales")
+
 	// What the host looks for there is what the guest's pods carry.
 	host := chart.Render(t, chart.Parse(t, "servedNamespaces: [film]"))
 	labels := rendered.Deployment(t, chart.Renderer).Spec.Template.Labels

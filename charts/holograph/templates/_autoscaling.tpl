@@ -71,6 +71,14 @@ takes at most 1800.
 {{- end }}
 
 {{/*
+How many times its target a signal must exceed for the autoscaler to add a pod: 1 and the tolerance of scaleUp.
+*/}}
+{{- define "holograph.autoscaling.threshold" -}}
+{{- $tolerance := (default dict (default dict .Values.autoscaling.behavior).scaleUp).tolerance }}
+{{- addf 1 (include "holograph.quantity" (ternary 0.1 $tolerance (kindIs "invalid" $tolerance)) | float64) }}
+{{- end }}
+
+{{/*
 autoscaling.behavior, with the periods that are derived. Where it is null, the caller leaves the field out.
 */}}
 {{- define "holograph.autoscaling.behavior" -}}

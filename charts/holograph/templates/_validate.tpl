@@ -168,8 +168,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- include "holograph.refuse" (printf "signals.overruns.target: must be at most signals.frames.maxRate, which is %v (got %s), because the chart drops a value above that, and no pod would ever be added: write a lower target." $most $target) }}
 {{- end }}
 {{- $ratio := $signal.maxRatio }}
-{{- $tolerance := (default dict (default dict .context.Values.autoscaling.behavior).scaleUp).tolerance }}
-{{- $least := addf 1 (include "holograph.quantity" (ternary 0.1 $tolerance (kindIs "invalid" $tolerance)) | float64) }}
+{{- $least := include "holograph.autoscaling.threshold" .context | float64 }}
 {{- if and (not (kindIs "invalid" $ratio)) (le (float64 $ratio) $least) }}
 {{- include "holograph.refuse" (printf "signals.%s.maxRatio: must be more than %v, which is 1 and the tolerance of scaleUp (got %v), because the autoscaler would never add a pod for late frames: write 3.5, or null for no limit." .key $least $ratio) }}
 {{- end }}
