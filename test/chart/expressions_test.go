@@ -39,7 +39,7 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 				}
 				return node[path[len(path)-1]].(string)
 			}
-			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offered", "metric"), text("demand", "capacity", "metric"), text("refused", "name"), "up"}
+			frames := []string{text("frames", "name"), text("overruns", "name"), text("demand", "offered", "metric"), text("demand", "capacity", "metric"), text("refused", "name")}
 			var recorded []string
 			for _, group := range ruleGroups(t, rendered) {
 				for _, rule := range group.Rules {
@@ -71,6 +71,9 @@ func TestExpressionsKnowWhatTheyAskFor(t *testing.T) {
 					switch {
 					case metric == "ALERTS":
 						labels = append(labels, "alertname", "alertstate", "namespace", frameLabels[0])
+					case metric == "up":
+						// Every Prometheus sets the label job.
+						labels = append(append(labels, frameLabels...), "job")
 					case own.MatchString(metric):
 						labels = append(labels, ownLabels...)
 					case slices.Contains(frames, metric), slices.Contains(recorded, metric) && !strings.HasPrefix(metric, "holograph:hpa_"):

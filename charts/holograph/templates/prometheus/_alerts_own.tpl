@@ -42,6 +42,18 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
         summary: {{ printf "%s cannot evaluate rules." $prometheus | quote }}
         description: {{ "Rules of the group {{ $labels.rule_group }} fail: what they record is missing, and their alerts cannot fire." | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRulesFailing") }}
+    {{- if .Values.kubeStateMetrics.enabled }}
+    # HolographAutoscalerUnseen forgets after a day that a served namespace had an autoscaler.
+    {{- $for := .Values.alerts.podUnseen.for }}
+    - alert: HolographScrapeFailing
+      expr: max by (job) (up{job=~"kube-state-metrics(-served)?"}) == 0
+      for: {{ $for | quote }}
+      {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning" "labels" (dict "namespace" (include "holograph.namespace" .))) | nindent 6 }}
+      annotations:
+        summary: {{ printf "%s cannot scrape kube-state-metrics by the job {{ $labels.job }}." $prometheus | quote }}
+        description: {{ printf "Its scrapes have failed for %s. No other alert on the autoscalers and Deployments that this job is for can fire." $for | quote }}
+        {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographScrapeFailing") }}
+    {{- end }}
     {{- if include "holograph.autoscaling.keda" . }}
     # While KEDA gets no value it scales to keda.fallback, and the autoscaler's conditions stay good.
     - alert: HolographKedaSilent
