@@ -61,6 +61,8 @@ type cluster struct {
 	prometheusDown *metav1.Status
 	// targetError is the last error of each target that is down.
 	targetError string
+	// now is the time by Prometheus' clock, and prometheusStarted when it began; zero is one that does not say.
+	now, prometheusStarted time.Time
 	// versions are those of the custom metrics API, the preferred one first; values
 	// is what it serves, by metric and pod.
 	versions []string
@@ -126,6 +128,7 @@ func healthy(t *testing.T, values string) *cluster {
 		objects:     map[string]string{},
 		totals:      map[string]string{},
 		forbidden:   map[string]string{},
+		now:         started.Add(time.Hour),
 	}
 	c.configMaps = chart.Of[*corev1.ConfigMap](t, rendered)
 	c.services = chart.Of[*corev1.Service](t, rendered)
@@ -154,7 +157,7 @@ func healthy(t *testing.T, values string) *cluster {
 			pod.Status = corev1.PodStatus{
 				Phase:      corev1.PodRunning,
 				PodIP:      fmt.Sprintf("10.0.%d.%d", len(c.deployments), i),
-				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: started}},
 				ContainerStatuses: []corev1.ContainerStatus{{
 					Name: template.Spec.Containers[0].Name, Image: template.Spec.Containers[0].Image, Ready: true,
 					State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
@@ -527,8 +530,17 @@ func (c *cluster) prometheus(endpoint, expression string) (any, error) {
 		}
 		return success(map[string]any{"activeTargets": active}), nil
 	}
-	if expression == "vector(1)" {
+	if endpoint == "status/runtimeinfo" {
+		if c.prometheusStarted.IsZero() {
+			return nil, apierrors.NewNotFound(schema.GroupResource{}, endpoint)
+		}
+		return success(map[string]any{"startTime": c.prometheusStarted}), nil
+	}
+	switch expression {
+	case "vector(1)":
 		return success(vector(map[string]any{"metric": map[string]string{}, "value": []any{0, "1"}})), nil
+	case "vector(time())":
+		return success(vector(map[string]any{"metric": map[string]string{}, "value": []any{0, fmt.Sprint(c.now.Unix())}})), nil
 	}
 	if results, known := c.answers[expression]; known {
 		return success(vector(results...)), nil

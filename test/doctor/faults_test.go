@@ -39,6 +39,9 @@ type fault struct {
 
 const upgrade = "helm upgrade holograph --namespace holograph, with the values that it was installed with"
 
+// firstScrape is the remedy where Prometheus has had no time to scrape a pod, at the default interval.
+const firstScrape = "wait, as a first scrape ends up to 40s after the pod is Ready and Prometheus has started"
+
 // hpaCondition sets one condition of the HPA.
 func hpaCondition(kind autoscalingv2.HorizontalPodAutoscalerConditionType, status corev1.ConditionStatus, reason, message string) func(*testing.T, *cluster) {
 	return func(_ *testing.T, c *cluster) {
@@ -74,6 +77,18 @@ func unavailable(service, reason, message string) func(*testing.T, *cluster) {
 	return func(_ *testing.T, c *cluster) {
 		c.apiServices[service].Status.Conditions = []apiregistrationv1.APIServiceCondition{
 			{Type: apiregistrationv1.Available, Status: apiregistrationv1.ConditionFalse, Reason: reason, Message: message},
+		}
+	}
+}
+
+// targetDown makes the last scrape of one renderer fail, with that error.
+func targetDown(why string) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		c.targetError = why
+		for i := range c.samples {
+			if c.samples[i].name == "up" && c.samples[i].labels["pod"] == "holograph-renderer-1" {
+				c.samples[i].value = "0"
+			}
 		}
 	}
 }
@@ -219,8 +234,33 @@ var faults = map[string]fault{
 		remedy: "run helm test holograph --namespace holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
 		unseen: true,
 	},
+	"no target yet": {
+		wrong:  func(_ *testing.T, c *cluster) { c.samples, c.now = nil, started.Add(39*time.Second) },
+		link:   "targets",
+		cause:  "Prometheus does not scrape pod holograph-renderer-0, which is none of its targets",
+		remedy: firstScrape,
+	},
+	"no target yet of a Prometheus that has just started": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.samples, c.prometheusStarted = nil, c.now.Add(-39*time.Second)
+		},
+		link:   "targets",
+		cause:  "Prometheus does not scrape pod holograph-renderer-0, which is none of its targets",
+		remedy: firstScrape,
+	},
+	"target that was scraped before it was Ready": {
+		wrong: func(t *testing.T, c *cluster) {
+			targetDown("connection refused")(t, c)
+			c.now = started.Add(39 * time.Second)
+		},
+		link:   "targets",
+		cause:  "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: connection refused",
+		remedy: firstScrape,
+	},
 	"no target": {
-		wrong: func(_ *testing.T, c *cluster) { c.samples = nil },
+		wrong: func(_ *testing.T, c *cluster) {
+			c.samples, c.now, c.prometheusStarted = nil, started.Add(40*time.Second), started.Time
+		},
 		link:  "targets",
 		cause: "Prometheus does not scrape pod holograph-renderer-0, which is none of its targets",
 		remedy: "run " + upgrade + "; if that changes nothing, see what it says of its discovery: " +
@@ -235,28 +275,14 @@ var faults = map[string]fault{
 			"if it is another release's, list holograph in that release's servedNamespaces",
 	},
 	"target down": {
-		wrong: func(_ *testing.T, c *cluster) {
-			for i := range c.samples {
-				if c.samples[i].name == "up" && c.samples[i].labels["pod"] == "holograph-renderer-1" {
-					c.samples[i].value = "0"
-				}
-			}
-			c.targetError = "connection refused"
-		},
+		wrong: targetDown("connection refused"),
 		link:  "targets",
 		cause: "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: connection refused",
 		remedy: "let it scrape port 8080, path /metrics (renderer.metrics), and let its NetworkPolicy and the pods' allow that; " +
 			"what is embedded is written anew by " + upgrade,
 	},
 	"more samples than a scrape may bring": {
-		wrong: func(_ *testing.T, c *cluster) {
-			for i := range c.samples {
-				if c.samples[i].name == "up" && c.samples[i].labels["pod"] == "holograph-renderer-1" {
-					c.samples[i].value = "0"
-				}
-			}
-			c.targetError = "sample limit exceeded"
-		},
+		wrong:  targetDown("sample limit exceeded"),
 		link:   "targets",
 		cause:  "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: sample limit exceeded",
 		remedy: "let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run " + upgrade,

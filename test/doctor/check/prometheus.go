@@ -27,6 +27,10 @@ import (
 // series, so that an older sample is not caused by one lost scrape.
 const staleScrapes = 3
 
+// noticing is how long Prometheus takes until it scrapes a pod that the API server tells it of: its discovery and its scrapes each
+// take over changes every 5 s.
+const noticing = 10 * time.Second
+
 func hasPrometheus(p description.Path) bool { return p.Prometheus != nil }
 
 // Prometheus is whether it answers.
@@ -171,12 +175,13 @@ var Targets = Link{
 						return "", err
 					}
 				}
-				if value, found = ofPod(others, pod); !found {
-					return "", s.noTarget(pod)
-				}
+				value, found = ofPod(others, pod)
 			}
-			if value != 1 {
-				return "", s.targetDown(ctx, pod)
+			switch {
+			case !found:
+				return "", s.unlessNew(ctx, pod, s.noTarget(pod))
+			case value != 1:
+				return "", s.unlessNew(ctx, pod, s.targetDown(ctx, pod))
 			}
 		}
 		return fmt.Sprintf("%d of %d up", len(pods), len(pods)), nil
@@ -204,8 +209,52 @@ func describes(labels model.Metric, pod corev1.Pod) bool {
 	return false
 }
 
+// unlessNew returns what is wrong with a pod's target, with the remedy to wait where a first scrape may still end that: until
+// Prometheus has noticed the pod, an interval until the scrape begins, and another until it ends.
+func (s subject) unlessNew(ctx context.Context, pod corev1.Pod, wrong *Broken) error {
+	interval, err := s.scrapeInterval()
+	if err != nil {
+		return err
+	}
+	limit := noticing + 2*interval
+	// By Prometheus' clock: this machine's may be wrong.
+	now, err := s.query(ctx, "vector(time())")
+	if err != nil {
+		return err
+	}
+	since := readySince(pod)
+	// Not every server with Prometheus' query API says when it started.
+	if api, err := s.PrometheusAt(s.Path.Prometheus.URL, s.Path.Prometheus.Access); err == nil {
+		if info, err := api.Runtimeinfo(ctx); err == nil && info.StartTime.After(since) {
+			since = info.StartTime
+		}
+	}
+	// Compared as numbers, because not every number that Prometheus may answer is a time.
+	if len(now) != 1 || !(math.Abs(float64(now[0].Value)-float64(since.Unix())) < limit.Seconds()) {
+		return wrong
+	}
+	return &Broken{Cause: wrong.Cause,
+		Remedy: fmt.Sprintf("wait, as a first scrape ends up to %s after the pod is Ready and Prometheus has started", limit)}
+}
+
+// readySince is when a pod became Ready.
+func readySince(pod corev1.Pod) (since time.Time) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			since = condition.LastTransitionTime.Time
+		}
+	}
+	return since
+}
+
+// scrapeInterval is the time between two scrapes of the renderers.
+func (s subject) scrapeInterval() (time.Duration, error) {
+	interval, err := model.ParseDuration(s.Path.Prometheus.ScrapeInterval)
+	return time.Duration(interval), err
+}
+
 // noTarget says what a pod needs to be scraped: by whom, and who writes its workload.
-func (s subject) noTarget(pod corev1.Pod) error {
+func (s subject) noTarget(pod corev1.Pod) *Broken {
 	embedded, r := s.Path.Prometheus.Deployment, s.Renderer
 	cause := fmt.Sprintf("the Prometheus at %s does not scrape pod %s, which is none of its targets", kube.Address(s.Path.Prometheus.URL), pod.Name)
 	if embedded != "" {
@@ -232,7 +281,7 @@ func (s subject) noTarget(pod corev1.Pod) error {
 }
 
 // targetDown says what the scrape of a pod failed with, where Prometheus tells.
-func (s subject) targetDown(ctx context.Context, pod corev1.Pod) error {
+func (s subject) targetDown(ctx context.Context, pod corev1.Pod) *Broken {
 	where, why := "", "it does not say why"
 	if api, err := s.PrometheusAt(s.Path.Prometheus.URL, s.Path.Prometheus.Access); err == nil {
 		// Not every server with Prometheus' query API lists its targets.
@@ -248,13 +297,12 @@ func (s subject) targetDown(ctx context.Context, pod corev1.Pod) error {
 			}
 		}
 	}
+	remedy := fmt.Sprintf("let it scrape port %d, path %s (renderer.metrics), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
+		s.Renderer.Port, s.Renderer.Path, s.upgrade())
 	if strings.Contains(why, "limit exceeded") {
-		return broken("let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run "+s.upgrade(),
-			"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
+		remedy = "let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run " + s.upgrade()
 	}
-	return broken(fmt.Sprintf("let it scrape port %d, path %s (renderer.metrics), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
-		s.Renderer.Port, s.Renderer.Path, s.upgrade()),
-		"Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why)
+	return &Broken{Cause: fmt.Sprintf("Prometheus' scrape of pod %s%s fails: %s", pod.Name, where, why), Remedy: remedy}
 }
 
 // Series is whether Prometheus has fresh samples of what every Ready pod exports,
@@ -268,12 +316,12 @@ var Series = Link{
 		if err != nil {
 			return "", err
 		}
-		interval, err := model.ParseDuration(s.Path.Prometheus.ScrapeInterval)
+		interval, err := s.scrapeInterval()
 		if err != nil {
 			return "", err
 		}
 		// In seconds: not every number that Prometheus may answer is a duration.
-		limit := staleScrapes * time.Duration(interval).Seconds()
+		limit := staleScrapes * interval.Seconds()
 		oldest := 0.0
 		for _, series := range s.series() {
 			labels := s.wanted()
@@ -301,7 +349,7 @@ var Series = Link{
 					return "", s.noSeries(ctx, series, pod)
 				case !(math.Abs(age) <= limit):
 					return "", broken("see whether Prometheus keeps up: its log, its memory, its disk, its clock",
-						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", textOf(series), pod.Name, seconds(age), interval)
+						"Prometheus' last sample of %s of pod %s is %s old, at a scrape interval of %s", textOf(series), pod.Name, seconds(age), s.Path.Prometheus.ScrapeInterval)
 				}
 				oldest = max(oldest, age)
 			}
