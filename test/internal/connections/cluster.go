@@ -74,13 +74,14 @@ func (p *Pod) replicaSet() string { return p.Workload + "-5d4b7c9f68" }
 type Cluster struct {
 	Releases []*Release
 
-	pods        []*Pod
-	services    []*corev1.Service
-	policies    []*networkingv1.NetworkPolicy
-	apiServices []*apiregistrationv1.APIService
-	autoscalers []*autoscalingv2.HorizontalPodAutoscaler
-	budgets     []*policyv1.PodDisruptionBudget
-	deployments []*appsv1.Deployment
+	pods          []*Pod
+	services      []*corev1.Service
+	policies      []*networkingv1.NetworkPolicy
+	apiServices   []*apiregistrationv1.APIService
+	autoscalers   []*autoscalingv2.HorizontalPodAutoscaler
+	scaledObjects []*chart.ScaledObject
+	budgets       []*policyv1.PodDisruptionBudget
+	deployments   []*appsv1.Deployment
 }
 
 // Pods of others, which every cluster has.
@@ -172,6 +173,8 @@ func (c *Cluster) add(object chart.Object) error {
 		return put(&c.apiServices, object)
 	case "HorizontalPodAutoscaler":
 		return put(&c.autoscalers, object)
+	case "ScaledObject":
+		return put(&c.scaledObjects, object)
 	case "PodDisruptionBudget":
 		return put(&c.budgets, object)
 	}

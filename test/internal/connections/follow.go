@@ -194,9 +194,9 @@ func (f *follower) followScaled() {
 			f.fault(Autoscales, "HorizontalPodAutoscaler %s/%s scales %s %s, which is not there", autoscaler.Namespace, autoscaler.Name, reference.Kind, reference.Name)
 		}
 	}
-	for _, scaled := range f.scaledObjects() {
-		if f.pod(scaled.Metadata.Namespace, scaled.Spec.ScaleTargetRef.Name) == nil {
-			f.fault(Autoscales, "ScaledObject %s/%s scales %s, which is not there", scaled.Metadata.Namespace, scaled.Metadata.Name, scaled.Spec.ScaleTargetRef.Name)
+	for _, scaled := range f.scaledObjects {
+		if f.pod(scaled.Namespace, scaled.Spec.ScaleTargetRef.Name) == nil {
+			f.fault(Autoscales, "ScaledObject %s/%s scales %s, which is not there", scaled.Namespace, scaled.Name, scaled.Spec.ScaleTargetRef.Name)
 		}
 	}
 	for _, budget := range f.budgets {
@@ -204,39 +204,6 @@ func (f *follower) followScaled() {
 			f.fault(Autoscales, "PodDisruptionBudget %s/%s selects no pod", budget.Namespace, budget.Name)
 		}
 	}
-}
-
-// scaledObject is KEDA's ScaledObject, as far as it names others.
-type scaledObject struct {
-	Metadata struct{ Namespace, Name string }
-	Spec     struct {
-		ScaleTargetRef struct{ Name string }
-		Advanced       struct {
-			HorizontalPodAutoscalerConfig struct{ Name string }
-		}
-		Triggers []struct {
-			Type, Name        string
-			Metadata          map[string]string
-			AuthenticationRef struct{ Name string }
-		}
-	}
-}
-
-func (f *follower) scaledObjects() []scaledObject {
-	var found []scaledObject
-	for _, release := range f.Releases {
-		for _, object := range release.Rendered.Objects {
-			if object.Kind() != "ScaledObject" {
-				continue
-			}
-			text, err := yaml.Marshal(object)
-			var one scaledObject
-			if err == nil && yaml.Unmarshal(text, &one) == nil {
-				found = append(found, one)
-			}
-		}
-	}
-	return found
 }
 
 // inCluster matches the host of a Service's URL.
@@ -366,8 +333,8 @@ func (f *follower) followQuestions() error {
 			f.examine(pod, told)
 		}
 		triggered := false
-		for _, scaled := range f.scaledObjects() {
-			if scaled.Metadata.Namespace != release.Namespace {
+		for _, scaled := range f.scaledObjects {
+			if scaled.Namespace != release.Namespace {
 				continue
 			}
 			triggered = true
@@ -375,7 +342,7 @@ func (f *follower) followQuestions() error {
 				if trigger.Type != "prometheus" {
 					continue
 				}
-				who := fmt.Sprintf("KEDA's operator, for the trigger %s of ScaledObject %s/%s,", trigger.Name, scaled.Metadata.Namespace, scaled.Metadata.Name)
+				who := fmt.Sprintf("KEDA's operator, for the trigger %s of ScaledObject %s/%s,", trigger.Name, scaled.Namespace, scaled.Name)
 				f.ask(who, f.pod(keda, "keda-operator"), trigger.Metadata["serverAddress"], trigger.Metadata["authModes"] != "")
 				if name := trigger.AuthenticationRef.Name; name != "" && !release.has("TriggerAuthentication", name) {
 					f.fault(Asks, "%s has no credential: there is no TriggerAuthentication %s", who, name)
@@ -730,8 +697,8 @@ func (f *follower) objects(metric string) []Labels {
 		for _, autoscaler := range f.autoscalers {
 			found = append(found, Labels{"namespace": autoscaler.Namespace, "horizontalpodautoscaler": autoscaler.Name})
 		}
-		for _, scaled := range f.scaledObjects() {
-			found = append(found, Labels{"namespace": scaled.Metadata.Namespace, "horizontalpodautoscaler": scaled.Spec.Advanced.HorizontalPodAutoscalerConfig.Name})
+		for _, scaled := range f.scaledObjects {
+			found = append(found, Labels{"namespace": scaled.Namespace, "horizontalpodautoscaler": scaled.Spec.Advanced.HorizontalPodAutoscalerConfig.Name})
 		}
 		// Without any, rules on them have nothing to record. They are followed as if there were one of the renderer's name.
 		if len(found) == 0 {
@@ -793,9 +760,9 @@ func (f *follower) rules(release *Release) ([]query, error) {
 // triggered are KEDA's queries for a release.
 func (f *follower) triggered(release *Release) []query {
 	var found []query
-	for _, scaled := range f.scaledObjects() {
+	for _, scaled := range f.scaledObjects {
 		for _, trigger := range scaled.Spec.Triggers {
-			if scaled.Metadata.Namespace == release.Namespace && trigger.Type == "prometheus" {
+			if scaled.Namespace == release.Namespace && trigger.Type == "prometheus" {
 				found = append(found, query{who: "KEDA's trigger " + trigger.Name, text: trigger.Metadata["query"], answered: true})
 			}
 		}

@@ -12,43 +12,14 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"holograph/test/internal/chart"
 	"holograph/test/sim/adapter"
 )
-
-// scaledObject is what the simulator knows of KEDA's resource.
-type scaledObject struct {
-	metav1.ObjectMeta `json:"metadata"`
-	Spec              struct {
-		ScaleTargetRef struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-			Name       string `json:"name"`
-		} `json:"scaleTargetRef"`
-		MinReplicaCount  *int32 `json:"minReplicaCount"`
-		MaxReplicaCount  *int32 `json:"maxReplicaCount"`
-		IdleReplicaCount *int32 `json:"idleReplicaCount"`
-		Advanced         struct {
-			HorizontalPodAutoscalerConfig struct {
-				Name     string                                         `json:"name"`
-				Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior"`
-			} `json:"horizontalPodAutoscalerConfig"`
-			ScalingModifiers struct {
-				Formula string `json:"formula"`
-			} `json:"scalingModifiers"`
-		} `json:"advanced"`
-		Triggers []struct {
-			Type             string                         `json:"type"`
-			MetricType       autoscalingv2.MetricTargetType `json:"metricType"`
-			UseCachedMetrics bool                           `json:"useCachedMetrics"`
-			Metadata         map[string]string              `json:"metadata"`
-		} `json:"triggers"`
-	} `json:"spec"`
-}
 
 // scaledObject makes the HPA that KEDA 2.21 makes of a ScaledObject (controllers/keda/hpa.go): one External metric for
 // each trigger. The fallback is left out: no source fails in the model.
 func (m *Manifest) scaledObject(document []byte) error {
-	var s scaledObject
+	var s chart.ScaledObject
 	if err := yaml.Unmarshal(document, &s); err != nil {
 		return err
 	}
@@ -63,7 +34,7 @@ func (m *Manifest) scaledObject(document []byte) error {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: spec.Advanced.HorizontalPodAutoscalerConfig.Name},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: spec.ScaleTargetRef.APIVersion, Kind: spec.ScaleTargetRef.Kind, Name: spec.ScaleTargetRef.Name},
+			ScaleTargetRef: spec.ScaleTargetRef,
 			MinReplicas:    spec.MinReplicaCount,
 			MaxReplicas:    ptr.Deref(spec.MaxReplicaCount, 100), // KEDA's own
 			Behavior:       spec.Advanced.HorizontalPodAutoscalerConfig.Behavior,
