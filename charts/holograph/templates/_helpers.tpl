@@ -105,6 +105,14 @@ annotations:
 {{- end }}
 
 {{/*
+A file of a ConfigMap as a YAML text, which ends in one line break. Takes the file. As `toYaml` writes it, a text that
+a block cannot hold is put in quotes.
+*/}}
+{{- define "holograph.file" -}}
+{{- printf "%s\n" (trim .) | toYaml | indent 2 | trim }}
+{{- end }}
+
+{{/*
 Name of an object outside the release's namespace. It contains the namespace, so that it is unique to the release.
 Takes dict "context" $ "name" name.
 */}}

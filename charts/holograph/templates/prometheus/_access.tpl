@@ -126,11 +126,3 @@ Name of the environment variable that holds a header of headersFrom. Takes the h
 {{- define "holograph.prometheus.headerVariable" -}}
 PROMETHEUS_HEADER_{{ upper . | replace "-" "_" }}
 {{- end }}
-
-{{/*
-A file of a ConfigMap as a YAML text, which ends in one line break. Takes the file. As `toYaml` writes it, a text that
-a block cannot hold is put in quotes.
-*/}}
-{{- define "holograph.file" -}}
-{{- printf "%s\n" (trim .) | toYaml | indent 2 | trim }}
-{{- end }}
