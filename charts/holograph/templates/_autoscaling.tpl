@@ -1,11 +1,4 @@
 {{/*
-Whether an autoscaler changes the replicas, "true" or "": the chart's own, or the one that KEDA makes of the same name.
-*/}}
-{{- define "holograph.scope.autoscaled" -}}
-{{- if .Values.autoscaling.enabled }}true{{ end }}
-{{- end }}
-
-{{/*
 Whether the chart's own HorizontalPodAutoscaler scales the renderers, "true" or "".
 */}}
 {{- define "holograph.autoscaling.hpa" -}}

@@ -182,7 +182,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 
 {{- define "holograph.validate.autoscaling" -}}
 {{- with .Values.autoscaling }}
-{{- if and (include "holograph.scope.autoscaled" $) (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
 {{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got %v, with a maximum of %v), because Kubernetes takes no such autoscaler: lower the minimum or raise the maximum." .minReplicas .maxReplicas) }}
 {{- end }}
 {{- end }}
@@ -257,7 +257,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if and $hasMin $hasMax }}
 {{- include "holograph.refuse" (printf "renderer.podDisruptionBudget: must have one of maxUnavailable and minAvailable (got %v and %v), because Kubernetes accepts only one: write null for the other." $budget.maxUnavailable $budget.minAvailable) }}
 {{- end }}
-{{- $scaled := include "holograph.scope.autoscaled" . | eq "true" }}
+{{- $scaled := .Values.autoscaling.enabled }}
 {{- $key := ternary "autoscaling.minReplicas" "renderer.replicaCount" $scaled }}
 {{- $pods := ternary .Values.autoscaling.minReplicas $renderer.replicaCount $scaled | int }}
 {{- if and $hasMax (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) }}

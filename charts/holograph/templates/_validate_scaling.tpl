@@ -77,7 +77,7 @@ Refuses a writer of deletion costs that has nothing to read, or that nothing wou
 {{- define "holograph.validate.deletionCost" -}}
 {{- $annotation := "controller.kubernetes.io/pod-deletion-cost" }}
 {{- if .Values.deletionCost.enabled }}
-{{- if not (include "holograph.scope.autoscaled" .) }}
+{{- if not .Values.autoscaling.enabled }}
 {{- include "holograph.refuse" "deletionCost.enabled: must be false where autoscaling.enabled is false (got true), because no autoscaler removes pods, and a rollout removes all old ones: write false." }}
 {{- else if not .Values.signals.demand.enabled }}
 {{- include "holograph.refuse" "deletionCost.enabled: must be false where signals.demand.enabled is false (got true), because late frames do not say what a pod holds: write false, or set signals.demand.enabled to true." }}

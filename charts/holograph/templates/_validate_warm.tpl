@@ -7,7 +7,7 @@ Refuses warm capacity that keeps no room, or the same room twice.
 {{- $placeholders := $warm.placeholders }}
 {{- $pods := int $placeholders.pods }}
 {{- range $key, $kept := dict "placeholders" $pods "capacityBuffer" (int $warm.capacityBuffer.pods) }}
-{{- if and (gt $kept 0) (not (include "holograph.scope.autoscaled" $)) }}
+{{- if and (gt $kept 0) (not $.Values.autoscaling.enabled) }}
 {{- include "holograph.refuse" (printf "warmCapacity.%s.pods: must be 0 where autoscaling.enabled is false (got %d), because no autoscaler adds a pod that would take that room: write 0." $key $kept) }}
 {{- end }}
 {{- end }}

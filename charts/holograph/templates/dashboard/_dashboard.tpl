@@ -68,13 +68,13 @@ links between them. Built from dicts and printed as JSON, so that every name is 
 {{- range include "holograph.scope.workloads" . | fromJsonArray }}
 {{- $replicas = append $replicas (dict "expr" (printf "max by (namespace, %s) (%s)" .kind .ready) "legend" "Ready, {{namespace}}" "color" "green" "fill" 20) }}
 {{- end }}
-{{- if include "holograph.scope.autoscaled" . }}
+{{- if .Values.autoscaling.enabled }}
 {{- range $series, $color := dict "current" "blue" "desired" "orange" "min" "#808080" "max" "#808080" }}
 {{- $replicas = append $replicas (dict "expr" (printf "holograph:hpa_replicas:%s%s" $series $autoscaler) "legend" (printf "%s, {{namespace}}" $series) "color" $color "dash" (has $series (list "min" "max"))) }}
 {{- end }}
 {{- end }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Replicas" "x" 0 "y" 24 "w" 16 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true "targets" $replicas) }}
-{{- if include "holograph.scope.autoscaled" . }}
+{{- if .Values.autoscaling.enabled }}
 {{- $panels = append $panels (dict "type" "timeseries" "title" "Scaling events within an hour" "x" 16 "y" 24 "w" 8 "h" 8 "unit" "none" "decimals" 0 "min" 0 "step" true
   "targets" (list
     (dict "expr" (printf "increase(holograph:hpa_scale_up_events:total%s[1h])" $autoscaler) "legend" "up, {{namespace}}" "color" "orange")
@@ -92,7 +92,7 @@ links between them. Built from dicts and printed as JSON, so that every name is 
   "description" "The links in order, from the renderers to the replicas. Fix the first broken one: the ones after it depend on it.") }}
 
 {{- $annotations := list }}
-{{- if and $objects (include "holograph.scope.autoscaled" .) }}
+{{- if and $objects .Values.autoscaling.enabled }}
 {{- range $direction, $color := dict "up" "orange" "down" "blue" }}
 {{- $annotations = append $annotations (dict "name" (printf "Scaled %s" $direction) "datasource" (include "holograph.dashboard.datasource" $ | fromJson) "enable" true "iconColor" $color
   "expr" (printf "changes(holograph:hpa_scale_%s_events:total%s[1m]) > 0" $direction $autoscaler) "step" "60s" "titleFormat" (printf "Scaled %s" $direction) "textFormat" "{{horizontalpodautoscaler}}" "tagKeys" "namespace" "useValueForTime" false) }}

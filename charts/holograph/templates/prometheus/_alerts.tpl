@@ -35,7 +35,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" (printf "HolographErrorBudgetBurn%s" (title $pace))) }}
     {{- end }}
     {{- end }}
-    {{- $scales := or (include "holograph.scope.autoscaled" .) .Values.servedNamespaces }}
+    {{- $scales := or .Values.autoscaling.enabled .Values.servedNamespaces }}
     {{- $unlessEmpty := "" }}
     {{- if or (include "holograph.autoscaling.scalesToZero" .) .Values.servedNamespaces }}
     {{- /* An autoscaler that may remove all pods has removed the metric with them. That of another release may, too. */}}
@@ -54,7 +54,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" (ternary "critical" "warning" (and .scales $scales | empty | not)) "labels" (dict "metric" .text)) | nindent 6 }}
       annotations:
         summary: {{ printf "Prometheus has no %s of any renderer in %s." .text $where | quote }}
-        {{- if and .scales (include "holograph.scope.autoscaled" $) }}
+        {{- if and .scales $.Values.autoscaling.enabled }}
         description: {{ printf "The autoscaler has no value for it, %s." $withoutValue | quote }}
         {{- else if and .scales $scales }}
         description: An autoscaler there that scales on it has no value for it, and the replicas do not change.
@@ -78,7 +78,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- if include "holograph.scope.objects" . }}
     {{- $unseen := list }}
     {{- $others := .Values.servedNamespaces }}
-    {{- if include "holograph.scope.autoscaled" . }}
+    {{- if .Values.autoscaling.enabled }}
     {{- $others = without $others (include "holograph.namespace" .) }}
     {{- $unseen = append $unseen (dict
       "expr" (include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.ownAutoscaler" "format" "absent(%s)"))

@@ -14,7 +14,7 @@ The status page, files/console.html. It is a template of Prometheus, so the char
 {{- if $signals.demand.enabled }}
 {{- $demand = include "holograph.scope.signal" (dict "context" $ "signal" "demand") }}
 {{- end }}
-{{- $scales := and (include "holograph.scope.autoscaled" .) (include "holograph.scope.objects" .) | eq "true" }}
+{{- $scales := and .Values.autoscaling.enabled (include "holograph.scope.objects" . | eq "true") }}
 {{- $page := .Files.Get "files/console.html" }}
 {{- range $name, $has := dict "alerts" .Values.alerts.enabled "noAlerts" (not .Values.alerts.enabled) "scales" $scales "demand" $signals.demand.enabled "runbook" (ne .Values.alerts.runbook "") }}
 {{- $page = regexReplaceAll (printf "(?s)<<if %s>>(.*?)<<end %s>>\\n?" $name $name) $page (ternary "${1}" "" $has) }}

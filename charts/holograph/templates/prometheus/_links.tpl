@@ -24,7 +24,7 @@ newest sample gives the time of the last data.
     "expr" (printf "max(%s) > bool 0" $adapter)
     "series" $adapter) }}
 {{- end }}
-{{- if include "holograph.scope.autoscaled" . }}
+{{- if .Values.autoscaling.enabled }}
 {{- $conditions := printf "holograph:hpa_condition:status{%s,condition=~\"AbleToScale|ScalingActive\",status=\"true\"}" $autoscaler }}
 {{- $links = append $links (dict "name" "The autoscaler can scale"
     "expr" (printf "min(%s and on (%s) holograph:hpa_replicas:current{%s} > 0)" $conditions (include "holograph.signals.by" (dict "context" $ "labels" (list "namespace" "horizontalpodautoscaler"))) $autoscaler)

@@ -24,7 +24,7 @@ switched to autoscaling keeps `replicas`, with the number that runs, for as long
 That ends under server-side apply once the autoscaler has set the number itself, and never under Helm 3.
 */}}
 {{- define "holograph.renderer.replicas" -}}
-{{- if not (include "holograph.scope.autoscaled" .) }}
+{{- if not .Values.autoscaling.enabled }}
 {{- .Values.renderer.replicaCount }}
 {{- else }}
 {{- $live := lookup "apps/v1" "Deployment" (include "holograph.namespace" .) (include "holograph.renderer.name" .) }}
