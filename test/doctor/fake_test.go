@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,7 +29,7 @@ import (
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/kube"
-	"holograph/test/internal/kube/forwarded"
+	"holograph/test/internal/kube/fakeapi"
 )
 
 // cluster is what an API server answers about an installed release: the objects
@@ -293,7 +292,7 @@ func (c *cluster) client(t *testing.T) *kube.Client {
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.answered(w, r) {
 		// A forwarded port stays open until its client closes it.
-		forwarded.Serve(w, r, http.HandlerFunc(c.behindLogin), "")
+		fakeapi.Forward(w, r, http.HandlerFunc(c.behindLogin), "")
 	}
 }
 
@@ -311,7 +310,7 @@ func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	object, err := c.prometheus(strings.TrimPrefix(r.URL.Path, "/api/v1/"), r.FormValue("query"))
-	answer(w, object, err)
+	fakeapi.Answer(w, object, err)
 }
 
 // answered answers every request but one to forward a port of Prometheus' pod.
@@ -325,21 +324,21 @@ func (c *cluster) answered(w http.ResponseWriter, r *http.Request) bool {
 	}
 	for path, message := range c.forbidden {
 		if regexp.MustCompile(path).MatchString(r.URL.Path) {
-			answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{
-				Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
+			fakeapi.Answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{
+				Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,
 			}})
 			return true
 		}
 	}
 	if strings.HasSuffix(r.URL.Path, "/pods/holograph-prometheus-0/portforward") {
 		if c.prometheusDown != nil {
-			answer(w, nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown})
+			fakeapi.Answer(w, nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown})
 		}
 		return c.prometheusDown != nil
 	}
 	object, err := c.get(w, r)
 	if object != nil || err != nil {
-		answer(w, object, err)
+		fakeapi.Answer(w, object, err)
 	}
 	return true
 }
@@ -499,7 +498,7 @@ func (c *cluster) customMetrics(path string, selector labels.Selector) (any, err
 		value, has := c.objects[metric]
 		if !has || value == "" {
 			// As prometheus-adapter says it.
-			return nil, &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound,
+			return nil, &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound,
 				Message: "the server could not find the metric " + metric + " for deployments.apps holograph-renderer"}}
 		}
 		return map[string]any{"items": []any{map[string]any{"describedObject": map[string]string{"kind": "Deployment", "name": "holograph-renderer"}, "value": value}}}, nil
@@ -580,24 +579,6 @@ func vector(results ...any) any {
 }
 
 func success(data any) any { return map[string]any{"status": "success", "data": data} }
-
-func answer(w http.ResponseWriter, object any, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	if err != nil {
-		status := metav1.Status{Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}
-		if known := apierrors.APIStatus(nil); errors.As(err, &known) {
-			status = known.Status()
-		}
-		status.Kind, status.APIVersion = "Status", "v1"
-		w.WriteHeader(int(status.Code))
-		object = status
-	}
-	text, err := json.Marshal(object)
-	if err != nil {
-		panic(err)
-	}
-	w.Write(text)
-}
 
 // edit changes the rules in the adapter's configuration.
 func (c *cluster) edit(t *testing.T, change func(rules []map[string]any) []map[string]any) {

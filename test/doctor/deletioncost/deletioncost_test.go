@@ -3,7 +3,6 @@ package deletioncost
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +29,7 @@ import (
 
 	"holograph/test/doctor/description"
 	"holograph/test/internal/kube"
+	"holograph/test/internal/kube/fakeapi"
 )
 
 const (
@@ -97,18 +97,7 @@ func (c *cluster) takeWritten() []string {
 // ServeHTTP implements http.Handler.
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	object, err := c.answer(r)
-	if err != nil {
-		status := metav1.Status{Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}
-		if known := apierrors.APIStatus(nil); errors.As(err, &known) {
-			status = known.Status()
-		}
-		status.Kind, status.APIVersion = "Status", "v1"
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(int(status.Code))
-		object = status
-	}
-	w.Header().Set("Content-Type", "application/json")
-	assert.NoError(c.t, json.NewEncoder(w).Encode(object))
+	fakeapi.Answer(w, object, err)
 }
 
 func (c *cluster) answer(r *http.Request) (any, error) {

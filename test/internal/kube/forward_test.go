@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 
-	"holograph/test/internal/kube/forwarded"
+	"holograph/test/internal/kube/fakeapi"
 )
 
 // guarded is the API server of a cluster with a Prometheus that requires a login, and that Prometheus.
@@ -65,10 +64,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"forbidden": {Message: "no, no", Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden},
 		}
 		if status, refused := refusal[g.copied]; refused {
-			status.TypeMeta, status.Status = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, metav1.StatusFailure
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(int(status.Code))
-			_ = json.NewEncoder(w).Encode(status)
+			fakeapi.Answer(w, nil, &apierrors.StatusError{ErrStatus: status})
 			return
 		}
 		object = corev1.Secret{Data: map[string][]byte{"authorization": []byte("Basic " + g.copied)}}
@@ -89,25 +85,21 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		object = corev1.PodList{Items: []corev1.Pod{pod}}
 	case "pods/prometheus-0/portforward":
 		if g.forbidden != "" {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusForbidden)
-			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-				Message: g.forbidden, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden})
+			fakeapi.Answer(w, nil, &apierrors.StatusError{ErrStatus: metav1.Status{Message: g.forbidden, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden}})
 			return
 		}
 		g.forwards.Add(1)
 		if g.refusal != "" {
-			forwarded.Serve(w, r, nil, g.refusal)
+			fakeapi.Forward(w, r, nil, g.refusal)
 			return
 		}
-		forwarded.Serve(w, r, http.HandlerFunc(g.prometheus), "")
+		fakeapi.Forward(w, r, http.HandlerFunc(g.prometheus), "")
 		return
 	default:
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(object)
+	fakeapi.Answer(w, object, nil)
 }
 
 func (g *guarded) prometheus(w http.ResponseWriter, r *http.Request) {

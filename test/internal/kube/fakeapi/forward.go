@@ -1,6 +1,5 @@
-// Package forwarded plays the API server's part in kubectl port-forward, for tests of
-// what forwards ports.
-package forwarded
+// Package fakeapi plays the API server for tests of its clients.
+package fakeapi
 
 import (
 	"io"
@@ -14,10 +13,10 @@ import (
 	"k8s.io/streaming/pkg/httpstream/spdy"
 )
 
-// Serve answers a request to forward a port of a pod, until its client leaves. Behind
+// Forward answers a request to forward a port of a pod, until its client leaves. Behind
 // the port is an HTTP server; nil is a closed port, and then the client
 // is told refusal.
-func Serve(w http.ResponseWriter, r *http.Request, behind http.Handler, refusal string) {
+func Forward(w http.ResponseWriter, r *http.Request, behind http.Handler, refusal string) {
 	if _, err := httpstream.Handshake(r, w, []string{portforward.PortForwardProtocolV1Name}); err != nil {
 		return
 	}
