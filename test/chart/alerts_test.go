@@ -95,7 +95,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 	for _, alert := range everyAlert(t) {
 		if alert.Alert != watchdog {
-			assert.True(t, rested[alert.Alert], "no file of alertTests fires %s and then resolves it", alert.Alert)
+			assert.True(t, rested[alert.Alert], "no test fires %s and then resolves it: add one to a file of alertTests", alert.Alert)
 		}
 	}
 }
@@ -220,10 +220,10 @@ func TestRunbook(t *testing.T) {
 		for _, part := range regexp.MustCompile(`(?m)^\*\*([A-Z][a-z ]+)\.\*\*`).FindAllStringSubmatch(body, -1) {
 			parts = append(parts, part[1])
 		}
-		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Fix"}, parts, "the parts of the section %s", name)
-		assert.Contains(t, body, "```sh\n", "%s shows commands to look with", name)
+		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Fix"}, parts, "the parts of the section %s of docs/runbook.md", name)
+		assert.Contains(t, body, "```sh\n", "the section %s of docs/runbook.md, want a block of commands to look with", name)
 	}
-	assert.ElementsMatch(t, alertNames(everyAlert(t)), sections, "docs/runbook.md has a section for each alert, and for nothing else")
+	assert.ElementsMatch(t, alertNames(everyAlert(t)), sections, "sections of docs/runbook.md, want one for each alert (listA), and no other")
 	for _, alert := range everyAlert(t) {
 		assert.NotContains(t, alert.Annotations, "runbook_url", "%s: without a URL in the values there is none to show", alert.Alert)
 	}

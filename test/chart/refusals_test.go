@@ -283,7 +283,7 @@ func TestEveryRefusalHasACase(t *testing.T) {
 			hasCase := func(cases map[string]refusal) bool {
 				return slices.ContainsFunc(slices.Collect(maps.Values(cases)), func(r refusal) bool { return pattern.MatchString(r.message) })
 			}
-			assert.True(t, slices.ContainsFunc(allRefusals, hasCase) || slices.ContainsFunc(refusalsInClusters, hasCase), "%s: no case of TestRefusals has the message: %s", name, format)
+			assert.True(t, slices.ContainsFunc(allRefusals, hasCase) || slices.ContainsFunc(refusalsInClusters, hasCase), "%s: no case has this message, want one in a table of allRefusals or refusalsInClusters: %s", name, format)
 		}
 	}
 }

@@ -514,7 +514,7 @@ func TestTemplatesQuoteValues(t *testing.T) {
 				// Inside `with include ... | ...`: a block that another template wrote.
 				before, _, _ := strings.Cut(string(text), match[0])
 				with := before[strings.LastIndex(before, "{{- with "):]
-				assert.Regexp(t, `^\{\{- with (include "holograph[.](scheduling|networkPolicy[.]receivers)"|\$accessSources)`, with, "%s: %s", name, match[0])
+				assert.Regexp(t, `^\{\{- with (include "holograph[.](scheduling|networkPolicy[.]receivers)"|\$accessSources)`, with, "%s prints a value that YAML may misread: end %s with `| quote`", name, match[0])
 				continue
 			}
 			assert.Regexp(t, last, printed, "%s prints a value that YAML may misread: end it with `| quote`", name)
