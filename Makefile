@@ -88,7 +88,7 @@ vet: ## Run go vet on both modules
 # GOLDEN are the packages whose tests have a flag -update. WRITING are the tests of the chart that use it: its other
 # tests take minutes. WRITING run first, because they write into charts/, which other tests render.
 GOLDEN = $(shell grep -rl --include=*_test.go 'flag.Bool."update"' $(1) | xargs -n 1 dirname | sort -u)
-WRITING = $(shell awk '/^func Test/ {split($$2, name, /[^A-Za-z0-9_]/)} /[*]updateGolden/ {print name[1]}' test/chart/*_test.go | paste -s -d '|')
+WRITING = $(shell awk '/^func Test/ {split($$2, name, /[^A-Za-z0-9_]/)} /[*]updateGolden/ {print name[1]}' test/chart/*_test.go | sort -u | paste -s -d '|')
 
 .PHONY: update
 update: ## Rewrite every golden and generated file from the present code
@@ -153,7 +153,7 @@ images: ## Obtain every tool and image: from the cache, a registry, or their Go 
 	@go run ./ci images $(SETS) $(LATER:%=--later=%)
 
 .PHONY: bump
-bump: ## Change the version of a foreign program everywhere: make bump PROGRAM=prometheus VERSION=v3.14.0
+bump: ## Change the version of a foreign program everywhere: make bump PROGRAM=prometheus VERSION=latest
 	@go run ./ci bump "$(PROGRAM)" "$(VERSION)"
 	@$(MAKE) --no-print-directory update
 

@@ -234,6 +234,7 @@ func TestDisabledAlerts(t *testing.T) {
 		rendered := allAlerts(t, values)
 		all, groups := alertNames(alerts(t, rendered)), len(ruleGroups(t, rendered))
 		for _, name := range all {
+			require.True(t, strings.Contains(string(chart.File(t, "templates/prometheus/_alerts.tpl")), "\n  \""+name+"\""), "holograph.alerts.names, want %s there: alerts.disabled takes no other name", name)
 			left := allAlerts(t, values, chart.Set("alerts.disabled", []any{name}))
 			var want []string
 			for _, other := range all {
