@@ -786,9 +786,9 @@ func (f fault) found(t *testing.T, found report.Report) {
 	}
 	require.NotNil(t, broken, "the doctor does not find it:\n%s", found.Text())
 	assert.Equal(t, verdict, found.Verdict)
-	assert.Equal(t, f.link, broken.Name)
-	assert.Equal(t, f.cause, broken.Cause)
-	assert.Equal(t, f.remedy, broken.Remedy)
+	assert.Equal(t, f.link, broken.Name, "the link that the doctor names")
+	assert.Equal(t, f.cause, broken.Cause, "the cause")
+	assert.Equal(t, f.remedy, broken.Remedy, "the remedy")
 	assert.False(t, found.Healthy)
 	onlyOne(t, found, f.link, status)
 }
@@ -803,7 +803,7 @@ func onlyOne(t *testing.T, found report.Report, name string, status report.Statu
 		if link.Name == name {
 			is, want = status, report.NotChecked
 		}
-		assert.Equal(t, is, link.Status, "%s", link.Name)
+		assert.Equal(t, is, link.Status, "the status of the link %s", link.Name)
 	}
 }
 
