@@ -73,6 +73,7 @@ siege: ## Attack the renderer in a cgroup of its own, as root: six minutes
 	go test -count=1 -timeout $(TEST_TIMEOUT) -v -run TestSiege ./test/renderer
 
 .PHONY: mutants
+mutants: export GOGC := 400
 mutants: ## Plant faults in the chart, one at a time, and report which fast test notices each
 	go run ./test/mutants $(ARGS)
 

@@ -29,13 +29,17 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%s:%d: %s -> %s", m.file, m.line, before, strings.TrimSpace(m.after))
 }
 
-// apply returns the text with the fault in it.
-func (m mutant) apply(text string) string {
+// apply returns a file's text with faults in it, each in a line of its own.
+func apply(text string, mutants ...mutant) string {
 	lines := strings.Split(text, "\n")
-	if m.gone {
-		return strings.Join(slices.Delete(lines, m.line-1, m.line), "\n")
+	// The last line first: a line that is gone moves those below it.
+	for _, m := range slices.SortedFunc(slices.Values(mutants), func(a, b mutant) int { return b.line - a.line }) {
+		if m.gone {
+			lines = slices.Delete(lines, m.line-1, m.line)
+		} else {
+			lines[m.line-1] = m.after
+		}
 	}
-	lines[m.line-1] = m.after
 	return strings.Join(lines, "\n")
 }
 

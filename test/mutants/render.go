@@ -12,40 +12,26 @@ import (
 	"holograph/test/internal/chart"
 )
 
-// original is what the chart renders without a fault, under the values that turn its parts on.
+// original is what the chart renders without a fault, under the defaults and perhaps under values that turn its parts on.
 type original struct {
+	chart    *chart.Chart
 	values   map[string]chart.Values
 	rendered map[string]string
+	equal    string
 }
 
-func newOriginal(directory string) (*original, error) {
-	// The defaults come first: most faults show there.
-	o := &original{values: map[string]chart.Values{"": {}}, rendered: map[string]string{}}
-	examples, err := repo.Path("values-examples", "*.yaml")
-	if err != nil {
-		return nil, err
-	}
-	paths, err := filepath.Glob(examples)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		values := chart.Values{}
-		if err := read(path, &values); err != nil {
-			return nil, err
-		}
-		o.values[filepath.Base(path)] = values
-	}
-	sets, err := repo.Path("test", "chart", "testdata", "values.yaml")
-	if err != nil {
-		return nil, err
-	}
-	if err := read(sets, &o.values); err != nil {
-		return nil, err
-	}
+func newOriginal(directory string, all bool) (*original, error) {
 	loaded, err := chart.Load(directory)
 	if err != nil {
 		return nil, err
+	}
+	// The defaults come first in the order of names: most faults show there.
+	o := &original{chart: loaded, values: map[string]chart.Values{"": {}}, rendered: map[string]string{}, equal: hidden}
+	if all {
+		o.equal = equal
+		if err := o.addValues(); err != nil {
+			return nil, err
+		}
 	}
 	for name := range o.values {
 		rendered, err := o.render(loaded, name)
@@ -55,6 +41,30 @@ func newOriginal(directory string) (*original, error) {
 		o.rendered[name] = rendered
 	}
 	return o, nil
+}
+
+// addValues adds the examples and the sets of the tests.
+func (o *original) addValues() error {
+	examples, err := repo.Path("values-examples", "*.yaml")
+	if err != nil {
+		return err
+	}
+	paths, err := filepath.Glob(examples)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		values := chart.Values{}
+		if err := read(path, &values); err != nil {
+			return err
+		}
+		o.values[filepath.Base(path)] = values
+	}
+	sets, err := repo.Path("test", "chart", "testdata", "values.yaml")
+	if err != nil {
+		return err
+	}
+	return read(sets, &o.values)
 }
 
 // read decodes a YAML file.
@@ -75,19 +85,16 @@ func (o *original) render(loaded *chart.Chart, name string) (string, error) {
 }
 
 // compare returns a verdict on a fault that no test needs to see, "" on any other.
-func (o *original) compare(directory string) (string, error) {
-	loaded, err := chart.Load(directory)
-	if err != nil {
-		return unrendered, nil
-	}
+func (o *original) compare(m mutant) string {
+	faulty := o.chart.Edit(m.file, func(text string) string { return apply(text, m) })
 	for _, name := range slices.Sorted(maps.Keys(o.values)) {
-		rendered, err := o.render(loaded, name)
+		rendered, err := o.render(faulty, name)
 		if err != nil {
-			return unrendered, nil
+			return unrendered
 		}
 		if rendered != o.rendered[name] {
-			return "", nil
+			return ""
 		}
 	}
-	return equal, nil
+	return o.equal
 }

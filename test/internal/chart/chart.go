@@ -129,6 +129,17 @@ func LoadFS(files fs.FS) (*Chart, error) {
 // load parses the files. Helm changes a chart while it renders it, so each rendering has its own.
 func (c *Chart) load() (*chart.Chart, error) { return loader.LoadFiles(c.files) }
 
+// Edit returns the chart with another text of one file.
+func (c *Chart) Edit(name string, edit func(string) string) *Chart {
+	edited := &Chart{files: slices.Clone(c.files)}
+	for i, file := range edited.files {
+		if file.Name == name {
+			edited.files[i] = &loader.BufferedFile{Name: name, Data: []byte(edit(string(file.Data)))}
+		}
+	}
+	return edited
+}
+
 // Values returns the chart's own values with others laid over them in order; null removes.
 func (c *Chart) Values(values ...Values) (Values, error) {
 	loaded, err := c.load()
