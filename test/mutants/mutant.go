@@ -62,11 +62,13 @@ func plant(directory string, pattern *regexp.Regexp, every bool) ([]mutant, erro
 		if err != nil {
 			return err
 		}
-		comment := false
+		// Comments, and how the status page looks.
+		inert := false
 		for i, line := range strings.Split(string(text), "\n") {
-			opens, closes := strings.Contains(line, "/*"), strings.Contains(line, "*/")
-			if opens || comment {
-				comment = !closes
+			opens := strings.Contains(line, "/*") || strings.Contains(line, "<style>")
+			closes := strings.Contains(line, "*/") || strings.Contains(line, "</style>")
+			if opens || inert {
+				inert = !closes
 				continue
 			}
 			planted := faults(line)

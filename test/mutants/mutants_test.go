@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -121,4 +122,32 @@ exit $rc
 	left, err := os.ReadFile(filepath.Join(l.chart, "values.yaml"))
 	require.NoError(t, err)
 	assert.Equal(t, text, string(left), "the copy after the tests")
+}
+
+func TestPlant(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	for name, text := range map[string]string{
+		"values.yaml":               "# -- How many.\nreplicas: 2\n",
+		"files/console.html":        "<style>\n  p { margin: 0 }\n</style>\n<p>text</p>\n",
+		"templates/a.yaml":          "{{- /* Why.\nname: 1\n*/}}\nkind: Pod\n",
+		"templates/_validate_a.tpl": "refused\n",
+		"README.md":                 "text\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(directory, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644))
+	}
+	planted, err := plant(directory, regexp.MustCompile("dropped|->"), false)
+	require.NoError(t, err)
+	var got []string
+	for _, m := range planted {
+		got = append(got, m.String())
+	}
+	assert.Equal(t, []string{
+		"files/console.html:4: dropped <p>text</p>",
+		"templates/a.yaml:4: dropped kind: Pod",
+		"templates/a.yaml:4: kind: Pod -> kind: Podx",
+		"values.yaml:2: dropped replicas: 2",
+		"values.yaml:2: replicas: 2 -> replicas: 3",
+	}, got, "the mutants: none of a comment, of the looks of a page, of a refusal and of what is not rendered")
 }
