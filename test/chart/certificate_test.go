@@ -155,3 +155,14 @@ func TestNothingOfAnAdapterThatDoesNotRun(t *testing.T) {
 		}
 	}
 }
+
+// TestTypesOfSecrets: Kubernetes lets no upgrade change the type of a Secret, and checks that one of the type tls has both keys.
+func TestTypesOfSecrets(t *testing.T) {
+	t.Parallel()
+	types := map[string]corev1.SecretType{}
+	for _, secret := range chart.Of[*corev1.Secret](t, chart.Render(t)) {
+		types[secret.Name] = secret.Type
+	}
+	assert.Equal(t, map[string]corev1.SecretType{"holograph-prometheus-adapter-certificate": corev1.SecretTypeTLS, loginSecret: corev1.SecretTypeOpaque}, types,
+		"the types of the Secrets: with another one, the next upgrade would fail")
+}

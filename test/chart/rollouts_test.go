@@ -177,3 +177,12 @@ func short(d time.Duration) string {
 	}
 	return text
 }
+
+// TestNewPodsAreSpread: in a rollout the new pods are spread among themselves. Counted with the old ones, they would be spread as the
+// old ones leave room, and be uneven once those are gone.
+func TestNewPodsAreSpread(t *testing.T) {
+	t.Parallel()
+	for _, constraint := range chart.Render(t).Deployment(t, chart.Renderer).Spec.Template.Spec.TopologySpreadConstraints {
+		assert.Equal(t, []string{"pod-template-hash"}, constraint.MatchLabelKeys, "matchLabelKeys over %s: only pods of the same template are counted", constraint.TopologyKey)
+	}
+}
