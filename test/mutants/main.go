@@ -192,12 +192,14 @@ func try(ctx context.Context, root string, mutants []mutant, known *results, o o
 		group.Go(func() error {
 			copied := <-free
 			defer func() { free <- copied }()
-			got, err := copied.test(working, []mutant{m}, suite.best(known.noticed()), firstFailure)
-			if err != nil {
-				return fmt.Errorf("%s: %w", m, err)
-			}
-			if test := got.noticed(); test != "" {
-				return record([]mutant{m}, []string{test})
+			for _, tests := range suite.rounds(known.noticed()) {
+				got, err := copied.test(working, []mutant{m}, tests, firstFailure)
+				if err != nil {
+					return fmt.Errorf("%s: %w", m, err)
+				}
+				if test := got.noticed(); test != "" {
+					return record([]mutant{m}, []string{test})
+				}
 			}
 			mutex.Lock()
 			waiting = append(waiting, m)

@@ -41,7 +41,7 @@ func TestApply(t *testing.T) {
 	assert.Equal(t, "b\nC", apply("a\nb\nc", gone, changed), "the text with both faults: a line that is gone must not move the other fault")
 }
 
-func TestBestTests(t *testing.T) {
+func TestFirstRounds(t *testing.T) {
 	t.Parallel()
 	s, never := newSuite(map[string]time.Duration{
 		"TestQuick":           100 * time.Millisecond,
@@ -56,8 +56,9 @@ func TestBestTests(t *testing.T) {
 	}, 20*time.Second)
 	assert.Equal(t, []string{"TestParallel"}, never, "tests that take longer than 20 s, with their parallel subtests")
 	assert.Equal(t, []string{"TestOther", "TestQuick", "TestSeries", "TestSlow"}, s.whole, "all other tests")
-	assert.Equal(t, []string{"TestQuick", "TestOther", "TestSeries/defaults"}, s.best(nil), "the first tests while nothing is known: the quickest, within %v", budget)
-	assert.Equal(t, []string{"TestSeries/defaults", "TestOther", "TestQuick"}, s.best(map[string]int{"TestSeries": 99, "TestOther": 9}), "the first tests once they have noticed faults: those that notice the most a second")
+	assert.Equal(t, [][]string{{"TestQuick", "TestOther"}, {"TestSeries/defaults"}}, s.rounds(nil), "the first rounds while nothing is known: the quickest, within %v", budgets)
+	assert.Equal(t, [][]string{{"TestOther", "TestQuick"}, {"TestSeries/defaults"}}, s.rounds(map[string]int{"TestSeries": 99, "TestOther": 9}),
+		"the first rounds once faults have been noticed: the tests that notice the most a second")
 }
 
 func TestPattern(t *testing.T) {

@@ -49,25 +49,34 @@ func newSuite(took map[string]time.Duration, longest time.Duration) (s *suite, n
 	return s, never
 }
 
-// budget is what the tests that are run first may take.
-const budget = 4 * time.Second
+// budgets are what the tests of the first rounds may take.
+var budgets = []time.Duration{500 * time.Millisecond, 4 * time.Second}
 
-// best returns the tests that notice the most faults a second, as many as the budget allows.
-func (s *suite) best(noticed map[string]int) []string {
+// rounds returns the tests that notice the most faults a second, as many as each budget allows.
+func (s *suite) rounds(noticed map[string]int) [][]string {
 	worth := func(name string) float64 {
 		test, _, _ := strings.Cut(name, "/")
 		// One fault more, so that the quickest are first as long as nothing is known.
 		return float64(noticed[test]+1) / (s.took[name] + 20*time.Millisecond).Seconds()
 	}
-	var chosen []string
-	left := budget
-	for _, name := range slices.SortedFunc(maps.Keys(s.took), func(a, b string) int { return cmp.Or(cmp.Compare(worth(b), worth(a)), cmp.Compare(a, b)) }) {
-		if s.took[name] <= left {
-			left -= s.took[name]
-			chosen = append(chosen, name)
+	waiting := slices.SortedFunc(maps.Keys(s.took), func(a, b string) int { return cmp.Or(cmp.Compare(worth(b), worth(a)), cmp.Compare(a, b)) })
+	var rounds [][]string
+	for _, left := range budgets {
+		var chosen, rest []string
+		for _, name := range waiting {
+			if s.took[name] <= left {
+				left -= s.took[name]
+				chosen = append(chosen, name)
+			} else {
+				rest = append(rest, name)
+			}
 		}
+		if len(chosen) > 0 {
+			rounds = append(rounds, chosen)
+		}
+		waiting = rest
 	}
-	return chosen
+	return rounds
 }
 
 // pattern returns what -test.run takes for tests and subtests.
