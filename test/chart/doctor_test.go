@@ -252,3 +252,38 @@ prometheusAdapter: {enabled: false, existing: {namespace: monitoring, configMap:
 		may(`{autoscaling: {enabled: false}, prometheus: {enabled: false}, prometheusAdapter: {enabled: false}}`))
 	assert.Empty(t, slices.Collect(maps.Keys(may(`doctor: {enabled: false}`))))
 }
+
+// TestDoctorIsToldEverything: the description of a default installation has every part of the path. The doctor passes over a part
+// that it lacks, and would say that all is well.
+func TestDoctorIsToldEverything(t *testing.T) {
+	t.Parallel()
+	p := pathOf(t, chart.RenderWith(t, chart.Options{Release: "studio", Namespace: "film", Values: []chart.Values{chart.Set("namespaceOverride", "games")}}))
+	assert.Equal(t, []string{"studio", "film", "games"}, []string{p.Release, p.ReleaseNamespace, p.Namespace}, "the release, its namespace, in which helm looks for it, and the namespace of its objects")
+	assert.Equal(t, description.Renderer{
+		APIVersion: "apps/v1", Kind: "Deployment", Name: "studio-holograph-renderer", Own: true,
+		Selector:  "app.kubernetes.io/component=renderer,app.kubernetes.io/instance=studio,app.kubernetes.io/name=holograph",
+		Container: "renderer", Port: 8080, Path: "/metrics",
+	}, p.Renderer, "the renderer, and that it is the chart's own, whose values the doctor then names")
+	assert.Equal(t, []description.Signal{
+		{Metric: "holograph_frames_over_budget_total", Resource: "pods", FirstValue: "30s", Series: []description.Series{{Name: "holograph_frames_over_budget_total", Value: "signals.overruns.name"}}},
+		{Metric: "holograph_demand", Resource: "pods", FirstValue: "90s", Series: []description.Series{
+			{Name: "holograph_offered_cpu_seconds_total", Value: "signals.demand.offered.metric"}, {Name: "holograph_cpu_capacity_cores", Value: "signals.demand.capacity.metric"}}},
+	}, p.Signals, "the metrics of the autoscaler, and what each is computed from")
+	assert.Equal(t, description.Labels{Namespace: "namespace", Pod: "pod", Container: "container"}, p.Labels, "the labels of samples")
+	assert.Equal(t, &description.Prometheus{
+		URL: "http://studio-holograph-prometheus.games.svc:9090", Deployment: "studio-holograph-prometheus", ScrapeInterval: "15s",
+		Access: kube.Access{AuthorizationFile: "/etc/prometheus-access/authorization", Login: &kube.Login{Namespace: "games", Name: "studio-holograph-prometheus-login"}},
+	}, p.Prometheus, "the embedded Prometheus, and both ways to log in to it: in the cluster and from a checkout")
+	require.NotNil(t, p.Adapter, "the adapter")
+	assert.Len(t, p.Adapter.Rules, 2, "the rules that the adapter must have")
+	assert.NotEmpty(t, p.Adapter.Checksum, "the checksum by which the doctor knows an adapter that has not read its rules")
+	p.Adapter.Rules, p.Adapter.Checksum = nil, ""
+	assert.Equal(t, &description.Adapter{
+		ConfigMap:  description.ConfigMap{Namespace: "games", Name: "studio-holograph-prometheus-adapter", Key: "config.yaml"},
+		Deployment: "studio-holograph-prometheus-adapter", Service: "studio-holograph-prometheus-adapter",
+		Selector:       "app.kubernetes.io/component=prometheus-adapter,app.kubernetes.io/instance=studio,app.kubernetes.io/name=holograph",
+		RelistInterval: "30s",
+	}, p.Adapter, "the adapter, its pods and where its rules are")
+	assert.Equal(t, []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"}, p.APIServices, "the APIs on which the autoscaler may find its metrics")
+	assert.Equal(t, &description.Autoscaler{HorizontalPodAutoscaler: "studio-holograph-renderer"}, p.Autoscaler, "the autoscaler")
+}
