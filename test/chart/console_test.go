@@ -136,8 +136,8 @@ func fleets() map[string][]sampled {
 		"broken": slices.Concat(frames(10, 4, -1.5, 0.0125), pod("tvwxz", 1, 10, 0.34, 3), pod("bcdfg", 0, 0, 0, 0), []sampled{
 			gauge("kube_deployment_status_replicas_available", adapter, 0),
 			gauge("kube_deployment_status_replicas_ready", renderer, 1), gauge("kube_deployment_spec_replicas", renderer, 2),
+			alert("HolographPodSilent", "firing", "warning", `,metric="holograph_frames_total",condition="AbleToScale"`),
 			alert("HolographErrorBudgetBurnFast", "firing", "critical", ""),
-			alert("HolographPodUnscraped", "firing", "warning", `,metric="holograph_frames_total",condition="AbleToScale"`),
 		}),
 	}
 }
@@ -145,10 +145,10 @@ func fleets() map[string][]sampled {
 // TestConsoleShowsWhatIsKnown gives a Prometheus the samples of three releases, and reads the status page of each.
 func TestConsoleShowsWhatIsKnown(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
+	page := history(time.Now(), fleets())
 	samples := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		_, _ = fmt.Fprint(w, history(now, fleets()))
+		_, _ = fmt.Fprint(w, page)
 	}))
 	t.Cleanup(samples.Close)
 	consoles := t.TempDir()
@@ -158,10 +158,10 @@ func TestConsoleShowsWhatIsKnown(t *testing.T) {
 	}
 	server := promtool.Serve(t, fmt.Sprintf(`
 scrape_configs:
-  - {job_name: samples, scrape_interval: 1s, scrape_timeout: 1s, honor_labels: true, static_configs: [{targets: [%q]}]}
+  - {job_name: samples, scrape_interval: 2s, scrape_timeout: 2s, honor_labels: true, static_configs: [{targets: [%q]}]}
 `, samples.Listener.Addr()), consoles)
 	pages := map[string]string{}
-	require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "the samples to be in Prometheus", Unmet: func(ctx context.Context) error {
+	require.NoError(t, wait.For(t.Context(), 2*time.Minute, wait.Condition{Name: "the samples to be in Prometheus", Unmet: func(ctx context.Context) error {
 		for namespace := range fleets() {
 			page, err := server.Get(ctx, "/consoles/"+namespace+".html")
 			if err != nil {
@@ -190,7 +190,7 @@ scrape_configs:
 		{"tired", "budget", "Error budget, 30d 10 % 99.60 % of frames within 33ms. The objective is 99.5 %.", "the error budget that is nearly spent"},
 		{"tired", "pods", "Pods pod frames/s late/s late share demand No renderer is scraped. " +
 			"Demand is load over what a pod can do. The mark is the autoscaler's target, 0.75; the bar ends at 2.", "that no pod is known"},
-		{"broken", "verdict", "HolographErrorBudgetBurnFast critical HolographPodUnscraped warning, holograph_frames_total, AbleToScale", "the alerts that fire, the critical one first, with what each is about"},
+		{"broken", "verdict", "HolographErrorBudgetBurnFast critical HolographPodSilent warning, holograph_frames_total, AbleToScale", "the alerts that fire, the critical one first, with what each is about"},
 		{"broken", "budget", "Error budget, 30d spent 98.75 % of frames within 33ms. The objective is 99.5 %. Spent 2.5 times over.", "the error budget that is spent"},
 		{"broken", "now", "In budget, now 60.0 % 4.0 late frames a second, over the last 2m late share, last 10 minutes, of 100 %", "the share of frames in budget at present"},
 		{"broken", "replicas", "Replicas kube-state-metrics shows no autoscaler.", "that no autoscaler is known"},
