@@ -80,26 +80,23 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- $others := .Values.servedNamespaces }}
     {{- if .Values.autoscaling.enabled }}
     {{- $others = without $others (include "holograph.namespace" .) }}
-    {{- $unseen = append $unseen (dict
-      "expr" (include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.ownAutoscaler" "format" "absent(%s)"))
-      "description" "It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.") }}
+    {{- $unseen = append $unseen (include "holograph.scope.object" (dict "context" $ "name" "kube_horizontalpodautoscaler_status_desired_replicas" "of" "holograph.scope.ownAutoscaler" "format" "absent(%s)")) }}
     {{- end }}
     {{- with $others }}
     {{- /* A release there may have none on purpose. Of one that is no more, the alert rests after a day. */}}
     {{- $recorded := printf "holograph:hpa_replicas:desired{namespace=~%q,horizontalpodautoscaler=~%q%s}" (join "|" .) (include "holograph.scope.otherRenderers" $) (include "holograph.signals.selector" $signals.matchers) }}
     {{- $namespaces := include "holograph.signals.by" (dict "context" $ "labels" (list "namespace")) }}
-    {{- $unseen = append $unseen (dict
-      "expr" (printf "count by (%s) (last_over_time(%s[1d])) unless on (%s) %s" $namespaces $recorded $namespaces $recorded)
-      "description" "Within the last day there was one. It was deleted, or Prometheus does not get its series. No other alert on it can fire.") }}
+    {{- $unseen = append $unseen (printf "(count by (%s) (last_over_time(%s[1d])) unless on (%s) %s)" $namespaces $recorded $namespaces $recorded) }}
     {{- end }}
-    {{- range $unseen }}
+    {{- with $unseen }}
     - alert: HolographAutoscalerUnseen
-      expr: {{ .expr }}
+      expr: |-
+        {{- join "\nor\n" . | nindent 8 }}
       for: {{ $alerts.autoscalerUnseen.for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: kube-state-metrics shows no autoscaler of the renderers in {{ "{{ $labels.namespace }}" }}.
-        description: {{ .description }}
+        description: It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerUnseen") }}
     {{- end }}
     {{- if $scales }}
