@@ -186,3 +186,11 @@ func TestNewPodsAreSpread(t *testing.T) {
 		assert.Equal(t, []string{"pod-template-hash"}, constraint.MatchLabelKeys, "matchLabelKeys over %s: only pods of the same template are counted", constraint.TopologyKey)
 	}
 }
+
+// TestPrometheusHasTimeToEnd: after its preStop hook, Prometheus writes the head of its database to disk.
+func TestPrometheusHasTimeToEnd(t *testing.T) {
+	t.Parallel()
+	grace := chart.Render(t).Deployment(t, chart.Prometheus).Spec.Template.Spec.TerminationGracePeriodSeconds
+	require.NotNil(t, grace, "terminationGracePeriodSeconds of Prometheus is unset, which is 30 s, want 60")
+	assert.EqualValues(t, 60, *grace, "terminationGracePeriodSeconds of Prometheus: killed earlier, it replays its log when it starts again, and the autoscaler has no metric meanwhile")
+}

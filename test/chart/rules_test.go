@@ -293,3 +293,18 @@ func TestSelectorsInjectNoQuery(t *testing.T) {
 	}
 	assert.Greater(t, taken, 20, "selectors that became a query")
 }
+
+// TestLimitsOfTheDefaults: docs/policy.md, docs/faults.md and docs/runbook.md name these numbers.
+func TestLimitsOfTheDefaults(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t)
+	rules := rendered.AdapterConfig(t).Rules
+	require.Len(t, rules, 2)
+	assert.Regexp(t, `, 0\.35\)$`, rules[0].MetricsQuery, "the most late frames a second of a pod, 3.5 targets of 0.1: one pod that reports false ones asks for no more than four pods, itself included")
+	assert.Regexp(t, `, 10\)$`, rules[1].MetricsQuery, "the most demand of a pod: one pod that reports false demand counts for no more than ten full ones")
+	for _, alert := range alerts(t, rendered) {
+		if alert.Alert == "HolographAutoscalerFlapping" {
+			assert.Regexp(t, `\[1h\]\) >= 8$`, alert.Expr, "the reversals that are an alert: more than loads cause, which rise and fall twice an hour, and fewer than a policy that swings")
+		}
+	}
+}
