@@ -399,3 +399,21 @@ func TestServedObjectsEndNoOtherSeries(t *testing.T) {
 		assert.Equal(t, want, target.LastError, "the error of the job %s", target.Labels["job"])
 	}
 }
+
+// TestPrometheusKeepsWhatItsAlertsAskFor: an alert on Prometheus itself, whose series its scrape job drops, never fires.
+func TestPrometheusKeepsWhatItsAlertsAskFor(t *testing.T) {
+	t.Parallel()
+	steps := scrapeJobs(t, chart.Render(t))["prometheus"]["metric_relabel_configs"]
+	asked := 0
+	for _, alert := range everyAlert(t) {
+		tree, err := promtool.Parse(alert.Expr)
+		require.NoError(t, err)
+		for _, metric := range promtool.Metrics(tree) {
+			if strings.HasPrefix(metric, "prometheus_") {
+				asked++
+				assert.True(t, kept(t, steps, map[string]string{"__name__": metric}), "whether the scrape job prometheus keeps %s is false, want true: %s asks for it", metric, alert.Alert)
+			}
+		}
+	}
+	assert.Positive(t, asked, "series of Prometheus itself that alerts ask for")
+}
