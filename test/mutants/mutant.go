@@ -92,7 +92,7 @@ var (
 	condition = regexp.MustCompile(`^(\s*\{\{-? (?:else )?if )(.+?)( -?\}\}.*)$`)
 	control   = regexp.MustCompile(`\{\{-? ?(if|else|end|range|with|define|template|block)\b`)
 	boolean   = regexp.MustCompile(`\b(true|false)\b`)
-	number    = regexp.MustCompile(`\b\d+\b`)
+	number    = regexp.MustCompile(`\b\d+`)
 	quoted    = regexp.MustCompile(`"[^"]*"`)
 	scalar    = regexp.MustCompile(`^(\s*(?:- )*(?:[\w./-]+: )?)([A-Za-z/:-][^\s{}"#\[\]]*)$`)
 )
