@@ -324,34 +324,34 @@ var (
 // TestAlertsReadWell compares each alert with what its reader is shown, its labels and its value in angle brackets.
 func TestAlertsReadWell(t *testing.T) {
 	t.Parallel()
-	type texts struct{ severity, summary, description string }
+	type texts struct{ severity, lasts, summary, description string }
 	const budget = "<value> of the frames were over budget; the objective of 99.5 % over 30d allows for 0.5 %."
 	const silent = "Prometheus has scraped it for 15m, and other pods report the metric. The autoscaler does not know the load of this pod."
 	want := map[string]texts{
-		"HolographErrorBudgetBurnFast":        {"critical", "Frames in <namespace> are late so often that the error budget will not last.", budget},
-		"HolographErrorBudgetBurnSlow":        {"warning", "Frames in <namespace> are late more often than the error budget allows for.", budget},
-		"HolographRequestsRefused":            {"warning", "Renderers in <namespace> refuse requests before they are frames.", "<value> a second for the reason <reason>. They do not count as frames: their clients get no picture, and nothing scales for them."},
-		"HolographAutoscalerUnseen":           {"warning", "kube-state-metrics shows no autoscaler of the renderers in <namespace>.", "It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire."},
-		"HolographAutoscalerInactive":         {"critical", "The autoscaler <horizontalpodautoscaler> in <namespace> does not scale.", "Its condition <condition> is False: the replicas do not change with the load."},
-		"HolographAutoscalerAtMaximum":        {"warning", "The autoscaler <horizontalpodautoscaler> in <namespace> has been at its maximum for 15m.", "It wants <value> replicas and may not create more, so more load causes late frames."},
-		"HolographAutoscalerFlapping":         {"warning", "The autoscaler <horizontalpodautoscaler> in <namespace> reverses direction too often.", "It reversed <value> times within 1h. Each reversal removes pods that are needed again shortly after."},
-		"HolographAdapterUnavailable":         {"critical", "No pod of holograph-prometheus-adapter in holograph is available.", "Nothing serves the custom metrics API of the cluster, and the replicas of all workloads that scale on it do not change."},
-		"HolographDeletionCostsStale":         {"warning", "No pod of holograph-deletion-cost in holograph is available.", "The deletion costs of the renderers are as old as that, so a pod that holds much may be removed before an idle one."},
-		"HolographReplicasMismatch":           {"warning", "Fewer pods of <deployment> in <namespace> are Ready than are wanted.", "<value> are wanted, and for 15m not all of them have been Ready: the missing pods add no capacity."},
-		"HolographScrapeFailing":              {"warning", "Prometheus cannot scrape <pod> in <namespace>.", "Its scrapes have failed for 15m. Its frames are not counted, and the autoscaler does not know its load."},
-		"HolographScrapeFailing, second rule": {"warning", "holograph-prometheus in holograph cannot scrape kube-state-metrics by the job <job>.", "Its scrapes have failed for 15m. No other alert on the autoscalers and Deployments that this job is for can fire."},
-		"HolographPodsUnscraped":              {"warning", "Prometheus does not know all pods of <deployment> in <namespace>.", "<value> pods are Ready, and for 15m fewer have been targets of Prometheus. The frames of the others are not counted."},
-		"HolographWatchdog":                   {"none", "holograph-prometheus in holograph evaluates its alerts.", "This alert always fires. If it stops arriving, no other alert arrives either."},
-		"HolographReloadFailing":              {"warning", "holograph-prometheus in holograph cannot load its configuration.", "It runs on with the configuration before. After its next restart it would not start."},
-		"HolographRulesFailing":               {"warning", "holograph-prometheus in holograph cannot evaluate rules.", "Rules of the group <rule_group> fail: what they record is missing, and their alerts cannot fire."},
-		"HolographNotificationsFailing":       {"warning", "holograph-prometheus in holograph cannot send alerts.", "Alerts to <alertmanager> fail. Nobody is told of them if no other Alertmanager gets them."},
-		"HolographAlertmanagerUnseen":         {"warning", "holograph-prometheus in holograph finds no Alertmanager.", "The names in prometheus.alertmanagers have no addresses. Nobody is told of any alert."},
+		"HolographErrorBudgetBurnFast":        {"critical", "", "Frames in <namespace> are late so often that the error budget will not last.", budget},
+		"HolographErrorBudgetBurnSlow":        {"warning", "", "Frames in <namespace> are late more often than the error budget allows for.", budget},
+		"HolographRequestsRefused":            {"warning", "10m", "Renderers in <namespace> refuse requests before they are frames.", "<value> a second for the reason <reason>. They do not count as frames: their clients get no picture, and nothing scales for them."},
+		"HolographAutoscalerUnseen":           {"warning", "10m", "kube-state-metrics shows no autoscaler of the renderers in <namespace>.", "It was deleted, or Prometheus does not get its series. No other alert on the autoscaler can fire."},
+		"HolographAutoscalerInactive":         {"critical", "5m", "The autoscaler <horizontalpodautoscaler> in <namespace> does not scale.", "Its condition <condition> is False: the replicas do not change with the load."},
+		"HolographAutoscalerAtMaximum":        {"warning", "15m", "The autoscaler <horizontalpodautoscaler> in <namespace> has been at its maximum for 15m.", "It wants <value> replicas and may not create more, so more load causes late frames."},
+		"HolographAutoscalerFlapping":         {"warning", "", "The autoscaler <horizontalpodautoscaler> in <namespace> reverses direction too often.", "It reversed <value> times within 1h. Each reversal removes pods that are needed again shortly after."},
+		"HolographAdapterUnavailable":         {"critical", "5m", "No pod of holograph-prometheus-adapter in holograph is available.", "Nothing serves the custom metrics API of the cluster, and the replicas of all workloads that scale on it do not change."},
+		"HolographDeletionCostsStale":         {"warning", "15m", "No pod of holograph-deletion-cost in holograph is available.", "The deletion costs of the renderers are as old as that, so a pod that holds much may be removed before an idle one."},
+		"HolographReplicasMismatch":           {"warning", "15m", "Fewer pods of <deployment> in <namespace> are Ready than are wanted.", "<value> are wanted, and for 15m not all of them have been Ready: the missing pods add no capacity."},
+		"HolographScrapeFailing":              {"warning", "15m", "Prometheus cannot scrape <pod> in <namespace>.", "Its scrapes have failed for 15m. Its frames are not counted, and the autoscaler does not know its load."},
+		"HolographScrapeFailing, second rule": {"warning", "15m", "holograph-prometheus in holograph cannot scrape kube-state-metrics by the job <job>.", "Its scrapes have failed for 15m. No other alert on the autoscalers and Deployments that this job is for can fire."},
+		"HolographPodsUnscraped":              {"warning", "15m", "Prometheus does not know all pods of <deployment> in <namespace>.", "<value> pods are Ready, and for 15m fewer have been targets of Prometheus. The frames of the others are not counted."},
+		"HolographWatchdog":                   {"none", "", "holograph-prometheus in holograph evaluates its alerts.", "This alert always fires. If it stops arriving, no other alert arrives either."},
+		"HolographReloadFailing":              {"warning", "5m", "holograph-prometheus in holograph cannot load its configuration.", "It runs on with the configuration before. After its next restart it would not start."},
+		"HolographRulesFailing":               {"warning", "10m", "holograph-prometheus in holograph cannot evaluate rules.", "Rules of the group <rule_group> fail: what they record is missing, and their alerts cannot fire."},
+		"HolographNotificationsFailing":       {"warning", "10m", "holograph-prometheus in holograph cannot send alerts.", "Alerts to <alertmanager> fail. Nobody is told of them if no other Alertmanager gets them."},
+		"HolographAlertmanagerUnseen":         {"warning", "10m", "holograph-prometheus in holograph finds no Alertmanager.", "The names in prometheus.alertmanagers have no addresses. Nobody is told of any alert."},
 	}
 	for _, metric := range []string{"holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"} {
-		want["HolographMetricAbsent "+metric] = texts{"critical", "Prometheus has no " + metric + " of any renderer in <namespace>.", "The autoscaler has no value for it, and the replicas do not change."}
-		want["HolographPodSilent "+metric] = texts{"warning", "<pod> in <namespace> reports no " + metric + ".", silent}
+		want["HolographMetricAbsent "+metric] = texts{"critical", "5m", "Prometheus has no " + metric + " of any renderer in <namespace>.", "The autoscaler has no value for it, and the replicas do not change."}
+		want["HolographPodSilent "+metric] = texts{"warning", "15m", "<pod> in <namespace> reports no " + metric + ".", silent}
 	}
-	want["HolographMetricAbsent holograph_frames_total"] = texts{"warning", "Prometheus has no holograph_frames_total of any renderer in <namespace>.",
+	want["HolographMetricAbsent holograph_frames_total"] = texts{"warning", "5m", "Prometheus has no holograph_frames_total of any renderer in <namespace>.",
 		"What is computed from it is unknown, such as the share of frames in budget, and no alert on that can fire."}
 
 	shown := func(text string) string {
@@ -360,14 +360,12 @@ func TestAlertsReadWell(t *testing.T) {
 	got := map[string]texts{}
 	for _, alert := range alerts(t, allAlerts(t)) {
 		name := strings.TrimSpace(alert.Alert + " " + alert.Labels["metric"])
-		if _, first := got[name]; first {
-			name += ", second rule"
-		}
-		got[name] = texts{alert.Labels["severity"], shown(alert.Annotations["summary"]), shown(alert.Annotations["description"])}
+		got[name] = texts{alert.Labels["severity"], alert.For, shown(alert.Annotations["summary"]), shown(alert.Annotations["description"])}
 	}
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(want)), slices.Collect(maps.Keys(got)), "the alerts, with the metric that they are about")
 	for name, texts := range want {
 		assert.Equal(t, texts.severity, got[name].severity, "the severity of %s: critical is what stops the scaling or will spend the error budget, and wakes a person", name)
+		assert.Equal(t, texts.lasts, got[name].lasts, "how long it lasts until %s fires: longer than what passes by itself, such as a restart", name)
 		assert.Equal(t, texts.summary, got[name].summary, "the summary of %s: where something is wrong, and what", name)
 		assert.Equal(t, texts.description, got[name].description, "the description of %s: what it means and what follows", name)
 	}
