@@ -360,6 +360,9 @@ func TestAlertsReadWell(t *testing.T) {
 	got := map[string]texts{}
 	for _, alert := range alerts(t, allAlerts(t)) {
 		name := strings.TrimSpace(alert.Alert + " " + alert.Labels["metric"])
+		if _, first := got[name]; first {
+			name += ", second rule"
+		}
 		got[name] = texts{alert.Labels["severity"], alert.For, shown(alert.Annotations["summary"]), shown(alert.Annotations["description"])}
 	}
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(want)), slices.Collect(maps.Keys(got)), "the alerts, with the metric that they are about")
