@@ -155,3 +155,28 @@ func TestPlant(t *testing.T) {
 		"values.yaml:2: replicas: 2 -> replicas: 3",
 	}, got, "the mutants: none of a comment, of the looks of a page, of a refusal and of what is not rendered")
 }
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(directory, "templates"), 0o755))
+	for name, text := range map[string]string{
+		"Chart.yaml":          "apiVersion: v2\nname: small\nversion: 0.1.0\n",
+		"values.yaml":         "labels: {a: b}\nhidden: false\n",
+		"templates/pod.yaml":  "apiVersion: v1\nkind: Pod\nmetadata:\n  labels:\n    {{- toYaml .Values.labels | nindent 4 }}\n",
+		"templates/more.yaml": "{{- if .Values.hidden }}\nkind: Pod\n{{- end }}\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644))
+	}
+	original, err := newOriginal(directory, false)
+	require.NoError(t, err)
+	for want, m := range map[string]mutant{
+		"":         {file: "templates/pod.yaml", line: 2, after: "kind: Service"},
+		unrendered: {file: "templates/pod.yaml", line: 3, gone: true},
+		hidden:     {file: "templates/more.yaml", line: 2, after: "kind: Service"},
+	} {
+		assert.Equal(t, want, original.compare(m), "the verdict on %s before any test; none where a test is to notice it", m)
+	}
+	indented := mutant{file: "templates/pod.yaml", line: 5, after: "    {{- toYaml .Values.labels | nindent 5 }}"}
+	assert.Equal(t, hidden, original.compare(indented), "the verdict on %s, which Kubernetes reads as the same", indented)
+}

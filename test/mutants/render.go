@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -81,7 +82,16 @@ func (o *original) render(loaded *chart.Chart, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return rendered.Stable() + rendered.Notes, nil
+	// A fault in a comment or in the indentation of a whole block changes nothing.
+	var objects strings.Builder
+	for document := range strings.SplitSeq(rendered.Stable(), "\n---\n") {
+		object, err := yaml.YAMLToJSON([]byte(document))
+		if err != nil {
+			return "", err
+		}
+		objects.Write(object)
+	}
+	return objects.String() + rendered.Notes, nil
 }
 
 // compare returns a verdict on a fault that no test needs to see, "" on any other.
