@@ -287,3 +287,13 @@ func TestDoctorIsToldEverything(t *testing.T) {
 	assert.Equal(t, []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"}, p.APIServices, "the APIs on which the autoscaler may find its metrics")
 	assert.Equal(t, &description.Autoscaler{HorizontalPodAutoscaler: "studio-holograph-renderer"}, p.Autoscaler, "the autoscaler")
 }
+
+// TestDoctorWaitsForTheMetrics: helm test right after an installation does not fail because the metrics are not there yet.
+func TestDoctorWaitsForTheMetrics(t *testing.T) {
+	t.Parallel()
+	for scrapes, want := range map[string]string{"15s": "--wait=3m", "1m": "--wait=465s"} {
+		pods := chart.Of[*corev1.Pod](t, chart.Render(t, chart.Set("prometheus.scrapeInterval", scrapes)))
+		require.Len(t, pods, 1)
+		assert.Contains(t, pods[0].Spec.Containers[0].Args, want, "the arguments of the doctor with scrapes every %s: a scrape, a full window of demand, a relist of the adapter and a decision of the autoscaler, and 3m at least", scrapes)
+	}
+}
