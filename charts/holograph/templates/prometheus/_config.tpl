@@ -284,7 +284,7 @@ scrape_configs:
   {{- range include "holograph.prometheus.targets" . | fromJsonArray }}
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" . "served" (eq .component "renderer")) | nindent 4 | trim }}
   {{- end }}
-  # Prometheus itself: about a thousand samples, none of which a rule uses.
+  # Prometheus itself: about a thousand samples, of which the alerts on it use a few.
   - {{ include "holograph.prometheus.job" (dict "context" $ "target" (dict "component" "prometheus" "container" "prometheus" "pods" true "self" true
       "path" "/metrics"
       "port" "http"
