@@ -20,8 +20,9 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// startTimeout bounds the start of a Prometheus without history: 0.3 s, or some seconds on a busy machine.
-const startTimeout = 30 * time.Second
+// startTimeout bounds the start of a Prometheus without history: 0.3 s, some seconds on a busy machine, and longer than 30 s
+// at the lowest priority beside other tests.
+const startTimeout = 2 * time.Minute
 
 // Server is a Prometheus on this machine, of the version that the chart runs.
 type Server struct {
