@@ -128,14 +128,7 @@ const spreadLength = 4 * time.Minute
 
 // TestPromisesWithSessions removes pods that hold the sessions of viewers.
 func TestPromisesWithSessions(t *testing.T) {
-	s := harness.New(t)
-	s.Uninstall()
-	s.Step("install a renderer that holds sessions")
-	require.NoError(t, s.Upgrade(promise.RendererWithSessions(s)))
-	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
-	promise.Run(s, sessionTable)
-	// Other stories install the reference renderer.
-	s.Uninstall()
+	promise.RunWithSessions(harness.New(t), sessionTable)
 }
 
 // TestAPodThatIsNotReadyGoesFirst: Kubernetes looks at deletion costs only among pods that are Ready. So a full pod must stay

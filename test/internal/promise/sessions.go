@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,13 +28,19 @@ const (
 	SessionTime = SessionLength + 3*time.Minute
 )
 
-// RendererWithSessions is an installation of the second renderer with the values of values-examples/sessions.yaml.
-func RendererWithSessions(s *harness.Story) harness.Upgrade {
+// RunWithSessions is Run with the second renderer and the values of values-examples/sessions.yaml. Other stories install the
+// reference renderer, so the release is uninstalled before and after.
+func RunWithSessions(s *harness.Story, table []Promise) {
 	s.Helper()
+	s.Uninstall()
+	s.Step("install a renderer that holds sessions")
 	other := s.OtherRenderer("sessions")
 	// The values of that renderer count frames, and those of the example sessions.
 	other.Set["signals.demand.capacity.value"] = "4"
-	return other
+	require.NoError(s, s.Upgrade(other))
+	s.WaitFor(2*time.Minute, wait.Chain(s.Release)...)
+	Run(s, table)
+	s.Uninstall()
 }
 
 // SessionsOf is a load of sessions that needs so many pods.

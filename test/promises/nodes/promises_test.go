@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"holograph/test/internal/chart"
 	"holograph/test/internal/harness"
@@ -102,14 +101,7 @@ func TestPromises(t *testing.T) {
 
 // TestPromisesWithSessions takes a node away whose pods hold the sessions of viewers.
 func TestPromisesWithSessions(t *testing.T) {
-	s := harness.New(t)
-	s.Uninstall()
-	s.Step("install a renderer that holds sessions")
-	require.NoError(t, s.Upgrade(promise.RendererWithSessions(s)))
-	s.WaitFor(3*time.Minute, wait.Chain(s.Release)...)
-	promise.Run(s, sessionTable)
-	// Other stories install the reference renderer.
-	s.Uninstall()
+	promise.RunWithSessions(harness.New(t), sessionTable)
 }
 
 // TestPage: docs/faults.json has every promise, and docs/faults.md is made of it.
