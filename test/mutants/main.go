@@ -6,7 +6,7 @@
 //	go run ./test/mutants -results FILE         the same, and after an interruption only what is left of it
 //	go run ./test/mutants -only 'rbac|keep'     those whose line matches, as -list prints them
 //	go run ./test/mutants -all                  also those that only other values show
-//	go run ./test/mutants -every                every fault of each line, not two of them
+//	go run ./test/mutants -every                every fault of each line, not one of them
 //	go run ./test/mutants -skip 'Null|Lint'     without some tests
 //	go run ./test/mutants -list                 the mutants, without running a test
 package main
@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.compiled, "compiled", "", "the tests of test/chart, compiled already (default: compile them)")
 	flag.StringVar(&o.results, "results", "", "file to append each verdict to; a mutant that has one there is not planted again, so take another file after a change of the chart, and remove the lines of the survivors after a change of the tests")
 	flag.BoolVar(&o.all, "all", false, "plant also what changes nothing of what the defaults render, but something with other values")
-	flag.BoolVar(&o.every, "every", false, "plant every fault of a line, and not two of them")
+	flag.BoolVar(&o.every, "every", false, "plant every fault of a line, and not one of them")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and run no test")
 	flag.StringVar(&o.skip, "skip", "^$", "regular expression of tests to leave out")
 	flag.DurationVar(&o.longest, "longest", 20*time.Second, "leave out tests that take longer than this by themselves")
@@ -192,7 +192,7 @@ func try(ctx context.Context, root string, mutants []mutant, known *results, o o
 		group.Go(func() error {
 			copied := <-free
 			defer func() { free <- copied }()
-			for _, tests := range suite.rounds(known.noticed()) {
+			for _, tests := range suite.rounds(known.noticed(m.file)) {
 				got, err := copied.test(working, []mutant{m}, tests, firstFailure)
 				if err != nil {
 					return fmt.Errorf("%s: %w", m, err)

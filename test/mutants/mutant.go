@@ -44,7 +44,7 @@ func apply(text string, mutants ...mutant) string {
 }
 
 // plant returns the mutants that a pattern matches, of the templates that render something, the files that they read, and
-// values.yaml. Of each line it takes two faults, its absence and the last change, or all.
+// values.yaml. Of each line it takes one fault, the last change or else its absence, or all.
 func plant(directory string, pattern *regexp.Regexp, every bool) ([]mutant, error) {
 	var all []mutant
 	err := fs.WalkDir(os.DirFS(directory), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -72,9 +72,9 @@ func plant(directory string, pattern *regexp.Regexp, every bool) ([]mutant, erro
 				continue
 			}
 			planted := faults(line)
-			if !every && len(planted) > 2 {
+			if !every && len(planted) > 1 {
 				// The verbs are the last texts of a rule.
-				planted = []mutant{planted[0], planted[len(planted)-1]}
+				planted = planted[len(planted)-1:]
 			}
 			for _, m := range planted {
 				m.file, m.line, m.before = name, i+1, line

@@ -94,6 +94,12 @@ func TestParseVerdicts(t *testing.T) {
 	assert.Equal(t, map[string]string{"a": "TestA", "b": "TestB"}, parseVerdicts(text, true), "the verdicts that hold for all values")
 }
 
+func TestNoticed(t *testing.T) {
+	t.Parallel()
+	r := &results{verdicts: map[string]string{"a.yaml:1: x": "TestA", "b.yaml:1: x": "TestB", "b.yaml:2: x": "TestB", "a.yaml:2: x": survived}}
+	assert.Equal(t, map[string]int{"TestA": sameFile, "TestB": 2}, r.noticed("a.yaml"), "what the tests have noticed: one mutant of this file, and two of another")
+}
+
 // TestExamine has a script in place of the tests, which notices three faults: one with a test, one with a panic, and one with
 // a test behind the panic.
 func TestExamine(t *testing.T) {
@@ -149,9 +155,7 @@ func TestPlant(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"files/console.html:4: dropped <p>text</p>",
-		"templates/a.yaml:4: dropped kind: Pod",
 		"templates/a.yaml:4: kind: Pod -> kind: Podx",
-		"values.yaml:2: dropped replicas: 2",
 		"values.yaml:2: replicas: 2 -> replicas: 3",
 	}, got, "the mutants: none of a comment, of the looks of a page, of a refusal and of what is not rendered")
 }

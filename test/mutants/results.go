@@ -82,13 +82,20 @@ func (r *results) record(m mutant, verdict string) error {
 	return err
 }
 
-// noticed returns how many mutants each test has noticed.
-func (r *results) noticed() map[string]int {
+// sameFile is how much more a mutant of the same file says of a test than one of another file.
+const sameFile = 20
+
+// noticed returns how many mutants each test has noticed. Those of one file count more.
+func (r *results) noticed(file string) map[string]int {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	counts := map[string]int{}
-	for _, verdict := range r.verdicts {
-		counts[verdict]++
+	for m, verdict := range r.verdicts {
+		if strings.HasPrefix(m, file+":") {
+			counts[verdict] += sameFile
+		} else {
+			counts[verdict]++
+		}
 	}
 	for _, other := range []string{unrendered, equal, hidden, survived} {
 		delete(counts, other)
