@@ -51,8 +51,11 @@ func TestPlaceholdersGiveWay(t *testing.T) {
 		added := slices.MaxFunc(s.PodsOf(chart.Renderer), func(a, b corev1.Pod) int {
 			return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 		})
-		assert.LessOrEqual(s, since(added, corev1.PodScheduled), placeTime, "time until pod %s has a node", added.Name)
-		s.Logf("    pod %s has a node after %s and is Ready after %s", added.Name, since(added, corev1.PodScheduled), since(added, corev1.PodReady))
+		scheduled, has := kube.Took(added, corev1.PodScheduled)
+		require.True(s, has, "pod %s has a node", added.Name)
+		assert.LessOrEqual(s, scheduled, placeTime, "time until pod %s has a node", added.Name)
+		ready, _ := kube.Took(added, corev1.PodReady)
+		s.Logf("    pod %s has a node after %s and is Ready after %s", added.Name, scheduled, ready)
 		assert.Equal(s, []string{string(chart.Placeholder)}, preempted(s), "whose pods were removed for the renderer's")
 
 		s.Step("remove it again")
@@ -122,16 +125,6 @@ func placed(s *harness.Story, want int) wait.Condition {
 		}
 		return nil
 	}}
-}
-
-// since returns the time from the creation of a pod until a condition was met, in whole seconds, as Kubernetes keeps it.
-func since(pod corev1.Pod, kind corev1.PodConditionType) time.Duration {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == kind && condition.Status == corev1.ConditionTrue {
-			return condition.LastTransitionTime.Sub(pod.CreationTimestamp.Time)
-		}
-	}
-	return time.Hour
 }
 
 // preempted returns the components whose pods were removed to make room, each once. The scheduler writes an event for each pod.

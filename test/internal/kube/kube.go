@@ -149,6 +149,17 @@ func Ready(pod corev1.Pod) bool {
 	})
 }
 
+// Took returns the time from a pod's creation until a condition was met, in whole seconds, as Kubernetes keeps it, and whether
+// it is met.
+func Took(pod corev1.Pod, kind corev1.PodConditionType) (time.Duration, bool) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == kind && condition.Status == corev1.ConditionTrue {
+			return condition.LastTransitionTime.Sub(pod.CreationTimestamp.Time), true
+		}
+	}
+	return 0, false
+}
+
 // Condition returns an autoscaler's condition of that kind, nil where the autoscaler has none.
 func Condition(hpa *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
 	for i, condition := range hpa.Status.Conditions {
