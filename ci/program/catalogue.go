@@ -57,7 +57,7 @@ var (
 	PrometheusOperator = foreign("prometheus-operator")
 	// KEDA scales in place of the autoscaler where autoscaling.provider says so.
 	KEDA = foreign("keda")
-	// Karpenter adds nodes for a CapacityBuffer. The tests read its definition of that kind; nothing of it is built.
+	// Karpenter adds nodes for a CapacityBuffer, with kwok's nodes in place of a cloud's.
 	Karpenter = foreign("karpenter")
 	// CertManager issues the adapter's certificate where the values say so. Its folder has the main packages too,
 	// because no proxy has cert-manager's own.
@@ -69,7 +69,7 @@ var (
 	KubeNetworkPolicies = foreign("kube-network-policies")
 	// Alertmanager tells people of alerts, where a story is about what reaches them.
 	Alertmanager = foreign("alertmanager")
-	// Kwok plays nodes and pods that have no processes, for the measurement of large fleets.
+	// Kwok plays nodes and pods that have no processes, for the measurement of large fleets and for Karpenter.
 	Kwok = foreign("kwok")
 	// K6 sends the load.
 	K6 = foreign("k6")
@@ -110,6 +110,7 @@ var odd = map[string]Program{
 	"kubernetes":            {LDFlags: "-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/client-go/pkg/version.gitVersion=%s"},
 	"etcd":                  {Renamed: "etcd"},
 	"kube-network-policies": {Renamed: "netpol"},
+	"karpenter":             {Renamed: "karpenter"},
 	"containerd":            {LDFlags: "-X github.com/containerd/containerd/v2/version.Version=%s"},
 	"runc":                  {LDFlags: "-X main.version=%s", Tags: "seccomp,netgo,osusergo", CGO: true},
 	"cri-tools":             {LDFlags: "-X sigs.k8s.io/cri-tools/pkg/version.Version=%s"},

@@ -110,7 +110,7 @@ func (p Program) Module() (module.Version, error) {
 		return module.Version{}, err
 	}
 	if len(packages) == 0 && len(required) == 1 {
-		return required[0], nil // of KubernetesOldest and Karpenter, nothing is built
+		return required[0], nil // of KubernetesOldest, nothing is built
 	}
 	var found module.Version
 	for _, candidate := range required {

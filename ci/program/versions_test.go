@@ -82,7 +82,7 @@ func TestPackagesAreTheToolsOfTheGoMod(t *testing.T) {
 		{Helm, map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"}, "helm.sh/helm/v3"},
 		{Kind, map[string]string{"kind": "sigs.k8s.io/kind"}, "sigs.k8s.io/kind"},
 		{KubernetesOldest, map[string]string{}, "k8s.io/kubernetes"},
-		{Karpenter, map[string]string{}, "sigs.k8s.io/karpenter"},
+		{Karpenter, map[string]string{"karpenter": "sigs.k8s.io/karpenter/kwok"}, "sigs.k8s.io/karpenter"},
 		{Renderer, map[string]string{"renderer": "./test/renderer"}, ""},
 	} {
 		packages, err := c.program.Packages()

@@ -26,7 +26,7 @@ const (
 	Lifecycle Set = "lifecycle"
 	// Promises is for test/promises.
 	Promises Set = "promises"
-	// Nodes is for test/promises/nodes, with two workers beside the control plane.
+	// Nodes is for test/promises/nodes, with two workers beside the control plane, and Karpenter.
 	Nodes Set = "nodes"
 	// Bench is for `make bench`, with the other autoscalers that it compares.
 	Bench Set = "bench"
@@ -51,7 +51,7 @@ var sets = map[Set]content{
 	Sources:   {images: []func() (image.Image, error){image.PrometheusOperator, image.ConfigReloader, image.KEDAOperator, image.KEDAMetricsServer, image.AuthProxy, image.OtherRenderer, image.CertManagerController, image.CertManagerWebhook, image.CertManagerInjector}},
 	Lifecycle: {tools: []program.Program{program.Helm4, program.Distribution, program.HelmDocs}},
 	Promises:  {images: []func() (image.Image, error){image.KEDAOperator, image.KEDAMetricsServer, image.OtherRenderer}},
-	Nodes:     {images: []func() (image.Image, error){image.OtherRenderer}, workers: 2},
+	Nodes:     {images: []func() (image.Image, error){image.OtherRenderer}, tools: []program.Program{program.Kwok, program.Karpenter}, workers: 2},
 	Bench:     {images: []func() (image.Image, error){image.MetricsServer, image.KEDAOperator, image.KEDAMetricsServer}},
 	Scale:     {images: []func() (image.Image, error){image.Crowd, image.KEDAOperator, image.KEDAMetricsServer}, tools: []program.Program{program.Kwok}},
 }

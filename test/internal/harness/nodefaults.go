@@ -121,6 +121,9 @@ func (s *Story) Restarts(part string) int32 {
 	return pod.Status.ContainerStatuses[0].RestartCount
 }
 
+// Kubeconfig returns the path of the cluster's kubeconfig, for a program on this machine.
+func (s *Story) Kubeconfig() string { return s.cluster.Kubeconfig }
+
 // Nodes returns the names of the cluster's nodes. The first is the control plane.
 func (s *Story) Nodes() []string { return s.cluster.Nodes() }
 

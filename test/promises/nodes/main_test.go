@@ -1,4 +1,5 @@
-// Package nodes holds the promises for days on which a node is taken away, on a cluster of three.
+// Package nodes holds the promises for days on which a node is taken away, on a cluster of three, and the story of a node
+// that is there before it is needed.
 package nodes
 
 import (
