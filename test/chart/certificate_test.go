@@ -131,7 +131,7 @@ func TestOwnCertificate(t *testing.T) {
 		"existingSecret": "mine", "caBundle": ca,
 	}}})
 	assert.Empty(t, certificates(t, rendered), "generated certificates, want none with existingSecret")
-	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+	for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, ca, string(service.Spec.CABundle))
 		assert.False(t, service.Spec.InsecureSkipTLSVerify)
 	}

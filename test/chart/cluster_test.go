@@ -184,7 +184,7 @@ func TestCertManagerIssuesTheCertificate(t *testing.T) {
 		ref := spec["issuerRef"].(map[string]any)
 		assert.Equal(t, issuer, fmt.Sprint(ref["kind"], " ", ref["name"]), "%s: the issuer of the certificate", name)
 		assert.Equal(t, "holograph-prometheus-adapter.holograph.svc", spec["dnsNames"].([]any)[0], "%s: the name that the API server verifies", name)
-		for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
 			assert.Equal(t, "holograph/"+serving, service.Annotations["cert-manager.io/inject-ca-from"], "%s: whose CA cert-manager writes into %s", name, service.Name)
 			assert.Empty(t, service.Spec.CABundle, "%s: caBundle of %s, which would be taken back from cert-manager at each sync", name, service.Name)
 			assert.False(t, service.Spec.InsecureSkipTLSVerify, "%s: %s does not verify the adapter", name, service.Name)
@@ -219,7 +219,7 @@ func TestCertManagerIssuesTheCertificate(t *testing.T) {
 func TestCertManagerMayServeASecretOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {cert-manager.io/inject-ca-from: pki/adapter}}, certificate: {existingSecret: mine}}`))
-	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+	for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, "pki/adapter", service.Annotations["cert-manager.io/inject-ca-from"])
 		assert.Nil(t, service.Spec.CABundle)
 	}
@@ -320,7 +320,7 @@ doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 	proxy := []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy"}}
 	assert.Equal(t, proxy, rendered.Container(t, chart.Prometheus).Env, "the environment variables of Prometheus")
 	assert.Equal(t, proxy, rendered.Container(t, chart.DeletionCost).Env, "the environment variables of the writer of deletion costs")
-	for _, doctor := range chart.Of[*corev1.Pod](t, rendered) {
+	for _, doctor := range chart.Each[*corev1.Pod](t, rendered) {
 		assert.Equal(t, proxy, doctor.Spec.Containers[0].Env, "the environment variables of the doctor")
 	}
 	for _, account := range chart.Of[*corev1.ServiceAccount](t, rendered) {
@@ -336,7 +336,7 @@ doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 		assert.Len(t, slices.DeleteFunc(slices.Clone(arguments), func(a string) bool { return a != argument }), times, "%s in the arguments of Prometheus", argument)
 	}
 	rendered = chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {owner: graphics}}}`))
-	for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+	for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
 		assert.Equal(t, "graphics", service.Annotations["owner"], service.Name)
 	}
 	// A login is an environment variable too.

@@ -31,6 +31,18 @@ func renderedScaledObject(t *testing.T, rendered *chart.Rendered) chart.ScaledOb
 	return found[0]
 }
 
+// triggerAuthentication returns the spec of the only TriggerAuthentication of a rendering as YAML.
+func triggerAuthentication(t *testing.T, rendered *chart.Rendered) string {
+	t.Helper()
+	found := ofKind(rendered, "TriggerAuthentication")
+	require.Len(t, found, 1, "TriggerAuthentications")
+	object := found["holograph-renderer"]
+	require.NoError(t, chart.Newest.Validate(object))
+	text, err := yaml.Marshal(object["spec"])
+	require.NoError(t, err)
+	return string(text)
+}
+
 // TestScaledObject: the ScaledObject scales as the autoscaler and the adapter's rules do: same limits, behavior, targets and
 // queries.
 func TestScaledObject(t *testing.T) {
@@ -163,23 +175,12 @@ prometheus:
 		assert.Equal(t, "X-Scope-OrgID=team-a", trigger.Metadata["customHeaders"])
 		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
 	}
-	var authentications int
-	for _, object := range rendered.Objects {
-		if object.Kind() != "TriggerAuthentication" {
-			continue
-		}
-		authentications++
-		require.NoError(t, chart.Newest.Validate(object))
-		text, err := yaml.Marshal(object["spec"])
-		require.NoError(t, err)
-		assert.YAMLEq(t, `
+	assert.YAMLEq(t, `
 secretTargetRef:
   - {parameter: ca, name: private-ca, key: ca.crt}
   - {parameter: cert, name: mine, key: tls.crt}
   - {parameter: key, name: mine, key: tls.key}
-  - {parameter: bearerToken, name: token, key: token}`, string(text))
-	}
-	assert.Equal(t, 1, authentications)
+  - {parameter: bearerToken, name: token, key: token}`, triggerAuthentication(t, rendered))
 }
 
 // parseNumber returns the number that a text holds.

@@ -162,7 +162,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 		LocalObjectReference: corev1.LocalObjectReference{Name: loginSecret}, Key: "authorization",
 	}}}}, rendered.Container(t, chart.PrometheusAdapter).Env)
 	assert.Contains(t, rendered.Container(t, chart.PrometheusAdapter).Args, "--prometheus-header=Authorization=$(PROMETHEUS_AUTHORIZATION)")
-	for _, pod := range chart.Of[*corev1.Pod](t, rendered) {
+	for _, pod := range chart.Each[*corev1.Pod](t, rendered) {
 		text, err := yaml.Marshal(pod.Spec.Volumes)
 		require.NoError(t, err)
 		assert.Contains(t, string(text), loginSecret)
@@ -176,16 +176,7 @@ func TestWhoHasTheLogin(t *testing.T) {
 		assert.Equal(t, "basic", trigger.Metadata["authModes"])
 		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
 	}
-	var authentications int
-	for _, object := range keda.Objects {
-		if object.Kind() == "TriggerAuthentication" {
-			authentications++
-			text, err := yaml.Marshal(object["spec"])
-			require.NoError(t, err)
-			assert.YAMLEq(t, `{secretTargetRef: [{parameter: username, name: `+loginSecret+`, key: username}, {parameter: password, name: `+loginSecret+`, key: password}]}`, string(text))
-		}
-	}
-	assert.Equal(t, 1, authentications)
+	assert.YAMLEq(t, `{secretTargetRef: [{parameter: username, name: `+loginSecret+`, key: username}, {parameter: password, name: `+loginSecret+`, key: password}]}`, triggerAuthentication(t, keda))
 
 	existing := chart.Render(t, named(t, "existing adapter"))
 	assert.Contains(t, existing.Notes, "copy the key authorization of the Secret "+loginSecret)

@@ -15,7 +15,7 @@ import (
 func TestNamesFit(t *testing.T) {
 	t.Parallel()
 	rendered := chart.RenderWith(t, chart.Options{Release: strings.Repeat("r", 53)})
-	for _, service := range chart.Of[*corev1.Service](t, rendered) {
+	for _, service := range chart.Each[*corev1.Service](t, rendered) {
 		assert.LessOrEqual(t, len(service.Name), 63, service.Name)
 	}
 }

@@ -365,17 +365,9 @@ func TestHeadersFromSecrets(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"X-Api-Key"}, names, "headers in ConfigMaps for KEDA")
-	for _, object := range scaled.Objects {
-		if object.Kind() != "TriggerAuthentication" {
-			continue
-		}
-		require.NoError(t, chart.Newest.Validate(object))
-		text, err := yaml.Marshal(object["spec"])
-		require.NoError(t, err)
-		assert.YAMLEq(t, `
+	assert.YAMLEq(t, `
 secretTargetRef: [{parameter: customAuthValue, name: "1e3", key: "0x1"}]
-configMapTargetRef: [{parameter: customAuthHeader, name: holograph-prometheus-header, key: header}]`, string(text))
-	}
+configMapTargetRef: [{parameter: customAuthHeader, name: holograph-prometheus-header, key: header}]`, triggerAuthentication(t, scaled))
 }
 
 // TestCertificatesParse: crypto/x509 parses every PEM that the chart accepts, with every form of line breaks.
@@ -390,13 +382,16 @@ func TestCertificatesParse(t *testing.T) {
 		values := chart.Parse(t, `prometheus: {`+ownPrometheus+`}`)
 		rendered := chart.Render(t, values, chart.Set("prometheus.tls.ca", text), chart.Set("prometheusAdapter.certificate", map[string]any{"existingSecret": "mine", "caBundle": text}))
 		want := strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")) + "\n"
+		found := 0
 		for _, object := range chart.Of[*corev1.ConfigMap](t, rendered) {
-			if ca, found := object.Data["ca.crt"]; found {
+			if ca, has := object.Data["ca.crt"]; has {
+				found++
 				assert.Equal(t, want, ca)
-				assert.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(ca)))
+				assert.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(ca)), "whether crypto/x509 parses %q", ca)
 			}
 		}
-		for _, service := range chart.Of[*apiregistrationv1.APIService](t, rendered) {
+		assert.Equal(t, 1, found, "ConfigMaps with the CA of Prometheus")
+		for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
 			assert.Equal(t, want, string(service.Spec.CABundle))
 		}
 	}

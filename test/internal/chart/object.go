@@ -89,6 +89,15 @@ func Of[T runtime.Object](t testing.TB, rendered *Rendered) []T {
 	return found
 }
 
+// Each is Of for a loop that checks every object of a kind. It fails the test if there is none, because the loop would then
+// check nothing.
+func Each[T runtime.Object](t testing.TB, rendered *Rendered) []T {
+	t.Helper()
+	found := Of[T](t, rendered)
+	require.NotEmpty(t, found, "objects of the type %T: the test checks each of them", *new(T))
+	return found
+}
+
 // PodTemplates returns what every pod of the release is made of, by the name of its Deployment, StatefulSet or DaemonSet, or
 // its own.
 func (r *Rendered) PodTemplates(t testing.TB) map[string]corev1.PodTemplateSpec {
