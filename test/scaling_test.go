@@ -105,8 +105,8 @@ func TestScaling(t *testing.T) {
 				seen.down++
 			}
 		}
-		require.Positive(t, seen.up)
-		require.Positive(t, seen.down)
+		require.Positive(t, seen.up, "scale-ups in the timeline")
+		require.Positive(t, seen.down, "scale-downs in the timeline")
 		require.NoError(t, wait.For(t.Context(), 30*time.Second, wait.Condition{Name: "Prometheus to have recorded each scaling event", Unmet: func(ctx context.Context) error {
 			after, err := recordedScalingEvents(ctx, s.Release)
 			if got := (scalingEvents{after.up - before.up, after.down - before.down}); err == nil && got != seen {

@@ -29,7 +29,7 @@ func TestPublish(t *testing.T) {
 			return errors.New("interrupted")
 		})
 		assert.EqualError(t, err, "interrupted")
-		assert.False(t, Has(entry))
+		assert.False(t, Has(entry), "the cache has an entry of which only half was written")
 		assertNothingTemporary(t)
 	})
 	t.Run("a success is there as a whole", func(t *testing.T) {
@@ -52,8 +52,8 @@ func TestPublish(t *testing.T) {
 		longAgo := time.Now().Add(-25 * time.Hour)
 		require.NoError(t, os.Chtimes(old, longAgo, longAgo))
 		require.NoError(t, Publish(entry, func(temporary string) error { return os.WriteFile(temporary, nil, 0o644) }))
-		assert.False(t, Has(old))
-		assert.True(t, Has(young))
+		assert.False(t, Has(old), "the cache has what was left behind 25 hours ago")
+		assert.True(t, Has(young), "the cache lacks what another run may be writing")
 	})
 }
 

@@ -119,7 +119,7 @@ func TestReachable(t *testing.T) {
 	t.Run("no server", func(t *testing.T) {
 		registry, err := name.NewRegistry("127.0.0.1:1")
 		require.NoError(t, err)
-		assert.False(t, Reachable(t.Context(), registry))
+		assert.False(t, Reachable(t.Context(), registry), "a registry at a closed port counts as reachable")
 	})
 }
 
@@ -254,7 +254,7 @@ func TestPull(t *testing.T) {
 			assert.Equal(t, "pulled", outcome)
 			archive, cached, err := img.Archive()
 			require.NoError(t, err)
-			require.True(t, cached)
+			require.True(t, cached, "the archive of %s is not in the cache after it was obtained", img.Ref)
 			_, err = tarball.ImageFromPath(archive, &tag)
 			require.NoError(t, err, "the archive must have an image of that name")
 			kept, err := os.ReadFile(strings.TrimSuffix(archive, ".tar") + ".digest")
@@ -267,7 +267,7 @@ func TestPull(t *testing.T) {
 		assert.ErrorContains(t, img.pull(t.Context()), "@sha256:000")
 		_, cached, err := img.Archive()
 		require.NoError(t, err)
-		assert.False(t, cached)
+		assert.False(t, cached, "the archive of an image that could not be pulled is in the cache")
 	})
 	t.Run("another digest is another entry of the cache", func(t *testing.T) {
 		one, err := Image{Ref: tag.Name(), Digest: pinned}.pulledPath()

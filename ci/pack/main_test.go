@@ -55,7 +55,7 @@ func TestTheSameFilesGiveTheSamePackage(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, header.ModTime.Equal(epoch), "the time of %s in the package is %s, want %s", header.Name, header.ModTime, epoch)
 	}
-	require.Positive(t, files)
+	require.Positive(t, files, "files in the package")
 
 	loaded, err := loader.LoadArchive(bytes.NewReader(packages[0]))
 	require.NoError(t, err, "Helm must be able to read the package")

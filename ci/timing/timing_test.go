@@ -106,7 +106,7 @@ func TestAFailureIsReturnedAfterTheTable(t *testing.T) {
 	err := Run(t.Context(), &out, &errOut, []string{"vet", "broken", "stories"})
 	require.ErrorContains(t, err, "make broken: exit status 3")
 	var exit *exec.ExitError
-	require.True(t, errors.As(err, &exit))
+	require.True(t, errors.As(err, &exit), "the error %v does not wrap that of make, from which the exit status is", err)
 	assert.Equal(t, 3, exit.ExitCode())
 	assert.Contains(t, out.String(), "making broken")
 	assert.NotContains(t, out.String(), "making stories")

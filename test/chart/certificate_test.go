@@ -53,10 +53,10 @@ func serving(t *testing.T, rendered *chart.Rendered, now time.Time) servingCerti
 	services := chart.Of[*apiregistrationv1.APIService](t, rendered)
 	require.Len(t, services, 2)
 	for _, service := range services {
-		assert.False(t, service.Spec.InsecureSkipTLSVerify)
+		assert.False(t, service.Spec.InsecureSkipTLSVerify, "%s does not verify the adapter", service.Name)
 		assert.Equal(t, string(secrets[0].Data["ca.crt"]), string(service.Spec.CABundle), service.Name)
 		roots := x509.NewCertPool()
-		require.True(t, roots.AppendCertsFromPEM(service.Spec.CABundle))
+		require.True(t, roots.AppendCertsFromPEM(service.Spec.CABundle), "caBundle of %s is no PEM: %s", service.Name, service.Spec.CABundle)
 		_, err := result.certificate.Verify(x509.VerifyOptions{
 			Roots: roots,
 			// The name that the API server's aggregator asks for.
@@ -132,8 +132,8 @@ func TestOwnCertificate(t *testing.T) {
 	}}})
 	assert.Empty(t, certificates(t, rendered), "generated certificates, want none with existingSecret")
 	for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
-		assert.Equal(t, ca, string(service.Spec.CABundle))
-		assert.False(t, service.Spec.InsecureSkipTLSVerify)
+		assert.Equal(t, ca, string(service.Spec.CABundle), "caBundle of %s", service.Name)
+		assert.False(t, service.Spec.InsecureSkipTLSVerify, "%s does not verify the adapter", service.Name)
 	}
 	var mounted []string
 	for _, volume := range rendered.Deployment(t, chart.PrometheusAdapter).Spec.Template.Spec.Volumes {

@@ -122,9 +122,9 @@ func TestPermissionsPageListsWhatNeedsClusterRights(t *testing.T) {
 func TestPermissionsPageListsTheKinds(t *testing.T) {
 	t.Parallel()
 	_, sentence, found := strings.Cut(page(t, "permissions.md"), "change and delete: ")
-	require.True(t, found)
+	require.True(t, found, "docs/permissions.md does not say what Helm must be able to change and delete")
 	always, some, found := strings.Cut(sentence, ". Some values add ")
-	require.True(t, found)
+	require.True(t, found, "docs/permissions.md does not say which kinds some values add: %s", sentence)
 	some, _, _ = strings.Cut(some, ".")
 	words := regexp.MustCompile(`[A-Z]\w+`)
 	kinds := func(values ...chart.Values) (found []string) {
@@ -177,7 +177,7 @@ func TestPermissionsPageListsEveryRule(t *testing.T) {
 func TestPermissionsPageListsWhatIsRead(t *testing.T) {
 	t.Parallel()
 	_, sentence, found := strings.Cut(page(t, "permissions.md"), "the chart also reads: ")
-	require.True(t, found)
+	require.True(t, found, "docs/permissions.md does not say what the chart also reads")
 	sentence, _, _ = strings.Cut(sentence, "\n")
 	read := map[string]bool{}
 	for _, text := range chart.Files(t) {

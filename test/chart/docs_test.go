@@ -32,5 +32,5 @@ func TestDocsNameTests(t *testing.T) {
 			}
 		}
 	}
-	assert.Positive(t, proofs)
+	assert.Positive(t, proofs, "tests that the pages name")
 }

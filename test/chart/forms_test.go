@@ -309,7 +309,7 @@ func TestOwnLabelsOfARenderer(t *testing.T) {
 		steps := relabellings(t, text)
 		for _, name := range test.own {
 			builder := labels.NewBuilder(labels.FromStrings("__name__", "holograph_frames_total", "job", "renderer", "instance", "10.0.0.1:8080", "pod", "a", name, "/left"))
-			require.True(t, relabel.ProcessBuilder(builder, steps...))
+			require.True(t, relabel.ProcessBuilder(builder, steps...), "the %s drops the series, want it kept", where)
 			stored := builder.Labels()
 			assert.Equal(t, "/left", stored.Get("exported_"+name), "the %s stores %s", where, stored)
 			assert.Empty(t, stored.Get(name), "the %s stores %s, of which the queries drop %s", where, stored, name)

@@ -57,7 +57,7 @@ func TestPrometheusWithToken(t *testing.T) {
 		user.ClientKey:               "Secret client tls.key",
 		user.TokenFile:               "Secret login token",
 	}, files)
-	assert.False(t, cluster.InsecureSkipTLSVerify)
+	assert.False(t, cluster.InsecureSkipTLSVerify, "the adapter does not verify Prometheus")
 	assert.Equal(t, "https://prometheus.example/team", cluster.Server, "server of the kubeconfig: the adapter sends a token only over https")
 
 	container := rendered.Container(t, chart.PrometheusAdapter)

@@ -68,7 +68,7 @@ func TestReplicasWithoutTheAutoscalerAreMarked(t *testing.T) {
 	rendered := chart.Render(t, chart.Parse(t, "{autoscaling: {enabled: false}, renderer: {replicaCount: 0, podDisruptionBudget: {enabled: false}}}"))
 	deployment := rendered.Deployment(t, chart.Renderer)
 	require.NotNil(t, deployment.Spec.Replicas)
-	assert.Zero(t, *deployment.Spec.Replicas)
+	assert.Zero(t, *deployment.Spec.Replicas, "replicas of the Deployment, want those of renderer.replicaCount")
 	assert.Contains(t, deployment.Annotations, "holograph/replicas-in-manifest")
 }
 

@@ -130,9 +130,9 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	}
 	odd := scrapeJobs(t, chart.Render(t, oddSignals(), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
 	for _, name := range []string{"odd_frames_total", "odd_late_total", "odd_offered", "odd_capacity"} {
-		assert.True(t, kept(t, odd, object(name, "", "", "")), name)
+		assert.True(t, kept(t, odd, object(name, "", "", "")), "the scrape job drops %s, want it kept: a signal has that name", name)
 	}
-	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")))
+	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")), "the scrape job keeps holograph_frames_total, want it dropped: no signal has that name")
 
 	asked := chart.Parse(t, `signals: {otherMetrics: [], overruns: {query: 'sum by (<<.GroupBy>>) (rate(render:dropped_total{<<.LabelMatchers>>}[2m])) + sum by (<<.GroupBy>>) (rate(late_total {kind="video",<<.LabelMatchers>>}[2m])) or 0 * max by (<<.GroupBy>>) (up{<<.LabelMatchers>>})'}}`)
 	for name, steps := range map[string]any{

@@ -377,7 +377,7 @@ func TestCertificatesParse(t *testing.T) {
 	for _, secret := range certificates(t, chart.Render(t)) {
 		valid = string(secret.Data["ca.crt"])
 	}
-	require.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(valid)))
+	require.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(valid)), "crypto/x509 does not parse the generated CA, with which the test begins: %s", valid)
 	for _, text := range []string{valid, strings.TrimSpace(valid), strings.ReplaceAll(valid, "\n", "\r\n"), valid + valid, valid + "\n" + valid, "\n" + valid} {
 		values := chart.Parse(t, `prometheus: {`+ownPrometheus+`}`)
 		rendered := chart.Render(t, values, chart.Set("prometheus.tls.ca", text), chart.Set("prometheusAdapter.certificate", map[string]any{"existingSecret": "mine", "caBundle": text}))
@@ -387,7 +387,7 @@ func TestCertificatesParse(t *testing.T) {
 			if ca, has := object.Data["ca.crt"]; has {
 				found++
 				assert.Equal(t, want, ca)
-				assert.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(ca)), "whether crypto/x509 parses %q", ca)
+				assert.True(t, x509.NewCertPool().AppendCertsFromPEM([]byte(ca)), "crypto/x509 does not parse the CA of %q, which the chart accepts", text)
 			}
 		}
 		assert.Equal(t, 1, found, "ConfigMaps with the CA of Prometheus")

@@ -44,7 +44,7 @@ func TestFormsHaveALongestText(t *testing.T) {
 		assert.False(t, refused(form.Longest), "whether %s refuses %d characters", form.Keys[0], form.Longest)
 		assert.True(t, refused(form.Longest+1), "whether %s refuses %d characters", form.Keys[0], form.Longest+1)
 	}
-	assert.Positive(t, longest)
+	assert.Positive(t, longest, "forms with a longest text")
 }
 
 // TestEveryFormRefuses gives every key that has a form a text that no form takes. The refusal is a sentence with the key.

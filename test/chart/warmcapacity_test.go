@@ -147,7 +147,7 @@ func TestPlaceholdersAreOfALowerPriority(t *testing.T) {
 	class := classes[0]
 	assert.Equal(t, "holograph.holograph-placeholder", class.Name, "the name of the class, which must be unique in the cluster")
 	assert.EqualValues(t, -10, class.Value, "the value: below 0, which pods without a class have, and not below -10, under which Cluster Autoscaler adds no nodes")
-	assert.False(t, class.GlobalDefault)
+	assert.False(t, class.GlobalDefault, "the class is the default of every pod of the cluster, want it for the placeholders only")
 	require.NotNil(t, class.PreemptionPolicy)
 	assert.Equal(t, corev1.PreemptNever, *class.PreemptionPolicy)
 	pod := placeholders(t).Spec.Template.Spec
@@ -258,7 +258,7 @@ func TestPrePullRunsNothingOfTheImages(t *testing.T) {
 	assert.Equal(t, renderer.ImagePullSecrets, pod.ImagePullSecrets)
 	assert.Equal(t, renderer.RuntimeClassName, pod.RuntimeClassName, "the runtime class: nodes may keep images for each")
 	assert.Nil(t, pod.Affinity.PodAntiAffinity, "a node with a renderer has the images, and the DaemonSet must not wait for it")
-	assert.NotNil(t, pod.Affinity.NodeAffinity)
+	assert.NotNil(t, pod.Affinity.NodeAffinity, "the node affinity, want that of the renderer: the images are for its nodes")
 	assert.Empty(t, pod.PriorityClassName)
 	for _, toleration := range pod.Tolerations {
 		assert.Nil(t, toleration.TolerationSeconds, "the seconds of %v: the DaemonSet would make a pod anew on a lost node, again and again", toleration)

@@ -122,7 +122,7 @@ func TestAWorkloadOfOnesOwnIsScaled(t *testing.T) {
 
 			path := pathOf(t, rendered)
 			assert.Equal(t, []string{workload.apiVersion, workload.kind, "stream"}, []string{path.Renderer.APIVersion, path.Renderer.Kind, path.Renderer.Name}, "the workload that the doctor looks at")
-			assert.False(t, path.Renderer.Own)
+			assert.False(t, path.Renderer.Own, "the doctor takes the workload for one of the chart")
 			assert.Equal(t, "app=stream", path.Renderer.Selector, "the pods that the doctor looks at")
 			assert.Equal(t, "streamer:9102/stats", fmt.Sprintf("%s:%d%s", path.Renderer.Container, path.Renderer.Port, path.Renderer.Path), "where the doctor reads the metrics")
 			mayRead := false
@@ -248,7 +248,7 @@ func TestReadinessOfAWorkload(t *testing.T) {
 		}
 		label := strings.ToLower(name)
 		assert.Equal(t, shown, kept(map[string]string{"__name__": "kube_" + label + "_status_replicas_ready", "namespace": "holograph", label: "stream"}), "whether Prometheus keeps kube-state-metrics' series of a %s", name)
-		assert.False(t, kept(map[string]string{"__name__": "kube_" + label + "_status_replicas_ready", "namespace": "holograph", label: "other"}))
+		assert.False(t, kept(map[string]string{"__name__": "kube_" + label + "_status_replicas_ready", "namespace": "holograph", label: "other"}), "Prometheus keeps the series of another %s, want that of the workload only", name)
 		assert.True(t, kept(map[string]string{"__name__": "kube_horizontalpodautoscaler_status_desired_replicas", "namespace": "holograph", "horizontalpodautoscaler": "holograph-renderer"}), "the autoscaler's series with a %s", name)
 		assert.True(t, kept(map[string]string{"__name__": "kube_deployment_status_replicas_available", "namespace": "holograph", "deployment": "holograph-prometheus-adapter"}), "the adapter's series with a %s", name)
 	}

@@ -104,7 +104,7 @@ func TestProxyErrors(t *testing.T) {
 	answer = `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no endpoints available","reason":"ServiceUnavailable","code":503}`
 	_, err = Vector(t.Context(), api, "up")
 	assert.ErrorContains(t, err, "no endpoints available")
-	assert.True(t, apierrors.IsServiceUnavailable(err))
+	assert.True(t, apierrors.IsServiceUnavailable(err), "the kind of the error %v is not that of the API server's answer", err)
 
 	answer = `{"status":"error","errorType":"unavailable","error":"TSDB not ready"}`
 	_, err = Vector(t.Context(), api, "up")
@@ -113,5 +113,5 @@ func TestProxyErrors(t *testing.T) {
 	answer = `{"kind":"Status","status":"Failure","message":"pods is forbidden","reason":"Forbidden","code":403}`
 	_, err = Raw(t.Context(), client.Discovery().RESTClient().Get().AbsPath("/apis/custom.metrics.k8s.io"))
 	assert.EqualError(t, err, "pods is forbidden")
-	assert.True(t, apierrors.IsForbidden(err))
+	assert.True(t, apierrors.IsForbidden(err), "the kind of the error %v is not that of the API server's answer", err)
 }

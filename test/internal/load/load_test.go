@@ -25,7 +25,7 @@ func TestJob(t *testing.T) {
 	assert.Equal(t, job.Labels, config.Labels)
 	assert.Equal(t, "k6", job.Labels["app.kubernetes.io/name"])
 	assert.Equal(t, "load", job.Labels["app.kubernetes.io/component"])
-	assert.Zero(t, *job.Spec.BackoffLimit)
+	assert.Zero(t, *job.Spec.BackoffLimit, "further attempts of the Job: each would be a load of its own")
 	assert.EqualValues(t, 230+2+120, *job.Spec.ActiveDeadlineSeconds)
 
 	pod := job.Spec.Template.Spec
@@ -51,8 +51,8 @@ func TestJobMeetsTheRestrictedPodSecurityStandard(t *testing.T) {
 	job, err := Job("frames", "spike", "http://holograph-renderer:8080", spike)
 	require.NoError(t, err)
 	podsecurity.AssertRestricted(t, "the load's pod", &job.Spec.Template.ObjectMeta, &job.Spec.Template.Spec)
-	assert.True(t, *job.Spec.Template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem)
-	assert.False(t, *job.Spec.Template.Spec.AutomountServiceAccountToken)
+	assert.True(t, *job.Spec.Template.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem, "k6 can write to its root file system")
+	assert.False(t, *job.Spec.Template.Spec.AutomountServiceAccountToken, "the load gets a token of the Kubernetes API, which it does not call")
 }
 
 func TestJobRefusesWrongInput(t *testing.T) {

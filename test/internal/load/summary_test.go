@@ -58,7 +58,7 @@ func TestParseSummary(t *testing.T) {
 			summary, err := ParseSummary(strings.NewReader(test.log))
 			if test.wantErr != "" {
 				require.ErrorContains(t, err, test.wantErr)
-				assert.Zero(t, summary)
+				assert.Zero(t, summary, "the summary beside an error")
 				return
 			}
 			require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestParseSummaryReportsAnUnreadableLog(t *testing.T) {
 }
 
 func TestInBudgetShareOfNothingIsNotANumber(t *testing.T) {
-	assert.True(t, math.IsNaN(Summary{}.InBudgetShare()))
+	assert.True(t, math.IsNaN(Summary{}.InBudgetShare()), "share in budget of no frames is %v, want NaN", Summary{}.InBudgetShare())
 }
 
 func FuzzParseSummary(f *testing.F) {
@@ -88,7 +88,7 @@ func FuzzParseSummary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, log string) {
 		summary, err := ParseSummary(strings.NewReader(log))
 		if err != nil {
-			assert.Zero(t, summary)
+			assert.Zero(t, summary, "the summary beside an error")
 			return
 		}
 		share := summary.InBudgetShare()

@@ -113,7 +113,7 @@ func TestReading(t *testing.T) {
 	}
 	v, known := Read(0).Value()
 	assert.True(t, known, "a zero is a reading")
-	assert.Zero(t, v)
+	assert.Zero(t, v, "the reading of 0")
 	assert.Equal(t, "0.1", Read(0.1).String())
 }
 
@@ -146,8 +146,8 @@ func TestScalings(t *testing.T) {
 			assert.Equal(t, test.want, sampled(test.desired, func(p *Point, r Reading) { p.DesiredReplicas = r }).ScalingEvents())
 		})
 	}
-	assert.True(t, ScalingEvent{From: 2, To: 4}.Up())
-	assert.False(t, ScalingEvent{From: 4, To: 2}.Up())
+	assert.True(t, ScalingEvent{From: 2, To: 4}.Up(), "whether the step from 2 to 4 replicas is up")
+	assert.False(t, ScalingEvent{From: 4, To: 2}.Up(), "whether the step from 4 to 2 replicas is up")
 	assert.Equal(t, "2→4", ScalingEvent{From: 2, To: 4}.String())
 }
 
@@ -162,7 +162,7 @@ func TestPeaksAndReadyReplicasAt(t *testing.T) {
 	assert.Equal(t, Read(4), timeline.ReadyReplicasAt(at(2)), "the last reading answers for a short gap")
 	assert.Equal(t, Read(3), timeline.ReadyReplicasAt(at(6)))
 	assert.Equal(t, Reading{}, timeline.ReadyReplicasAt(at(6.5)), "but not for a long one")
-	assert.Zero(t, new(Timeline).LongestGap())
+	assert.Zero(t, new(Timeline).LongestGap(), "longest gap of a timeline without points")
 }
 
 func TestOverrunsCeasedAt(t *testing.T) {
