@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -112,7 +113,10 @@ func photograph(t *testing.T, s *harness.Story, page, name string, view guest.Vi
 func noneLate(r kube.Release) wait.Condition {
 	return wait.Condition{Name: "no late frame", Unmet: func(ctx context.Context) error {
 		late, found, err := r.Scalar(ctx, "holograph:frames_over_budget:rate")
-		if err == nil && (!found || late > 0) {
+		if err == nil && !found {
+			err = errors.New("Prometheus does not know the rate of late frames")
+		}
+		if err == nil && late > 0 {
 			err = fmt.Errorf("%.1f frames a second are late", late)
 		}
 		return err

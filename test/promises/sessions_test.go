@@ -171,11 +171,12 @@ func TestAPodThatIsNotReadyGoesFirst(t *testing.T) {
 
 // words lists numbers for a sentence: 0, 0, 1 and 3.
 func words(numbers []int) string {
-	text := fmt.Sprint(numbers[0])
-	for i, number := range numbers[1:] {
-		text += []string{", ", " and "}[i/(len(numbers)-2)] + fmt.Sprint(number)
+	var texts []string
+	for _, number := range numbers {
+		texts = append(texts, fmt.Sprint(number))
 	}
-	return text
+	last := len(texts) - 1
+	return strings.Join(texts[:last], ", ") + " and " + texts[last]
 }
 
 // uneven has viewers hold as many sessions on each pod as spread says, waits until every pod has the cost of that, and returns

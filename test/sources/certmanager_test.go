@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -182,8 +183,11 @@ func assignUserIDs(s *harness.Story) {
 		if err != nil {
 			return err
 		}
-		if user := pod.Spec.SecurityContext.RunAsUser; user == nil || *user != assignedUser {
-			return fmt.Errorf("a pod without a user ID gets none, want %d", assignedUser)
+		switch user := pod.Spec.SecurityContext.RunAsUser; {
+		case user == nil:
+			return fmt.Errorf("a pod that names no user ID has none, want %d", assignedUser)
+		case *user != assignedUser:
+			return fmt.Errorf("the user ID of a pod that names none is %d, want %d", *user, assignedUser)
 		}
 		nobody := int64(65534)
 		if _, err := create(ctx, &nobody); err == nil || !strings.Contains(err.Error(), "not of the namespace's range") {
@@ -260,14 +264,15 @@ func renew(s *harness.Story, name string) {
 	all, err := dynamic.NewForConfig(s.Release.Config)
 	require.NoError(s, err)
 	certificates := all.Resource(schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}).Namespace(s.Release.Namespace)
-	secret := func(ctx context.Context) []byte {
-		found, err := s.Release.CoreV1().Secrets(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
+	stored := func(ctx context.Context) ([]byte, error) {
+		secret, err := s.Release.CoreV1().Secrets(s.Release.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
-			return nil
+			return nil, err
 		}
-		return found.Data["tls.crt"]
+		return secret.Data["tls.crt"], nil
 	}
-	old := secret(s.Context())
+	old, err := stored(s.Context())
+	require.NoError(s, err)
 	require.NotEmpty(s, old, "certificate in the Secret %s", name)
 	s.WaitFor(30*time.Second, wait.Condition{Name: name + " to be marked for renewal", Unmet: func(ctx context.Context) error {
 		certificate, err := certificates.Get(ctx, name, metav1.GetOptions{})
@@ -289,8 +294,14 @@ func renew(s *harness.Story, name string) {
 		return err
 	}})
 	s.WaitFor(time.Minute, wait.Condition{Name: "cert-manager to renew " + name, Unmet: func(ctx context.Context) error {
-		if now := secret(ctx); len(now) == 0 || bytes.Equal(now, old) {
-			return fmt.Errorf("its Secret has the old certificate")
+		now, err := stored(ctx)
+		switch {
+		case err != nil:
+			return err
+		case len(now) == 0:
+			return errors.New("its Secret has no certificate")
+		case bytes.Equal(now, old):
+			return errors.New("its Secret has the old certificate")
 		}
 		return nil
 	}})
