@@ -22,8 +22,8 @@ import (
 const localRelist = 5 * time.Second
 
 // TestMetric: every link from the renderer's counter to the autoscaler holds, and the metric is served as soon as Prometheus
-// can compute it, after an installation and after an upgrade that replaces Prometheus and the adapter at once: after
-// TestLateFramesOnly it is one, because a folder's stories share a release.
+// can compute it. The stories of a folder share a release: run alone, this one is about an installation, and after
+// TestLateFramesOnly about an upgrade that replaces Prometheus and the adapter at once.
 func TestMetric(t *testing.T) {
 	s := harness.New(t)
 

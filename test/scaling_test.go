@@ -33,7 +33,7 @@ const (
 const (
 	quietTime = 15 * time.Second
 	spikeTime = 110 * time.Second
-	// ceaseTime is how long at most lateShare of the frames may be late, while the spike is on, for the overruns to have ended.
+	// The overruns have ended when at most lateShare of the frames were late for ceaseTime, while the spike is still on.
 	ceaseTime = 30 * time.Second
 	// lateShare is above 0 because other work runs on the machine.
 	lateShare = 0.01

@@ -223,7 +223,7 @@ func TestRunbook(t *testing.T) {
 		assert.Equal(t, []string{"Meaning", "Impact", "Look at", "Fix"}, parts, "the parts of the section %s of docs/runbook.md", name)
 		assert.Contains(t, body, "```sh\n", "the section %s of docs/runbook.md, want a block of commands to look with", name)
 	}
-	assert.ElementsMatch(t, alertNames(everyAlert(t)), sections, "sections of docs/runbook.md, want one for each alert (listA), and no other")
+	assert.ElementsMatch(t, alertNames(everyAlert(t)), sections, "sections of docs/runbook.md, want one for each alert, and no other")
 	for _, alert := range everyAlert(t) {
 		assert.NotContains(t, alert.Annotations, "runbook_url", "%s: without a URL in the values there is none to show", alert.Alert)
 	}

@@ -64,7 +64,7 @@ func TestTheContractNamesKeysThatExist(t *testing.T) {
 	assert.GreaterOrEqual(t, keys, 20, "keys that the contract names")
 }
 
-// TestTheContractSaysTheDefaults: what README says that a renderer must do is what the chart asks for by default.
+// TestTheContractSaysTheDefaults: what docs/renderer.md says that a renderer must do is what the chart asks for by default.
 func TestTheContractSaysTheDefaults(t *testing.T) {
 	t.Parallel()
 	var values struct {

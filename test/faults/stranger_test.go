@@ -48,18 +48,18 @@ func TestStranger(t *testing.T) {
 	}
 	s.Step("without policies a stranger reaches every endpoint, and gets what authentication allows")
 	assert.Equal(t, map[string]int{
-		"Prometheus":                    http.StatusUnauthorized,
-		"Prometheus' profiles":          http.StatusUnauthorized,
-		"Prometheus by its pod":         http.StatusUnauthorized,
-		"adapter without a token":       http.StatusForbidden,
-		"adapter with a token":          http.StatusForbidden,
-		"adapter with a wrong token":    http.StatusUnauthorized,
-		"adapter's own metrics":         http.StatusForbidden,
-		"API server with a token":       http.StatusForbidden,
-		"renderer":                      http.StatusOK,
-		"renderer's metrics by its pod": http.StatusOK,
-		"kube-state-metrics":            http.StatusOK,
-		"its own metrics":               http.StatusOK,
+		"Prometheus":                      http.StatusUnauthorized,
+		"Prometheus' profiles":            http.StatusUnauthorized,
+		"Prometheus by its pod":           http.StatusUnauthorized,
+		"adapter without a token":         http.StatusForbidden,
+		"adapter with a token":            http.StatusForbidden,
+		"adapter with a wrong token":      http.StatusUnauthorized,
+		"adapter's own metrics":           http.StatusForbidden,
+		"API server with a token":         http.StatusForbidden,
+		"renderer":                        http.StatusOK,
+		"renderer's metrics by its pod":   http.StatusOK,
+		"kube-state-metrics":              http.StatusOK,
+		"kube-state-metrics' own metrics": http.StatusOK,
 	}, s.RequestFrom(strangers, copiedLabels, endpoints), "status of each answer to a stranger while the network enforces no policy")
 
 	s.Step("PromQL in the name of a metric, in the name of a pod or in a selector is not run")
@@ -117,18 +117,18 @@ func endpointsOf(s *harness.Story) map[string]harness.Endpoint {
 	bearer := func(token string) map[string]string { return map[string]string{"Authorization": "Bearer " + token} }
 	adapter := "https://" + service(chart.PrometheusAdapter)
 	return map[string]harness.Endpoint{
-		"Prometheus":                    {URL: "http://" + service(chart.Prometheus) + ":9090/api/v1/query?query=up"},
-		"Prometheus' profiles":          {URL: "http://" + service(chart.Prometheus) + ":9090/debug/pprof/heap"},
-		"Prometheus by its pod":         {URL: "http://" + address(chart.Prometheus) + ":9090/metrics"},
-		"adapter without a token":       {URL: adapter + metric},
-		"adapter with a token":          {URL: adapter + metric, Headers: bearer(account.Status.Token)},
-		"adapter with a wrong token":    {URL: adapter + metric, Headers: bearer("a.wrong.token")},
-		"adapter's own metrics":         {URL: adapter + "/metrics"},
-		"API server with a token":       {URL: "https://kubernetes.default.svc" + metric, Headers: bearer(account.Status.Token)},
-		"renderer":                      {URL: s.Release.RendererURL() + "/readyz"},
-		"renderer's metrics by its pod": {URL: "http://" + address(chart.Renderer) + ":8080/metrics"},
-		"kube-state-metrics":            {URL: "http://" + service(chart.KubeStateMetrics) + ":8080/metrics"},
-		"its own metrics":               {URL: "http://" + address(chart.KubeStateMetrics) + ":8081/metrics"},
+		"Prometheus":                      {URL: "http://" + service(chart.Prometheus) + ":9090/api/v1/query?query=up"},
+		"Prometheus' profiles":            {URL: "http://" + service(chart.Prometheus) + ":9090/debug/pprof/heap"},
+		"Prometheus by its pod":           {URL: "http://" + address(chart.Prometheus) + ":9090/metrics"},
+		"adapter without a token":         {URL: adapter + metric},
+		"adapter with a token":            {URL: adapter + metric, Headers: bearer(account.Status.Token)},
+		"adapter with a wrong token":      {URL: adapter + metric, Headers: bearer("a.wrong.token")},
+		"adapter's own metrics":           {URL: adapter + "/metrics"},
+		"API server with a token":         {URL: "https://kubernetes.default.svc" + metric, Headers: bearer(account.Status.Token)},
+		"renderer":                        {URL: s.Release.RendererURL() + "/readyz"},
+		"renderer's metrics by its pod":   {URL: "http://" + address(chart.Renderer) + ":8080/metrics"},
+		"kube-state-metrics":              {URL: "http://" + service(chart.KubeStateMetrics) + ":8080/metrics"},
+		"kube-state-metrics' own metrics": {URL: "http://" + address(chart.KubeStateMetrics) + ":8081/metrics"},
 	}
 }
 

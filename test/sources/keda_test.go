@@ -66,7 +66,7 @@ func TestKEDA(t *testing.T) {
 	s.WaitFor(3*time.Minute, onFallback(s.Release), wait.Replicas(s.Release, fallbackReplicas))
 	fix()
 
-	s.Step("the chart's own autoscaler takes over again, once the ScaledObject is deleted, which would delete it")
+	s.Step("the chart's own autoscaler takes over again when the ScaledObject is deleted; until then, the chart refuses it")
 	require.ErrorContains(t, s.Upgrade(harness.Upgrade{Examples: []string{"local"}}),
 		"HorizontalPodAutoscaler holograph/holograph-renderer belongs to ScaledObject holograph-renderer and is deleted with it: first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods")
 	require.NoError(t, s.Release.Discovery().RESTClient().Delete().AbsPath(scaledObject(s.Release)).Do(ctx).Error())

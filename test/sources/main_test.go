@@ -1,3 +1,5 @@
+// Package sources has the stories of the other ways to serve the metric: with an adapter or a Prometheus that the cluster
+// has already, with those of another release, and with KEDA.
 package sources
 
 import (

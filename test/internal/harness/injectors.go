@@ -285,7 +285,7 @@ func CutOff(c chart.Component) Fault {
 	}
 }
 
-// Sever has the node refuse every packet from the pods that one component has now to those of another.
+// Sever makes the node reject every packet from the current pods of one component to those of another.
 func Sever(from, to chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		addresses := func(c chart.Component) string {

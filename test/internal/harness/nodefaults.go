@@ -83,22 +83,22 @@ func PauseControlPlane(part string, length time.Duration) Fault {
 		if err != nil {
 			return nil, err
 		}
-		goOn := func(ctx context.Context) error {
+		resume := func(ctx context.Context) error {
 			_, err := s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-CONT", number)
 			return err
 		}
 		_, err = s.cluster.Exec(ctx, pod.Spec.NodeName, "sh", "-c", "kill -STOP $1 && sleep $2; kill -CONT $1", "pause", number,
 			strconv.FormatFloat(length.Seconds(), 'f', -1, 64))
 		if err != nil {
-			return goOn, err
+			return resume, err
 		}
 		return nil, nil
 	}
 }
 
-// Answers is met when the API server reports a part of the control plane as Ready, and restarted that often in all.
+// Answers is met when the API server reports a part of the control plane as Ready, and restarted that often or more in all.
 func (s *Story) Answers(part string, restarts int32) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("%s to be Ready and restarted %d times", part, restarts), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("%s to be Ready and restarted at least %d times", part, restarts), Unmet: func(ctx context.Context) error {
 		pod, err := s.controlPlane(ctx, part)
 		if err != nil {
 			return err
@@ -134,19 +134,19 @@ func (s *Story) Worker() string {
 	defer cancel()
 	list, err := s.Release.CoreV1().Pods(s.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + loadName})
 	require.NoError(s, err)
-	with, of := map[string]bool{}, map[string]bool{}
+	loaded, rendering := map[string]bool{}, map[string]bool{}
 	for _, pod := range list.Items {
-		with[pod.Spec.NodeName] = true
+		loaded[pod.Spec.NodeName] = true
 	}
 	for _, pod := range s.PodsOf(chart.Renderer) {
-		of[pod.Spec.NodeName] = true
+		rendering[pod.Spec.NodeName] = true
 	}
 	for _, node := range s.Nodes()[1:] {
-		if of[node] && !with[node] {
+		if rendering[node] && !loaded[node] {
 			return node
 		}
 	}
-	require.FailNow(s, "no worker runs renderers without the load", "renderers run on %v, the load on %v", of, with)
+	require.FailNow(s, "no worker runs renderers without the load", "renderers run on %v, the load on %v", rendering, loaded)
 	return ""
 }
 
@@ -226,9 +226,9 @@ func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
 	for key, value := range set {
 		args = append(args, "--set", key+"="+value)
 	}
-	var said bytes.Buffer
+	var printed bytes.Buffer
 	helm := exec.CommandContext(ctx, "helm", args...)
-	helm.Stdout, helm.Stderr = &said, &said
+	helm.Stdout, helm.Stderr = &printed, &printed
 	if err := helm.Start(); err != nil {
 		return err
 	}
@@ -243,10 +243,10 @@ func (s *Story) KillUpgrade(ctx context.Context, u Upgrade) error {
 	// An error is expected: helm was killed.
 	ended := helm.Wait()
 	if changed != nil {
-		return fmt.Errorf("%w; helm printed: %s", changed, said.String())
+		return fmt.Errorf("%w; helm printed: %s", changed, printed.String())
 	}
 	if killed != nil || ended == nil {
-		return fmt.Errorf("helm ended before it was killed, and printed: %s", said.String())
+		return fmt.Errorf("helm ended before it was killed, and printed: %s", printed.String())
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 	"holograph/test/internal/wait"
 )
 
-// LowestReplicas starts to watch spec.replicas of the renderer's Deployment. The returned function stops that, and returns
-// the lowest number.
+// LowestReplicas starts to read spec.replicas of the renderer's Deployment five times a second. The returned function stops
+// that, and returns the lowest number that was read.
 func (s *Story) LowestReplicas() func() int32 {
 	return s.lowest("replicas", func(deployment *appsv1.Deployment) int32 { return *deployment.Spec.Replicas })
 }

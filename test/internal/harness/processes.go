@@ -111,7 +111,7 @@ func Hang(pod corev1.Pod) Fault {
 func Freeze(c chart.Component) Fault {
 	return func(ctx context.Context, s *Story) (Fix, error) {
 		frozen := map[string]string{}
-		goOn := func(ctx context.Context) error {
+		resume := func(ctx context.Context) error {
 			for process, node := range frozen {
 				if _, err := s.cluster.Exec(ctx, node, "sh", "-c", "! test -e /proc/$0 || kill -CONT $0", process); err != nil {
 					return err
@@ -126,13 +126,13 @@ func Freeze(c chart.Component) Fault {
 		for _, pod := range pods {
 			process, err := s.process(ctx, pod)
 			if err != nil {
-				return goOn, err
+				return resume, err
 			}
 			frozen[process] = pod.Spec.NodeName
 			if _, err := s.cluster.Exec(ctx, pod.Spec.NodeName, "kill", "-STOP", process); err != nil {
-				return goOn, err
+				return resume, err
 			}
 		}
-		return goOn, nil
+		return resume, nil
 	}
 }

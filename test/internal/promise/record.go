@@ -84,7 +84,7 @@ func row(folder string, p Promise, run *Result) Row {
 	return Row{Subject: p.Subject, Folder: folder, Name: p.Name, Says: p.Says, Fault: p.Fault, Within: Seconds(p.Within), Run: run}
 }
 
-// Replicas, Alerts and Notes are cells of the page.
+// Replicas are those while the fault lasted, from the lowest to the highest number.
 func (r Row) Replicas() string { return r.Run.replicas() }
 
 // Alerts are the names of those that fired and that do not tell of the load alone.
