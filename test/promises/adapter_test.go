@@ -23,14 +23,14 @@ var adapterPromises = []promise.Promise{
 		Says:   "With two adapters, nobody notices: the autoscaler never lacks a value.",
 		Fault:  "The process of one of two adapters is killed whenever it runs, for a minute.",
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			d.Inject(harness.Crash(chart.PrometheusAdapter))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			e.Inject(harness.Crash(chart.PrometheusAdapter))
 			begun := time.Now()
 			// A decision every 15 s.
-			d.WaitFor(2*time.Minute, wait.Condition{Name: "four decisions to pass", Unmet: func(ctx context.Context) error {
-				require.NoError(d, d.Reads().Unmet(ctx), "the autoscaler lacks a value %s after one of two adapters began to crash", time.Since(begun).Round(time.Second))
+			e.WaitFor(2*time.Minute, wait.Condition{Name: "four decisions to pass", Unmet: func(ctx context.Context) error {
+				require.NoError(e, e.Reads().Unmet(ctx), "the autoscaler lacks a value %s after one of two adapters began to crash", time.Since(begun).Round(time.Second))
 				if passed := time.Since(begun); passed < time.Minute {
 					return fmt.Errorf("%s have passed", passed.Round(time.Second))
 				}
@@ -44,22 +44,22 @@ var adapterPromises = []promise.Promise{
 		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
 		Alerts: []string{"HolographAdapterUnavailable", "HolographAutoscalerInactive"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			fix := d.Inject(harness.Scale(chart.PrometheusAdapter, 0))
-			namespace := deletedNamespace(d)
-			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, maximum)
-			d.Alerted(time.Minute)
-			if err := gone(d, namespace).Unmet(d.Context()); err == nil {
-				d.Note("The namespace was gone during the outage.")
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			fix := e.Inject(harness.Scale(chart.PrometheusAdapter, 0))
+			namespace := deletedNamespace(e)
+			e.WaitFor(time.Minute, e.Blind())
+			e.Hold(blindTime, e.Before, maximum)
+			e.Alerted(time.Minute)
+			if err := gone(e, namespace).Unmet(e.Context()); err == nil {
+				e.Note("The namespace was gone during the outage.")
 			}
 			fix()
 			begun := time.Now()
-			d.Recovered(begun)
-			d.WaitFor(time.Minute, gone(d, namespace))
-			d.Note("The namespace was gone %s after the adapter was back.", time.Since(begun).Round(time.Second))
+			e.Recovered(begun)
+			e.WaitFor(time.Minute, gone(e, namespace))
+			e.Note("The namespace was gone %s after the adapter was back.", time.Since(begun).Round(time.Second))
 		},
 	},
 	{
@@ -68,33 +68,33 @@ var adapterPromises = []promise.Promise{
 		Fault:  "The processes of all adapters are stopped (SIGSTOP) and not continued.",
 		Alerts: []string{"HolographAdapterUnavailable"},
 		Within: 3 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			again := restarted(d, chart.PrometheusAdapter)
-			d.Inject(harness.Freeze(chart.PrometheusAdapter))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			again := restarted(e, chart.PrometheusAdapter)
+			e.Inject(harness.Freeze(chart.PrometheusAdapter))
 			begun := time.Now()
-			d.Hold(blindTime, d.Before, maximum)
-			d.Recovered(begun, again)
+			e.Hold(blindTime, e.Before, maximum)
+			e.Recovered(begun, again)
 		},
 	},
 }
 
 // deletedNamespace returns the name of a namespace that has been created and deleted.
-func deletedNamespace(d *promise.Day) string {
-	ctx, cancel := d.Within(time.Minute)
+func deletedNamespace(e *promise.Experiment) string {
+	ctx, cancel := e.Within(time.Minute)
 	defer cancel()
-	namespaces := d.Release.CoreV1().Namespaces()
+	namespaces := e.Release.CoreV1().Namespaces()
 	made, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "deleted-"}}, metav1.CreateOptions{})
-	require.NoError(d, err)
-	require.NoError(d, namespaces.Delete(ctx, made.Name, metav1.DeleteOptions{}))
+	require.NoError(e, err)
+	require.NoError(e, namespaces.Delete(ctx, made.Name, metav1.DeleteOptions{}))
 	return made.Name
 }
 
 // gone is met when there is no such namespace.
-func gone(d *promise.Day, namespace string) wait.Condition {
+func gone(e *promise.Experiment, namespace string) wait.Condition {
 	return wait.Condition{Name: "namespace " + namespace + " to be gone", Unmet: func(ctx context.Context) error {
-		found, err := d.Release.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		found, err := e.Release.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}

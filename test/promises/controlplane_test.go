@@ -17,17 +17,17 @@ var controlPlanePromises = []promise.Promise{
 		Says:   "A fleet that was growing goes on to grow when the controller manager is back. The replicas neither fall nor reach the maximum.",
 		Fault:  "The controller manager is killed as soon as the autoscaler wants more pods.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(quietPods)
-			d.Settle(settleTime, minimum)
-			d.Stages(load.Steady(loadPods*promise.Capacity, promise.Longest))
-			d.WaitFor(time.Minute, wants(d, enough))
-			restarts := d.Restarts(harness.ControllerManager)
-			d.Inject(harness.KillControlPlane(harness.ControllerManager))
+		Keep: func(e *promise.Experiment) {
+			e.Load(quietPods)
+			e.Settle(settleTime, minimum)
+			e.Stages(load.Steady(loadPods*promise.Capacity, promise.Longest))
+			e.WaitFor(time.Minute, wants(e, enough))
+			restarts := e.Restarts(harness.ControllerManager)
+			e.Inject(harness.KillControlPlane(harness.ControllerManager))
 			begun := time.Now()
-			d.Recovered(begun, d.Answers(harness.ControllerManager, restarts+1), wait.ReplicasAtLeast(d.Release, enough), wait.PodsReady(d.Release))
-			d.Hold(decisions, enough, maximum-1)
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+			e.Recovered(begun, e.Answers(harness.ControllerManager, restarts+1), wait.ReplicasAtLeast(e.Release, enough), wait.PodsReady(e.Release))
+			e.Hold(decisions, enough, maximum-1)
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 	{
@@ -35,16 +35,16 @@ var controlPlanePromises = []promise.Promise{
 		Says:   "The replicas hold, and every frame is answered. The autoscaler reads its metrics again within two minutes.",
 		Fault:  "The API server is killed.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			restarts := d.Restarts(harness.APIServer)
-			d.Inject(harness.KillControlPlane(harness.APIServer))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			restarts := e.Restarts(harness.APIServer)
+			e.Inject(harness.KillControlPlane(harness.APIServer))
 			begun := time.Now()
-			d.WaitFor(time.Minute, d.Answers(harness.APIServer, restarts+1))
-			d.Hold(decisions, d.Before, d.Before)
-			d.Recovered(begun, wait.PodsReady(d.Release))
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+			e.WaitFor(time.Minute, e.Answers(harness.APIServer, restarts+1))
+			e.Hold(decisions, e.Before, e.Before)
+			e.Recovered(begun, wait.PodsReady(e.Release))
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 	{
@@ -52,15 +52,15 @@ var controlPlanePromises = []promise.Promise{
 		Says:   "The replicas hold, and every frame is answered. The autoscaler reads its metrics again within two minutes.",
 		Fault:  "etcd stands still for 20 seconds (SIGSTOP), so that the API server writes nothing.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			d.Inject(harness.PauseControlPlane(harness.Etcd, 20*time.Second))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			e.Inject(harness.PauseControlPlane(harness.Etcd, 20*time.Second))
 			begun := time.Now()
-			d.WaitFor(time.Minute, d.Answers(harness.Etcd, 0), d.Answers(harness.APIServer, 0))
-			d.Hold(decisions, d.Before, d.Before)
-			d.Recovered(begun, wait.PodsReady(d.Release))
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+			e.WaitFor(time.Minute, e.Answers(harness.Etcd, 0), e.Answers(harness.APIServer, 0))
+			e.Hold(decisions, e.Before, e.Before)
+			e.Recovered(begun, wait.PodsReady(e.Release))
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 }

@@ -24,16 +24,16 @@ var dataPromises = []promise.Promise{
 		Fault:  "Prometheus scrapes every renderer at a closed port.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			fix := d.Inject(unscraped(".*"))
-			d.WaitFor(3*time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, maximum)
-			d.Alerted(time.Minute)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			fix := e.Inject(unscraped(".*"))
+			e.WaitFor(3*time.Minute, e.Blind())
+			e.Hold(blindTime, e.Before, maximum)
+			e.Alerted(time.Minute)
 			fix()
-			d.Recovered(time.Now())
-			d.Hold(wrongTime, d.Before, maximum)
+			e.Recovered(time.Now())
+			e.Hold(wrongTime, e.Before, maximum)
 		},
 	},
 	{
@@ -42,16 +42,16 @@ var dataPromises = []promise.Promise{
 		Fault:  "Prometheus scrapes half of the renderers at a closed port.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			pods := names(d)
-			fix := d.Inject(unscraped(strings.Join(pods[:len(pods)/2], "|")))
-			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `up{job="renderer"} == 0`))
-			d.Hold(wrongTime, enough, maximum)
-			d.Alerted(time.Minute)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			pods := names(e)
+			fix := e.Inject(unscraped(strings.Join(pods[:len(pods)/2], "|")))
+			e.WaitFor(2*time.Minute, wait.Answer(e.Release, `up{job="renderer"} == 0`))
+			e.Hold(wrongTime, enough, maximum)
+			e.Alerted(time.Minute)
 			fix()
-			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
+			e.Recovered(time.Now(), wait.Answer(e.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{
@@ -100,39 +100,39 @@ var dataPromises = []promise.Promise{
 		Says:   "Two scrapes of a pod are one measurement: the replicas stay what the load needs.",
 		Fault:  "Prometheus has a second scrape job for the renderers.",
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			fix := d.Inject(harness.ScrapeTwice(chart.Renderer))
-			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `count(up{job="renderer-again"}) >= 3`))
-			d.Hold(wrongTime, d.Before-1, d.Before+1)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			fix := e.Inject(harness.ScrapeTwice(chart.Renderer))
+			e.WaitFor(2*time.Minute, wait.Answer(e.Release, `count(up{job="renderer-again"}) >= 3`))
+			e.Hold(wrongTime, e.Before-1, e.Before+1)
 			fix()
-			d.Recovered(time.Now())
+			e.Recovered(time.Now())
 		},
 	},
 }
 
 // lie has one renderer's metrics be others, by queries, and allows the replicas to move by so many.
-func lie(by int32, queries map[string]string) func(d *promise.Day) {
-	return func(d *promise.Day) {
-		d.Load(loadPods)
-		d.Settle(settleTime, enough)
-		pod := names(d)[0]
-		fix := d.Inject(harness.Lie(pod, queries))
+func lie(by int32, queries map[string]string) func(e *promise.Experiment) {
+	return func(e *promise.Experiment) {
+		e.Load(loadPods)
+		e.Settle(settleTime, enough)
+		pod := names(e)[0]
+		fix := e.Inject(harness.Lie(pod, queries))
 		samples := fmt.Sprintf("scrape_samples_scraped{pod=%q, job=\"renderer\"}", pod)
-		d.WaitFor(2*time.Minute, wait.Answer(d.Release, fmt.Sprintf("%s == %d", samples, len(queries))))
-		d.Hold(wrongTime, max(enough, d.Before-by), d.Before+by)
+		e.WaitFor(2*time.Minute, wait.Answer(e.Release, fmt.Sprintf("%s == %d", samples, len(queries))))
+		e.Hold(wrongTime, max(enough, e.Before-by), e.Before+by)
 		fix()
-		d.Recovered(time.Now(), wait.Answer(d.Release, fmt.Sprintf("%s > %d", samples, len(queries))))
+		e.Recovered(time.Now(), wait.Answer(e.Release, fmt.Sprintf("%s > %d", samples, len(queries))))
 	}
 }
 
 // names are those of the renderer's pods.
-func names(d *promise.Day) (all []string) {
-	for _, pod := range d.PodsOf(chart.Renderer) {
+func names(e *promise.Experiment) (all []string) {
+	for _, pod := range e.PodsOf(chart.Renderer) {
 		all = append(all, pod.Name)
 	}
-	require.NotEmpty(d, all, "renderer pods")
+	require.NotEmpty(e, all, "renderer pods")
 	return all
 }
 

@@ -29,9 +29,9 @@ var operationsPromises = []promise.Promise{
 		Says:   "Every frame is answered, and the replicas stay.",
 		Fault:  "An upgrade changes the frame budget and the window of the overruns, which renderers, Prometheus and the adapter take up.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Break(upgrade(calm(nil)))
-			operate(d, upgrade(calm(map[string]string{"frame.budget": "300ms", "signals.overruns.window": "40s"})))
+		Keep: func(e *promise.Experiment) {
+			e.Break(upgrade(calm(nil)))
+			operate(e, upgrade(calm(map[string]string{"frame.budget": "300ms", "signals.overruns.window": "40s"})))
 		},
 	},
 	{
@@ -39,21 +39,21 @@ var operationsPromises = []promise.Promise{
 		Says:   "Every frame is answered, and the replicas stay. When the upgrade ends, the adapters serve with the new certificate, and the autoscaler reads its metrics within two minutes.",
 		Fault:  "An upgrade has the chart issue another certificate for the adapter.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Break(upgrade(calm(nil)))
-			before := certificate(d)
+		Keep: func(e *promise.Experiment) {
+			e.Break(upgrade(calm(nil)))
+			before := certificate(e)
 			renew := upgrade(calm(map[string]string{"prometheusAdapter.certificate.generation": "2"}))
-			operate(d, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+			operate(e, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 				fix, err := renew(ctx, s)
 				if err != nil {
 					return fix, err
 				}
-				after := certificate(d)
-				assert.NotEqual(d, before, after, "serial number of the certificate in the Secret after the upgrade")
+				after := certificate(e)
+				assert.NotEqual(e, before, after, "serial number of the certificate in the Secret after the upgrade")
 				// An adapter that is not restarted serves with the old one until the kubelet has updated its volume, a
 				// minute or more, and the API server refuses it for that time.
 				served, err := servedCertificate(ctx, s)
-				assert.Equal(d, after, served, "serial number of the certificate that an adapter serves with when the upgrade has ended, want that of the Secret")
+				assert.Equal(e, after, served, "serial number of the certificate that an adapter serves with when the upgrade has ended, want that of the Secret")
 				return fix, err
 			})
 		},
@@ -63,12 +63,12 @@ var operationsPromises = []promise.Promise{
 		Says:   "Every frame is answered, and the replicas stay, on the way to another version of the chart and back.",
 		Fault:  "The release is upgraded to this chart from a package of it with the version 0.0.1, and rolled back. No earlier version was published.",
 		Within: 4 * time.Minute,
-		Keep: func(d *promise.Day) {
-			this := d.Chart
-			d.Chart = versioned(d, "0.0.1")
-			d.UpgradeWith(with(calm(nil)), "local")
-			d.Chart = this
-			operate(d, func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+		Keep: func(e *promise.Experiment) {
+			this := e.Chart
+			e.Chart = versioned(e, "0.0.1")
+			e.UpgradeWith(with(calm(nil)), "local")
+			e.Chart = this
+			operate(e, func(_ context.Context, s *harness.Story) (harness.Fix, error) {
 				if err := s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: with(calm(nil))}); err != nil {
 					return nil, err
 				}
@@ -84,10 +84,10 @@ var operationsPromises = []promise.Promise{
 		Says:   "Every frame is answered, and the replicas stay. Helm refuses the next upgrade until `helm rollback` has ended the one that was cut off; then the upgrade succeeds.",
 		Fault:  "`helm upgrade --wait` is killed while it waits for the new pods.",
 		Within: 4 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Break(upgrade(calm(nil)))
+		Keep: func(e *promise.Experiment) {
+			e.Break(upgrade(calm(nil)))
 			set := calm(map[string]string{"renderer.podAnnotations.story": "killed"})
-			operate(d, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+			operate(e, func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 				fix := func(context.Context) error {
 					return s.Upgrade(harness.Upgrade{Examples: []string{"local"}, Set: settings})
 				}
@@ -106,17 +106,17 @@ var operationsPromises = []promise.Promise{
 }
 
 // operate does something to the release under load that must lose no frame and no replica.
-func operate(d *promise.Day, operation harness.Fault) {
-	d.Load(loadPods)
+func operate(e *promise.Experiment, operation harness.Fault) {
+	e.Load(loadPods)
 	// Pods that late frames have added stay for the window of calm.
-	d.Settle(settleTime+5*time.Minute, enough)
+	e.Settle(settleTime+5*time.Minute, enough)
 	begun := time.Now()
-	d.Inject(operation)
-	d.Recovered(begun, d.RolledOut(chart.Renderer))
-	d.Hold(decisions/2, enough, maximum-1)
-	summary := d.Counts()
-	assert.Zero(d, summary.Failed, "frames without an answer")
-	assert.Zero(d, summary.NeverStarted, "frames that the load could not start")
+	e.Inject(operation)
+	e.Recovered(begun, e.RolledOut(chart.Renderer))
+	e.Hold(decisions/2, enough, maximum-1)
+	summary := e.Counts()
+	assert.Zero(e, summary.Failed, "frames without an answer")
+	assert.Zero(e, summary.NeverStarted, "frames that the load could not start")
 }
 
 // upgrade is an upgrade with these values. The fix takes them back.
@@ -146,16 +146,16 @@ func with(set map[string]string) map[string]string {
 }
 
 // certificate returns the serial number of the adapter's certificate in its Secret.
-func certificate(d *promise.Day) string {
-	d.Helper()
-	ctx, cancel := d.Within(time.Minute)
+func certificate(e *promise.Experiment) string {
+	e.Helper()
+	ctx, cancel := e.Within(time.Minute)
 	defer cancel()
-	secret, err := d.Release.CoreV1().Secrets(d.Release.Namespace).Get(ctx, adapterName(d.Story)+"-certificate", metav1.GetOptions{})
-	require.NoError(d, err)
+	secret, err := e.Release.CoreV1().Secrets(e.Release.Namespace).Get(ctx, adapterName(e.Story)+"-certificate", metav1.GetOptions{})
+	require.NoError(e, err)
 	block, _ := pem.Decode(secret.Data["tls.crt"])
-	require.NotNil(d, block, "the certificate in Secret %s, want PEM", secret.Name)
+	require.NotNil(e, block, "the certificate in Secret %s, want PEM", secret.Name)
 	stored, err := x509.ParseCertificate(block.Bytes)
-	require.NoError(d, err)
+	require.NoError(e, err)
 	return stored.SerialNumber.Text(16)
 }
 
@@ -180,13 +180,13 @@ func adapterName(s *harness.Story) string {
 }
 
 // versioned is a copy of the story's chart that has another version.
-func versioned(d *promise.Day, version string) string {
-	d.Helper()
-	copied := filepath.Join(d.TempDir(), "holograph")
-	require.NoError(d, os.CopyFS(copied, os.DirFS(d.Chart)))
+func versioned(e *promise.Experiment, version string) string {
+	e.Helper()
+	copied := filepath.Join(e.TempDir(), "holograph")
+	require.NoError(e, os.CopyFS(copied, os.DirFS(e.Chart)))
 	file := filepath.Join(copied, "Chart.yaml")
 	text, err := os.ReadFile(file)
-	require.NoError(d, err)
+	require.NoError(e, err)
 	var changed bytes.Buffer
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("version:")) {
@@ -194,15 +194,15 @@ func versioned(d *promise.Day, version string) string {
 		}
 		changed.Write(line)
 	}
-	require.NotEqual(d, string(text), changed.String(), "Chart.yaml with another version")
-	require.NoError(d, os.WriteFile(file, changed.Bytes(), 0o600))
+	require.NotEqual(e, string(text), changed.String(), "Chart.yaml with another version")
+	require.NoError(e, os.WriteFile(file, changed.Bytes(), 0o600))
 	return copied
 }
 
 // wants is met when the Deployment is to have at least that many pods.
-func wants(d *promise.Day, atLeast int32) wait.Condition {
+func wants(e *promise.Experiment, atLeast int32) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("the Deployment to want at least %d pods", atLeast), Unmet: func(ctx context.Context) error {
-		deployment, err := d.Release.Deployment(ctx)
+		deployment, err := e.Release.Deployment(ctx)
 		if err == nil && *deployment.Spec.Replicas < atLeast {
 			err = fmt.Errorf("it wants %d", *deployment.Spec.Replicas)
 		}

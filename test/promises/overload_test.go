@@ -35,46 +35,46 @@ var overloadPromises = []promise.Promise{
 		Says:   "What the pods can render is in budget, and the rest is refused at once: half of the refusals take less than a quarter of the frame budget. No pod restarts. Everything returns to the minimum within four minutes after the load.",
 		Fault:  "Three times as many frames arrive for two minutes as the maximum of pods can render. The maximum is set to three.",
 		Within: 4 * time.Minute,
-		Keep: func(d *promise.Day) {
+		Keep: func(e *promise.Experiment) {
 			set := with(map[string]string{"autoscaling.maxReplicas": fmt.Sprint(overloadMaximum)})
-			d.Break(upgrade(set))
-			d.WaitFor(2*time.Minute, wait.Replicas(d.Release, minimum))
-			d.Pod = d.MeasurePod()
-			most := overload * overloadMaximum * d.Pod.FramesPerSecond()
-			d.Stages(load.Steady(most, overloadTime),
+			e.Break(upgrade(set))
+			e.WaitFor(2*time.Minute, wait.Replicas(e.Release, minimum))
+			e.Pod = e.MeasurePod()
+			most := overload * overloadMaximum * e.Pod.FramesPerSecond()
+			e.Stages(load.Steady(most, overloadTime),
 				load.Steady(quietPods*promise.Capacity, promise.Longest))
 			before := map[string]int32{}
-			for _, pod := range d.PodsOf(chart.Renderer) {
+			for _, pod := range e.PodsOf(chart.Renderer) {
 				before[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
 			}
 			begun := time.Now()
-			d.Inject(nothing)
-			d.WaitFor(growTime, wait.Replicas(d.Release, overloadMaximum))
-			grown, early := time.Now(), countersOf(d)
-			d.WaitFor(overloadTime, passed(begun, overloadTime-slice))
-			late, took := countersOf(d), time.Since(grown).Seconds()
+			e.Inject(nothing)
+			e.WaitFor(growTime, wait.Replicas(e.Release, overloadMaximum))
+			grown, early := time.Now(), countersOf(e)
+			e.WaitFor(overloadTime, passed(begun, overloadTime-slice))
+			late, took := countersOf(e), time.Since(grown).Seconds()
 			memory := late["process_resident_memory_bytes"]
-			d.WaitFor(time.Minute, passed(begun, overloadTime))
-			d.Recovered(time.Now(), wait.Replicas(d.Release, minimum), wait.PodsReady(d.Release))
-			summary := d.Counts()
+			e.WaitFor(time.Minute, passed(begun, overloadTime))
+			e.Recovered(time.Now(), wait.Replicas(e.Release, minimum), wait.PodsReady(e.Release))
+			summary := e.Counts()
 
 			counted := func(name string) float64 { return late[name] - early[name] }
 			frames := counted("holograph_frames_total") - counted("holograph_frames_refused_total") - counted("holograph_frames_abandoned_total")
 			rendered := frames / took
 			inBudget := 1 - (counted("holograph_frames_over_budget_total")-counted("holograph_frames_refused_total"))/frames
-			capacity := overloadMaximum * d.Pod.FramesPerSecond()
-			d.Note("%.0f frames a second were rendered of %.0f that the limits allow, %.1f %% of them in budget; refusals took %s (median) and %s (99 of 100); a pod used at most %.0f MB",
+			capacity := overloadMaximum * e.Pod.FramesPerSecond()
+			e.Note("%.0f frames a second were rendered of %.0f that the limits allow, %.1f %% of them in budget; refusals took %s (median) and %s (99 of 100); a pod used at most %.0f MB",
 				rendered, capacity, inBudget*100, summary.Refusal.P50, summary.Refusal.P99, memory/1e6)
-			for _, pod := range d.PodsOf(chart.Renderer) {
-				assert.Equal(d, before[pod.Name], pod.Status.ContainerStatuses[0].RestartCount, "restarts of renderer %s", pod.Name)
+			for _, pod := range e.PodsOf(chart.Renderer) {
+				assert.Equal(e, before[pod.Name], pod.Status.ContainerStatuses[0].RestartCount, "restarts of renderer %s", pod.Name)
 			}
-			assert.Less(d, memory, 128e6, "memory of a renderer at its peak: the limit is 128Mi")
-			assert.GreaterOrEqual(d, inBudget, 0.95, "share of the rendered frames that were in budget by the renderer's own clock")
+			assert.Less(e, memory, 128e6, "memory of a renderer at its peak: the limit is 128Mi")
+			assert.GreaterOrEqual(e, inBudget, 0.95, "share of the rendered frames that were in budget by the renderer's own clock")
 			// A renderer that throws its capacity away renders a few percent; a busy machine takes less than half away.
-			assert.GreaterOrEqual(d, rendered, capacity/2, "frames rendered in a second, of those that the CPU limits allow")
+			assert.GreaterOrEqual(e, rendered, capacity/2, "frames rendered in a second, of those that the CPU limits allow")
 			// A renderer that refuses a frame only when its turn has come takes almost the budget for it.
-			assert.Less(d, summary.Refusal.P50, d.Pod.Budget/4, "time of the faster half of the refusals, want less than a quarter of the frame budget: clients can try another pod")
-			assert.Zero(d, summary.Failed, "frames without an answer")
+			assert.Less(e, summary.Refusal.P50, e.Pod.Budget/4, "time of the faster half of the refusals, want less than a quarter of the frame budget: clients can try another pod")
+			assert.Zero(e, summary.Failed, "frames without an answer")
 		},
 	},
 }
@@ -93,18 +93,18 @@ func passed(since time.Time, length time.Duration) wait.Condition {
 }
 
 // countersOf adds up the counters of all renderers. Of a gauge it has the greatest value.
-func countersOf(d *promise.Day) map[string]float64 {
-	d.Helper()
-	ctx, cancel := d.Within(time.Minute)
+func countersOf(e *promise.Experiment) map[string]float64 {
+	e.Helper()
+	ctx, cancel := e.Within(time.Minute)
 	defer cancel()
 	sums := map[string]float64{}
-	for _, pod := range d.PodsOf(chart.Renderer) {
-		status, page, err := d.Release.GetFromPod(ctx, pod, 8080, "/metrics")
-		require.NoError(d, err)
-		require.Equal(d, http.StatusOK, status, "status of the metrics of %s", pod.Name)
+	for _, pod := range e.PodsOf(chart.Renderer) {
+		status, page, err := e.Release.GetFromPod(ctx, pod, 8080, "/metrics")
+		require.NoError(e, err)
+		require.Equal(e, http.StatusOK, status, "status of the metrics of %s", pod.Name)
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		families, err := parser.TextToMetricFamilies(bytes.NewReader(page))
-		require.NoError(d, err)
+		require.NoError(e, err)
 		for name, family := range families {
 			for _, metric := range family.Metric {
 				switch {

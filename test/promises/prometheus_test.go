@@ -28,13 +28,13 @@ var prometheusPromises = []promise.Promise{
 		Says:   "No scale-down. Scaling goes on by itself within two minutes.",
 		Fault:  "Prometheus' process is killed.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			d.Inject(harness.KillProcess(chart.Prometheus))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			e.Inject(harness.KillProcess(chart.Prometheus))
 			begun := time.Now()
-			d.Hold(blindTime, d.Before, maximum)
-			d.Recovered(begun)
+			e.Hold(blindTime, e.Before, maximum)
+			e.Recovered(begun)
 		},
 	},
 	{
@@ -42,15 +42,15 @@ var prometheusPromises = []promise.Promise{
 		Says:   "The replicas hold while it hangs. The kubelet restarts it, and scaling goes on by itself within five minutes.",
 		Fault:  "Prometheus' process is stopped (SIGSTOP) and not continued.",
 		Within: 5 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			again := restarted(d, chart.Prometheus)
-			d.Inject(harness.Freeze(chart.Prometheus))
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			again := restarted(e, chart.Prometheus)
+			e.Inject(harness.Freeze(chart.Prometheus))
 			begun := time.Now()
 			// The autoscaler says nothing meanwhile: it waits for an answer, up to a minute for each metric.
-			d.Hold(blindTime, d.Before, maximum)
-			d.Recovered(begun, again)
+			e.Hold(blindTime, e.Before, maximum)
+			e.Recovered(begun, again)
 		},
 	},
 	{
@@ -59,14 +59,14 @@ var prometheusPromises = []promise.Promise{
 		Fault:  "The node refuses every packet between Prometheus' pod and other pods.",
 		Alerts: []string{"HolographMetricAbsent", "HolographScrapeFailing"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			fix := d.Inject(harness.CutOff(chart.Prometheus))
-			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, maximum)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			fix := e.Inject(harness.CutOff(chart.Prometheus))
+			e.WaitFor(time.Minute, e.Blind())
+			e.Hold(blindTime, e.Before, maximum)
 			fix()
-			d.Recovered(time.Now())
+			e.Recovered(time.Now())
 		},
 	},
 	{
@@ -74,27 +74,27 @@ var prometheusPromises = []promise.Promise{
 		Says:   "With prometheus.persistence the data survive. No scale-down. Scaling goes on by itself within two minutes.",
 		Fault:  "Prometheus' pod is deleted.",
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Break(harness.Volume(d.Release.Name + "-" + string(chart.Prometheus)))
-			d.Break(upgrade(map[string]string{"prometheus.persistence.enabled": "true", "prometheus.persistence.storageClass": "-"}))
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
+		Keep: func(e *promise.Experiment) {
+			e.Break(harness.Volume(e.Release.Name + "-" + string(chart.Prometheus)))
+			e.Break(upgrade(map[string]string{"prometheus.persistence.enabled": "true", "prometheus.persistence.storageClass": "-"}))
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
 			begun := time.Now()
-			d.Inject(harness.Replace(chart.Prometheus))
-			d.Hold(blindTime, d.Before, maximum)
-			d.Recovered(begun, wait.Answer(d.Release, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
+			e.Inject(harness.Replace(chart.Prometheus))
+			e.Hold(blindTime, e.Before, maximum)
+			e.Recovered(begun, wait.Answer(e.Release, fmt.Sprintf(`last_over_time(up{job="renderer"}[1m] @ %d)`, begun.Add(-time.Minute).Unix())))
 		},
 	},
 }
 
 // restarted is met when the kubelet has restarted a container of each pod of the component since it was called.
-func restarted(d *promise.Day, c chart.Component) wait.Condition {
+func restarted(e *promise.Experiment, c chart.Component) wait.Condition {
 	before := map[string]int32{}
-	for _, pod := range d.PodsOf(c) {
+	for _, pod := range e.PodsOf(c) {
 		before[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
 	}
 	return wait.Condition{Name: string(c) + " to be restarted", Unmet: func(context.Context) error {
-		for _, pod := range d.PodsOf(c) {
+		for _, pod := range e.PodsOf(c) {
 			if was, known := before[pod.Name]; known && pod.Status.ContainerStatuses[0].RestartCount == was {
 				return errors.New(pod.Name + " has not been")
 			}

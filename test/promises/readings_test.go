@@ -34,22 +34,22 @@ var readingPromises = []promise.Promise{
 		Fault:  "No frame arrives for 20 s. As soon as Prometheus has read that, the node refuses its packets to every renderer, and the frames come back.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Break(harness.EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
+		Keep: func(e *promise.Experiment) {
+			e.Break(harness.EditAutoscaler(func(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
 				spec.Behavior.ScaleDown.StabilizationWindowSeconds = new(int32(60))
 			}))
 			const frames, before = loadPods * promise.Capacity, 4 * time.Minute
-			d.Stages(load.Steady(frames, before),
+			e.Stages(load.Steady(frames, before),
 				load.Steady(0, pause),
 				load.Steady(frames, promise.Longest))
 			paused := time.Now().Add(before)
-			d.Settle(time.Until(paused), enough)
-			d.WaitFor(time.Until(paused)+pause, wait.Answer(d.Release, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
-			fix := d.Inject(harness.Sever(chart.Prometheus, chart.Renderer))
-			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, maximum)
+			e.Settle(time.Until(paused), enough)
+			e.WaitFor(time.Until(paused)+pause, wait.Answer(e.Release, `max(irate(holograph_frames_total{job="renderer"}[20s])) == 0`))
+			fix := e.Inject(harness.Sever(chart.Prometheus, chart.Renderer))
+			e.WaitFor(time.Minute, e.Blind())
+			e.Hold(blindTime, e.Before, maximum)
 			fix()
-			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
+			e.Recovered(time.Now(), wait.Answer(e.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{
@@ -58,23 +58,23 @@ var readingPromises = []promise.Promise{
 		Fault:  "A new renderer takes the place of one that is deleted, and no scrape of it ever succeeds.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			known := names(d)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			known := names(e)
 			begun := time.Now()
-			fix := d.Inject(onlyScraped(known))
-			d.WaitFor(3*time.Minute, wait.Answer(d.Release, fmt.Sprintf("prometheus_config_last_reload_success_timestamp_seconds > %d", begun.Unix())))
-			require.NoError(d, d.Release.CoreV1().Pods(d.Release.Namespace).Delete(d.Context(), known[0], metav1.DeleteOptions{}))
-			d.WaitFor(2*time.Minute, wait.Answer(d.Release, `up{job="renderer"} == 0`))
-			d.Hold(wrongTime, enough, d.Before+1)
-			d.Alerted(time.Minute)
-			d.Counts()
+			fix := e.Inject(onlyScraped(known))
+			e.WaitFor(3*time.Minute, wait.Answer(e.Release, fmt.Sprintf("prometheus_config_last_reload_success_timestamp_seconds > %d", begun.Unix())))
+			require.NoError(e, e.Release.CoreV1().Pods(e.Release.Namespace).Delete(e.Context(), known[0], metav1.DeleteOptions{}))
+			e.WaitFor(2*time.Minute, wait.Answer(e.Release, `up{job="renderer"} == 0`))
+			e.Hold(wrongTime, enough, e.Before+1)
+			e.Alerted(time.Minute)
+			e.Counts()
 			ended := time.Now()
-			d.WaitFor(3*time.Minute, wait.Replicas(d.Release, minimum))
-			d.Note("The fleet was at its minimum %s after the load.", time.Since(ended).Round(time.Second))
+			e.WaitFor(3*time.Minute, wait.Replicas(e.Release, minimum))
+			e.Note("The fleet was at its minimum %s after the load.", time.Since(ended).Round(time.Second))
 			fix()
-			d.Recovered(time.Now(), wait.Answer(d.Release, `min(up{job="renderer"}) == 1`))
+			e.Recovered(time.Now(), wait.Answer(e.Release, `min(up{job="renderer"}) == 1`))
 		},
 	},
 	{
@@ -84,15 +84,15 @@ var readingPromises = []promise.Promise{
 		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as one does on a node whose clock is.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			fix := d.Inject(asksFor(-5 * time.Minute))
-			d.WaitFor(time.Minute, d.Blind())
-			d.Hold(blindTime, d.Before, d.Before)
-			d.Alerted(time.Minute)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			fix := e.Inject(asksFor(-5 * time.Minute))
+			e.WaitFor(time.Minute, e.Blind())
+			e.Hold(blindTime, e.Before, e.Before)
+			e.Alerted(time.Minute)
 			fix()
-			d.Recovered(time.Now())
+			e.Recovered(time.Now())
 		},
 	},
 	{
@@ -100,13 +100,13 @@ var readingPromises = []promise.Promise{
 		Says:   "The fleet grows to what the load needs, 45 s later than without the lag, and stays there. It needs signals.*.window longer by the lag, as docs/sources.md says.",
 		Fault:  "The adapter gets the values of 45 s ago, and then frames begin to arrive.",
 		Within: settleTime + lag,
-		Keep: func(d *promise.Day) {
-			fix := d.Inject(asksFor(lag))
-			d.WaitFor(time.Minute, d.Reads())
-			d.Load(loadPods)
+		Keep: func(e *promise.Experiment) {
+			fix := e.Inject(asksFor(lag))
+			e.WaitFor(time.Minute, e.Reads())
+			e.Load(loadPods)
 			begun := time.Now()
-			d.Recovered(begun, d.Steady(enough, 30*time.Second))
-			d.Hold(wrongTime, enough, maximum)
+			e.Recovered(begun, e.Steady(enough, 30*time.Second))
+			e.Hold(wrongTime, enough, maximum)
 			fix()
 		},
 	},

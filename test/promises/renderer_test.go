@@ -31,17 +31,17 @@ var rendererPromises = []promise.Promise{
 		Fault:  "A new version is rolled out whose process ends at once.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: 2 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(quietPods)
-			d.Settle(settleTime, minimum)
-			fix := d.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) {
+		Keep: func(e *promise.Experiment) {
+			e.Load(quietPods)
+			e.Settle(settleTime, minimum)
+			fix := e.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) {
 				pod.Containers[0].Args = []string{"--frame-budget=never"}
 			}))
-			d.WaitFor(time.Minute, crashes(d))
-			d.Hold(decisions, d.Before, d.Before)
-			assert.Zero(d, d.Counts().Failed, "frames without an answer: the old pods serve")
+			e.WaitFor(time.Minute, crashes(e))
+			e.Hold(decisions, e.Before, e.Before)
+			assert.Zero(e, e.Counts().Failed, "frames without an answer: the old pods serve")
 			fix()
-			d.Recovered(time.Now(), wait.PodsReady(d.Release))
+			e.Recovered(time.Now(), wait.PodsReady(e.Release))
 		},
 	},
 	{
@@ -49,14 +49,14 @@ var rendererPromises = []promise.Promise{
 		Says:   "No old pod is removed before its replacement is Ready. Every frame is rendered.",
 		Fault:  "A new version is rolled out that is Ready only after 20 seconds.",
 		Within: 3 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(quietPods)
-			d.Settle(settleTime, minimum)
-			ready := d.LowestReady()
-			d.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) { pod.Containers[0].StartupProbe.InitialDelaySeconds = 20 }))
-			d.Recovered(time.Now(), d.RolledOut(chart.Renderer))
-			assert.GreaterOrEqual(d, ready(), d.Before, "lowest Ready pods during the rollout")
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+		Keep: func(e *promise.Experiment) {
+			e.Load(quietPods)
+			e.Settle(settleTime, minimum)
+			ready := e.LowestReady()
+			e.Inject(harness.EditPods(chart.Renderer, func(pod *corev1.PodSpec) { pod.Containers[0].StartupProbe.InitialDelaySeconds = 20 }))
+			e.Recovered(time.Now(), e.RolledOut(chart.Renderer))
+			assert.GreaterOrEqual(e, ready(), e.Before, "lowest Ready pods during the rollout")
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 	{
@@ -65,20 +65,20 @@ var rendererPromises = []promise.Promise{
 		Fault:  "A new version is rolled out, and three more, each as soon as the one before it is complete.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: 4 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
 			begun := time.Now()
-			d.Inject(harness.EditPods(chart.Renderer, version(1)))
+			e.Inject(harness.EditPods(chart.Renderer, version(1)))
 			for next := 2; next <= 4; next++ {
-				d.WaitFor(time.Minute, d.RolledOut(chart.Renderer))
-				assert.GreaterOrEqual(d, d.Wanted(), int32(enough), "replicas after rollout %d: the load is still there", next-1)
-				d.Break(harness.EditPods(chart.Renderer, version(next)))
+				e.WaitFor(time.Minute, e.RolledOut(chart.Renderer))
+				assert.GreaterOrEqual(e, e.Wanted(), int32(enough), "replicas after rollout %d: the load is still there", next-1)
+				e.Break(harness.EditPods(chart.Renderer, version(next)))
 			}
-			d.WaitFor(time.Minute, d.RolledOut(chart.Renderer))
-			d.Hold(wrongTime, enough, maximum)
-			d.Recovered(begun)
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+			e.WaitFor(time.Minute, e.RolledOut(chart.Renderer))
+			e.Hold(wrongTime, enough, maximum)
+			e.Recovered(begun)
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 	{
@@ -87,19 +87,19 @@ var rendererPromises = []promise.Promise{
 		Fault:  "The process of one renderer is stopped (SIGSTOP).",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: 3 * time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(quietPods)
-			d.Settle(settleTime, minimum)
-			pod := d.PodsOf(chart.Renderer)[0]
-			d.Inject(harness.Hang(pod))
+		Keep: func(e *promise.Experiment) {
+			e.Load(quietPods)
+			e.Settle(settleTime, minimum)
+			pod := e.PodsOf(chart.Renderer)[0]
+			e.Inject(harness.Hang(pod))
 			begun := time.Now()
-			d.WaitFor(time.Minute, d.PodReady(pod.Name, false, 0))
+			e.WaitFor(time.Minute, e.PodReady(pod.Name, false, 0))
 			unready := time.Since(begun).Round(time.Second)
-			d.Recovered(begun, d.PodReady(pod.Name, true, 1), wait.PodsReady(d.Release))
-			summary := d.Counts()
-			d.Note("no frames went to the pod after %s", unready)
+			e.Recovered(begun, e.PodReady(pod.Name, true, 1), wait.PodsReady(e.Release))
+			summary := e.Counts()
+			e.Note("no frames went to the pod after %s", unready)
 			// One pod of two or three takes frames for 20 s of at least 100 s.
-			assert.Less(d, float64(summary.Failed)/float64(summary.Offered()), 0.25, "share of frames without an answer: the other pods serve")
+			assert.Less(e, float64(summary.Failed)/float64(summary.Offered()), 0.25, "share of frames without an answer: the other pods serve")
 		},
 	},
 	{
@@ -107,15 +107,15 @@ var rendererPromises = []promise.Promise{
 		Says:   "The container restarts and serves again within 30 seconds. Only the frames that it was rendering are lost. The fleet does not grow.",
 		Fault:  "The kernel kills the process of one renderer for want of memory.",
 		Within: 30 * time.Second,
-		Keep: func(d *promise.Day) {
-			d.Load(quietPods)
-			d.Settle(settleTime, minimum)
-			pod := d.PodsOf(chart.Renderer)[0]
-			d.Inject(harness.Starve(pod))
-			d.Recovered(time.Now(), d.PodReady(pod.Name, true, 1), wait.PodsReady(d.Release))
-			assert.Equal(d, "OOMKilled", d.Ended(pod.Name), "why the container ended")
-			d.Hold(decisions, d.Before, d.Before)
-			assert.Less(d, d.Counts().Failed, 20, "frames without an answer")
+		Keep: func(e *promise.Experiment) {
+			e.Load(quietPods)
+			e.Settle(settleTime, minimum)
+			pod := e.PodsOf(chart.Renderer)[0]
+			e.Inject(harness.Starve(pod))
+			e.Recovered(time.Now(), e.PodReady(pod.Name, true, 1), wait.PodsReady(e.Release))
+			assert.Equal(e, "OOMKilled", e.Ended(pod.Name), "why the container ended")
+			e.Hold(decisions, e.Before, e.Before)
+			assert.Less(e, e.Counts().Failed, 20, "frames without an answer")
 		},
 	},
 	{
@@ -123,14 +123,14 @@ var rendererPromises = []promise.Promise{
 		Says:   "Pods that have ended, as after an eviction or the shutdown of a node, do not count: the fleet neither grows nor shrinks, and the autoscaler reads its metrics.",
 		Fault:  "One pod with the renderer's labels fails, and one completes.",
 		Within: time.Minute,
-		Keep: func(d *promise.Day) {
-			d.Load(loadPods)
-			d.Settle(settleTime, enough)
-			d.Inject(ended)
+		Keep: func(e *promise.Experiment) {
+			e.Load(loadPods)
+			e.Settle(settleTime, enough)
+			e.Inject(ended)
 			begun := time.Now()
-			d.Hold(decisions, d.Before, d.Before)
-			d.Recovered(begun)
-			assert.Zero(d, d.Counts().Failed, "frames without an answer")
+			e.Hold(decisions, e.Before, e.Before)
+			e.Recovered(begun)
+			assert.Zero(e, e.Counts().Failed, "frames without an answer")
 		},
 	},
 }
@@ -143,9 +143,9 @@ func version(n int) func(pod *corev1.PodSpec) {
 }
 
 // crashes is met when a renderer was restarted twice and waits for the next time.
-func crashes(d *promise.Day) wait.Condition {
+func crashes(e *promise.Experiment) wait.Condition {
 	return wait.Condition{Name: "a new renderer to crash again and again", Unmet: func(ctx context.Context) error {
-		pods, err := d.Release.Pods(ctx)
+		pods, err := e.Release.Pods(ctx)
 		if err != nil {
 			return err
 		}

@@ -34,17 +34,17 @@ var sessionTable = []promise.Promise{
 		Says:   "No session is cut off: a pod that is removed ends its sessions first.",
 		Fault:  "Fewer sessions begin, so that the autoscaler removes pods while viewers are on them. Nothing writes deletion costs.",
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
+		Keep: func(e *promise.Experiment) {
 			// With costs, the pods that go hold no session.
-			d.Break(harness.Scale(chart.DeletionCost, 0))
+			e.Break(harness.Scale(chart.DeletionCost, 0))
 			const before = promise.SessionTime + time.Minute
-			d.Sessions(promise.SessionsOf(manyPods, before),
+			e.Sessions(promise.SessionsOf(manyPods, before),
 				promise.SessionsOf(fewPods, promise.Longest))
 			fewer := time.Now().Add(before)
-			d.WaitFor(before, wait.ReplicasAtLeast(d.Release, manyPods-1), d.Reads())
-			d.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
-			d.Inject(nothing)
-			d.Uncut(promise.SessionLength, wait.Replicas(d.Release, minimum))
+			e.WaitFor(before, wait.ReplicasAtLeast(e.Release, manyPods-1), e.Reads())
+			e.WaitFor(before, passed(time.Now(), time.Until(fewer).Round(time.Second)))
+			e.Inject(nothing)
+			e.Uncut(promise.SessionLength, wait.Replicas(e.Release, minimum))
 		},
 	},
 	{
@@ -52,13 +52,13 @@ var sessionTable = []promise.Promise{
 		Says:   "No session is cut off: the old pods end their sessions, and new sessions begin on the new ones.",
 		Fault:  "A new version is rolled out.",
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
-			d.FewSessions()
-			d.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+		Keep: func(e *promise.Experiment) {
+			e.FewSessions()
+			e.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
 				s.Rollout(chart.Renderer)
 				return nil, nil
 			})
-			d.Uncut(promise.SessionLength, d.RolledOut(chart.Renderer))
+			e.Uncut(promise.SessionLength, e.RolledOut(chart.Renderer))
 		},
 	},
 	{
@@ -66,14 +66,14 @@ var sessionTable = []promise.Promise{
 		Says:   "The pods with the fewest sessions are removed, and the fullest pod stays. No session is cut off.",
 		Fault:  fmt.Sprintf("The autoscaler is to run one pod of four, which hold %s sessions, the oldest pod the fewest.", words(spread)),
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
-			held, others := uneven(d)
-			d.Inject(harness.Replicas(1))
-			d.Uncut(spreadLength, wait.Replicas(d.Release, 1))
-			for _, pod := range d.PodsOf(chart.Renderer) {
-				assert.Equal(d, slices.Max(spread), held[pod.Name], "the sessions of pod %s, which stays, want those of the fullest", pod.Name)
+		Keep: func(e *promise.Experiment) {
+			held, others := uneven(e)
+			e.Inject(harness.Replicas(1))
+			e.Uncut(spreadLength, wait.Replicas(e.Release, 1))
+			for _, pod := range e.PodsOf(chart.Renderer) {
+				assert.Equal(e, slices.Max(spread), held[pod.Name], "the sessions of pod %s, which stays, want those of the fullest", pod.Name)
 			}
-			assert.Zero(d, d.Cut(others).Failed, "sessions of the fullest pod that were cut off")
+			assert.Zero(e, e.Cut(others).Failed, "sessions of the fullest pod that were cut off")
 		},
 	},
 	{
@@ -81,22 +81,22 @@ var sessionTable = []promise.Promise{
 		Says:   "The old pods are asked to leave in the order of their sessions, those that hold none first. No session is cut off.",
 		Fault:  fmt.Sprintf("A new version is rolled out while four pods hold %s sessions, the oldest pod the fewest.", words(spread)),
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
-			held, others := uneven(d)
-			left := departures(d)
-			d.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
+		Keep: func(e *promise.Experiment) {
+			held, others := uneven(e)
+			left := departures(e)
+			e.Inject(func(_ context.Context, s *harness.Story) (harness.Fix, error) {
 				s.Rollout(chart.Renderer)
 				return nil, nil
 			})
-			d.Uncut(spreadLength, d.RolledOut(chart.Renderer))
+			e.Uncut(spreadLength, e.RolledOut(chart.Renderer))
 			var order []int
 			for _, name := range left() {
 				if sessions, old := held[name]; old {
 					order = append(order, sessions)
 				}
 			}
-			assert.Equal(d, spread, order, "the sessions of the old pods, in the order in which they were asked to leave")
-			assert.Zero(d, d.Cut(others).Failed, "sessions of the fullest pod that were cut off")
+			assert.Equal(e, spread, order, "the sessions of the old pods, in the order in which they were asked to leave")
+			assert.Zero(e, e.Cut(others).Failed, "sessions of the fullest pod that were cut off")
 		},
 	},
 	{
@@ -104,9 +104,9 @@ var sessionTable = []promise.Promise{
 		Says:   "No session is cut off: the pod ends its sessions, and another one takes its place.",
 		Fault:  "A pod that holds sessions is evicted, as a drain of its node does.",
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
-			d.FewSessions()
-			d.Inject(func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
+		Keep: func(e *promise.Experiment) {
+			e.FewSessions()
+			e.Inject(func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 				busiest, err := s.Release.Query(ctx, "topk(1, viewer_sessions)")
 				if err != nil || len(busiest) == 0 {
 					return nil, fmt.Errorf("the pod with the most sessions: %v, %w", busiest, err)
@@ -114,7 +114,7 @@ var sessionTable = []promise.Promise{
 				return nil, s.Release.PolicyV1().Evictions(s.Release.Namespace).Evict(ctx, &policyv1.Eviction{
 					ObjectMeta: metav1.ObjectMeta{Name: string(busiest[0].Metric["pod"]), Namespace: s.Release.Namespace}})
 			})
-			d.Uncut(promise.SessionLength, wait.PodsReady(d.Release))
+			e.Uncut(promise.SessionLength, wait.PodsReady(e.Release))
 		},
 	},
 }
@@ -180,13 +180,13 @@ func words(numbers []int) string {
 }
 
 // uneven has viewers hold as many sessions on each pod as spread says, waits until every pod has the cost of that, and returns
-// the sessions by pod. The load of the day is that of the pods that hold some but not the most; others is that of the fullest.
-func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
-	d.Helper()
-	d.WaitFor(time.Minute, wait.Answer(d.Release, "sum(viewer_sessions) == 0"))
-	d.Break(harness.Replicas(int32(len(spread))))
-	d.WaitFor(2*time.Minute, wait.Replicas(d.Release, int32(len(spread))), wait.PodsReady(d.Release))
-	pods := d.PodsOf(chart.Renderer)
+// the sessions by pod. The load of the experiment is that of the pods that hold some but not the most; others is that of the fullest.
+func uneven(e *promise.Experiment) (held map[string]int, others *load.Drive) {
+	e.Helper()
+	e.WaitFor(time.Minute, wait.Answer(e.Release, "sum(viewer_sessions) == 0"))
+	e.Break(harness.Replicas(int32(len(spread))))
+	e.WaitFor(2*time.Minute, wait.Replicas(e.Release, int32(len(spread))), wait.PodsReady(e.Release))
+	pods := e.PodsOf(chart.Renderer)
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	held = map[string]int{}
 	begun := time.Now()
@@ -201,13 +201,13 @@ func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
 		switch spread[i] {
 		case 0:
 		case slices.Max(spread):
-			others = d.OfferAs("fullest", profile)
+			others = e.OfferAs("fullest", profile)
 		default:
-			d.Send(profile)
+			e.Send(profile)
 		}
 	}
-	d.WaitFor(2*time.Minute, wait.Condition{Name: "every pod to have the cost of its sessions", Unmet: func(ctx context.Context) error {
-		now, err := d.Release.Pods(ctx)
+	e.WaitFor(2*time.Minute, wait.Condition{Name: "every pod to have the cost of its sessions", Unmet: func(ctx context.Context) error {
+		now, err := e.Release.Pods(ctx)
 		for _, pod := range now {
 			if cost := cmp.Or(pod.Annotations[corev1.PodDeletionCost], "0"); cost != fmt.Sprint(held[pod.Name]) {
 				return fmt.Errorf("that of pod %s is %s, want %d", pod.Name, cost, held[pod.Name])
@@ -215,7 +215,7 @@ func uneven(d *promise.Day) (held map[string]int, others *load.Drive) {
 		}
 		return err
 	}})
-	d.Note("Every pod had its cost %s after the load had started.", time.Since(begun).Round(time.Second))
+	e.Note("Every pod had its cost %s after the load had started.", time.Since(begun).Round(time.Second))
 	return held, others
 }
 
@@ -238,14 +238,14 @@ func logged(s *harness.Story, c chart.Component, text string) wait.Condition {
 }
 
 // departures begins to look which pods are asked to leave. The returned function ends that, and names them in that order.
-func departures(d *promise.Day) func() []string {
-	ctx, stop := context.WithCancel(d.Context())
+func departures(e *promise.Experiment) func() []string {
+	ctx, stop := context.WithCancel(e.Context())
 	asked := make(chan map[string]time.Time, 1)
 	go func() {
 		seen := map[string]time.Time{}
 		// A pod that is asked to leave sleeps for five seconds first.
 		for again := time.NewTicker(time.Second); ; {
-			pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
+			pods, err := e.Release.CoreV1().Pods(e.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: e.Selector(chart.Renderer)})
 			for i := range pods.Items {
 				if pod := &pods.Items[i]; err == nil && pod.DeletionTimestamp != nil {
 					seen[pod.Name] = promise.AskedToLeave(pod)

@@ -45,17 +45,17 @@ var kedaTable = []promise.Promise{
 }
 
 // without scales one of KEDA's Deployments to nothing.
-func without(deployment string) func(d *promise.Day) {
-	return func(d *promise.Day) {
-		d.Load(loadPods)
-		d.Settle(settleTime, enough)
-		fix := d.Inject(harness.ScaleDeployment("keda", deployment, 0))
+func without(deployment string) func(e *promise.Experiment) {
+	return func(e *promise.Experiment) {
+		e.Load(loadPods)
+		e.Settle(settleTime, enough)
+		fix := e.Inject(harness.ScaleDeployment("keda", deployment, 0))
 		// 14 s without the metrics server. Without the operator, the autoscaler still waited for an answer after 2 minutes.
-		d.WaitFor(4*time.Minute, d.Blind())
-		d.Hold(blindTime, d.Before, d.Before)
-		d.Alerted(time.Minute)
+		e.WaitFor(4*time.Minute, e.Blind())
+		e.Hold(blindTime, e.Before, e.Before)
+		e.Alerted(time.Minute)
 		fix()
-		d.Recovered(time.Now())
+		e.Recovered(time.Now())
 	}
 }
 

@@ -71,10 +71,10 @@ type Promise struct {
 	// about the load may fire.
 	Alerts []string
 	// Within is the time in which everything must work again, counted from the moment that the story passes to
-	// [Day.Recovered].
+	// [Experiment.Recovered].
 	Within time.Duration
-	// Keep breaks something and checks that the promise is kept. It calls [Day.Load] first.
-	Keep func(d *Day)
+	// Keep breaks something and checks that the promise is kept. It calls [Experiment.Load] first.
+	Keep func(e *Experiment)
 }
 
 // Capacity is how many frames a second a pod counts as able to render, with [Settings]. One of values-examples/local.yaml
@@ -98,24 +98,24 @@ func Run(s *harness.Story, table []Promise) {
 	s.Helper()
 	for _, p := range table {
 		s.Run(p.Name, func(s *harness.Story) {
-			d := &Day{Story: s, promise: p}
-			p.Keep(d)
-			d.finish()
+			e := &Experiment{Story: s, promise: p}
+			p.Keep(e)
+			e.finish()
 			if s.Failed() {
 				return
 			}
-			s.Logf("    %s", d.result)
-			require.NoError(s, keep(row(folder(s.T), p, &d.result)))
+			s.Logf("    %s", e.result)
+			require.NoError(s, keep(row(folder(s.T), p, &e.result)))
 		})
 	}
 }
 
-// Day is a story of one promise.
-type Day struct {
+// Experiment is the story of one promise: it sends load, breaks something, and measures what the chart does.
+type Experiment struct {
 	*harness.Story
-	// Pod is what a renderer pod can do. Stages measures it, unless the day has.
+	// Pod is what a renderer pod can do. Stages measures it, unless the promise has.
 	Pod load.Pod
-	// Before is how many replicas the autoscaler wanted when [Day.Inject] was called last.
+	// Before is how many replicas the autoscaler wanted when [Experiment.Inject] was called last.
 	Before int32
 
 	promise Promise
@@ -127,26 +127,26 @@ type Day struct {
 // Longest is how long a load goes on where the story does not end it.
 const Longest = 10 * time.Minute
 
-// Load sends as many frames as that many pods count as able to render, until the day ends.
-func (d *Day) Load(pods float64) {
-	d.Helper()
-	d.Stages(load.Steady(pods*Capacity, Longest))
+// Load sends as many frames as that many pods count as able to render, until the experiment ends.
+func (e *Experiment) Load(pods float64) {
+	e.Helper()
+	e.Stages(load.Steady(pods*Capacity, Longest))
 }
 
-// Stages sends several loads, one after the other. Frames are counted until the day ends, so the last load must last until
+// Stages sends several loads, one after the other. Frames are counted until the experiment ends, so the last load must last until
 // then.
-func (d *Day) Stages(loads ...[]load.Stage) {
-	d.Helper()
-	if d.Pod.FrameCost == 0 {
-		d.Pod = d.MeasurePod()
+func (e *Experiment) Stages(loads ...[]load.Stage) {
+	e.Helper()
+	if e.Pod.FrameCost == 0 {
+		e.Pod = e.MeasurePod()
 	}
-	d.Send(load.Profile{Stages: slices.Concat(loads...), Budget: d.Pod.Budget})
+	e.Send(load.Profile{Stages: slices.Concat(loads...), Budget: e.Pod.Budget})
 }
 
 // Send is Stages for any profile.
-func (d *Day) Send(profile load.Profile) {
-	d.Helper()
-	d.drive = d.Offer(profile)
+func (e *Experiment) Send(profile load.Profile) {
+	e.Helper()
+	e.drive = e.Offer(profile)
 }
 
 // settled is for how long the replicas must have been as many as the load needs: two decisions of the autoscaler.
@@ -154,28 +154,28 @@ const settled = 30 * time.Second
 
 // Settle waits until the autoscaler reads every metric, and the replicas are as many as the load needs. Late frames on a busy
 // machine may have added others, which are removed first.
-func (d *Day) Settle(budget time.Duration, replicas int32) {
-	d.Helper()
-	d.WaitFor(budget, d.Reads(), d.Steady(replicas, settled))
+func (e *Experiment) Settle(budget time.Duration, replicas int32) {
+	e.Helper()
+	e.WaitFor(budget, e.Reads(), e.Steady(replicas, settled))
 }
 
 // Inject applies the fault, as [harness.Story.Break] does, and begins to watch replicas and alerts. The returned function
 // fixes the fault.
-func (d *Day) Inject(fault harness.Fault) (fix func()) {
-	d.Helper()
-	d.Before = d.Wanted()
-	if d.seen == nil {
-		d.WaitFor(2*time.Minute, d.quiet())
-		d.seen = watch(d.Story)
+func (e *Experiment) Inject(fault harness.Fault) (fix func()) {
+	e.Helper()
+	e.Before = e.Wanted()
+	if e.seen == nil {
+		e.WaitFor(2*time.Minute, e.quiet())
+		e.seen = watch(e.Story)
 	}
-	d.Step("%d replicas; %s", d.Before, d.promise.Fault)
-	return d.Break(fault)
+	e.Step("%d replicas; %s", e.Before, e.promise.Fault)
+	return e.Break(fault)
 }
 
 // quiet is met when no alert fires any more that an earlier fault has caused.
-func (d *Day) quiet() wait.Condition {
+func (e *Experiment) quiet() wait.Condition {
 	return wait.Condition{Name: "the alerts of earlier faults to end", Unmet: func(ctx context.Context) error {
-		firing, err := d.Release.Query(ctx, `ALERTS{alertstate="firing"}`)
+		firing, err := e.Release.Query(ctx, `ALERTS{alertstate="firing"}`)
 		for _, alert := range firing {
 			if name := string(alert.Metric["alertname"]); name != alwaysFires && !ofLoad.MatchString(name) {
 				return fmt.Errorf("%s fires", name)
@@ -185,25 +185,25 @@ func (d *Day) quiet() wait.Condition {
 	}}
 }
 
-// Wanted is how many replicas the renderer's Deployment is to have now.
-func (d *Day) Wanted() int32 {
-	d.Helper()
-	ctx, cancel := d.Within(time.Minute)
+// Wanted returns spec.replicas of the renderer's Deployment.
+func (e *Experiment) Wanted() int32 {
+	e.Helper()
+	ctx, cancel := e.Within(time.Minute)
 	defer cancel()
-	deployment, err := d.Release.Deployment(ctx)
-	require.NoError(d, err)
+	deployment, err := e.Release.Deployment(ctx)
+	require.NoError(e, err)
 	return *deployment.Spec.Replicas
 }
 
 // Hold waits so long and fails as soon as the replicas are outside the bounds meanwhile.
-func (d *Day) Hold(length time.Duration, lowest, highest int32) {
-	d.Helper()
+func (e *Experiment) Hold(length time.Duration, lowest, highest int32) {
+	e.Helper()
 	begun := time.Now()
-	d.WaitFor(length+time.Minute, wait.Condition{Name: fmt.Sprintf("%s to pass", length), Unmet: func(ctx context.Context) error {
-		if deployment, err := d.Release.Deployment(ctx); err == nil {
+	e.WaitFor(length+time.Minute, wait.Condition{Name: fmt.Sprintf("%s to pass", length), Unmet: func(ctx context.Context) error {
+		if deployment, err := e.Release.Deployment(ctx); err == nil {
 			now := *deployment.Spec.Replicas
-			require.GreaterOrEqual(d, now, lowest, "replicas %s after the fault: the load is still there", time.Since(begun).Round(time.Second))
-			require.LessOrEqual(d, now, highest, "replicas %s after the fault: the load asks for no more", time.Since(begun).Round(time.Second))
+			require.GreaterOrEqual(e, now, lowest, "replicas %s after the fault: the load is still there", time.Since(begun).Round(time.Second))
+			require.LessOrEqual(e, now, highest, "replicas %s after the fault: the load asks for no more", time.Since(begun).Round(time.Second))
 		}
 		if passed := time.Since(begun); passed < length {
 			return fmt.Errorf("%s have passed", passed.Round(time.Second))
@@ -213,14 +213,14 @@ func (d *Day) Hold(length time.Duration, lowest, highest int32) {
 }
 
 // Reads is met when the autoscaler's last decision was from values of all its metrics.
-func (d *Day) Reads() wait.Condition {
-	return wait.Condition{Name: "the autoscaler to read its metrics", Unmet: func(ctx context.Context) error { return reads(ctx, d.Story) }}
+func (e *Experiment) Reads() wait.Condition {
+	return wait.Condition{Name: "the autoscaler to read its metrics", Unmet: func(ctx context.Context) error { return reads(ctx, e.Story) }}
 }
 
 // Blind is met when the autoscaler's last decision failed for lack of values.
-func (d *Day) Blind() wait.Condition {
+func (e *Experiment) Blind() wait.Condition {
 	return wait.Condition{Name: "the autoscaler to be without values", Unmet: func(ctx context.Context) error {
-		hpa, err := d.Release.HPA(ctx)
+		hpa, err := e.Release.HPA(ctx)
 		if err != nil {
 			return err
 		}
@@ -232,57 +232,57 @@ func (d *Day) Blind() wait.Condition {
 }
 
 // Alerted waits until the alerts of the promise fire.
-func (d *Day) Alerted(budget time.Duration) {
-	d.Helper()
-	require.NotEmpty(d, d.promise.Alerts, "the promise's alerts")
+func (e *Experiment) Alerted(budget time.Duration) {
+	e.Helper()
+	require.NotEmpty(e, e.promise.Alerts, "the promise's alerts")
 	var all []wait.Condition
-	for _, alert := range d.promise.Alerts {
+	for _, alert := range e.promise.Alerts {
 		all = append(all, wait.Condition{Name: alert + " to fire", Unmet: func(ctx context.Context) error {
-			_, found, err := d.Release.Scalar(ctx, fmt.Sprintf(`count(ALERTS{alertname=%q, alertstate="firing"})`, alert))
+			_, found, err := e.Release.Scalar(ctx, fmt.Sprintf(`count(ALERTS{alertname=%q, alertstate="firing"})`, alert))
 			if err == nil && !found {
 				err = errors.New("it does not")
 			}
 			return err
 		}})
 	}
-	d.WaitFor(budget, all...)
+	e.WaitFor(budget, all...)
 }
 
 // Recovered waits until the autoscaler reads its metrics and the further conditions are met, and takes the time since then
 // as the recovery. It must be within the promise's.
-func (d *Day) Recovered(since time.Time, further ...wait.Condition) {
-	d.Helper()
-	d.WaitFor(d.promise.Within-time.Since(since), append([]wait.Condition{d.Reads()}, further...)...)
-	d.result.Recovery = Seconds(time.Since(since))
+func (e *Experiment) Recovered(since time.Time, further ...wait.Condition) {
+	e.Helper()
+	e.WaitFor(e.promise.Within-time.Since(since), append([]wait.Condition{e.Reads()}, further...)...)
+	e.result.Recovery = Seconds(time.Since(since))
 }
 
 // Note adds to the row what was measured beside the rest: a short sentence.
-func (d *Day) Note(format string, args ...any) {
-	d.result.Notes = append(d.result.Notes, fmt.Sprintf(format, args...))
+func (e *Experiment) Note(format string, args ...any) {
+	e.result.Notes = append(e.result.Notes, fmt.Sprintf(format, args...))
 }
 
 // Counts ends the load and returns its counts, for a promise about frames. Without it they are only written down.
-func (d *Day) Counts() load.Summary {
-	d.Helper()
-	summary := d.Cut(d.drive)
-	d.drive = nil
-	d.result.Frames = Frames{Offered: summary.Offered(), Late: summary.Late, Refused: summary.Refused, Lost: summary.Failed, Sent: summary.Sent}
+func (e *Experiment) Counts() load.Summary {
+	e.Helper()
+	summary := e.Cut(e.drive)
+	e.drive = nil
+	e.result.Frames = Frames{Offered: summary.Offered(), Late: summary.Late, Refused: summary.Refused, Lost: summary.Failed, Sent: summary.Sent}
 	return summary
 }
 
 // finish ends the load and the watches, and completes the result.
-func (d *Day) finish() {
-	d.Helper()
-	require.NotNil(d, d.seen, "the day had no fault: call Inject")
-	if d.drive != nil {
-		d.Counts()
+func (e *Experiment) finish() {
+	e.Helper()
+	require.NotNil(e, e.seen, "the experiment had no fault: call Inject")
+	if e.drive != nil {
+		e.Counts()
 	}
-	assert.Positive(d, d.result.Frames.Sent, "frames sent while the fault lasted")
-	saw := d.seen()
-	d.result.Date = time.Now().UTC().Format(time.DateOnly)
-	d.result.Before, d.result.Lowest, d.result.Highest = d.Before, saw.lowest, saw.highest
-	d.result.Alerts = saw.alerts
-	assert.NoError(d, alarm(d.promise.Alerts, saw.alerts))
+	assert.Positive(e, e.result.Frames.Sent, "frames sent while the fault lasted")
+	saw := e.seen()
+	e.result.Date = time.Now().UTC().Format(time.DateOnly)
+	e.result.Before, e.result.Lowest, e.result.Highest = e.Before, saw.lowest, saw.highest
+	e.result.Alerts = saw.alerts
+	assert.NoError(e, alarm(e.promise.Alerts, saw.alerts))
 }
 
 // ofLoad matches the alerts that tell of the load and not of the fault: late frames, and a fleet that has followed the loads
@@ -325,10 +325,10 @@ func reads(ctx context.Context, s *harness.Story) error {
 }
 
 // Steady is met when exactly that many replicas have been wanted and Ready for so long.
-func (d *Day) Steady(replicas int32, length time.Duration) wait.Condition {
+func (e *Experiment) Steady(replicas int32, length time.Duration) wait.Condition {
 	since := time.Now()
 	return wait.Condition{Name: fmt.Sprintf("%d replicas to be steady for %s", replicas, length), Unmet: func(ctx context.Context) error {
-		deployment, err := d.Release.Deployment(ctx)
+		deployment, err := e.Release.Deployment(ctx)
 		if err != nil {
 			return err
 		}
@@ -343,7 +343,7 @@ func (d *Day) Steady(replicas int32, length time.Duration) wait.Condition {
 	}}
 }
 
-// seen is what a day saw.
+// seen is what an experiment saw.
 type seen struct {
 	lowest, highest int32
 	alerts          []string

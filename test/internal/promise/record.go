@@ -46,7 +46,7 @@ func (s Seconds) String() string {
 	return max(time.Duration(s).Round(time.Second), time.Second).String()
 }
 
-// Frames are those of a day: Lost ones were sent and got no answer in time.
+// Frames are those of an experiment: Lost ones were sent and got no answer in time.
 type Frames struct{ Offered, Sent, Late, Refused, Lost int }
 
 func (f Frames) String() string {

@@ -48,28 +48,28 @@ func SessionsOf(pods float64, length time.Duration) []load.Stage {
 	return load.Steady(pods*sessionsPerPod/SessionLength.Seconds(), length)
 }
 
-// Sessions has viewers begin sessions, until the day ends.
-func (d *Day) Sessions(loads ...[]load.Stage) {
-	d.Helper()
-	d.WaitFor(time.Minute, wait.Answer(d.Release, "sum(viewer_sessions) == 0"))
-	d.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", SessionLength), Budget: SessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
+// Sessions has viewers begin sessions, until the experiment ends.
+func (e *Experiment) Sessions(loads ...[]load.Stage) {
+	e.Helper()
+	e.WaitFor(time.Minute, wait.Answer(e.Release, "sum(viewer_sessions) == 0"))
+	e.Send(load.Profile{Path: fmt.Sprintf("/session?for=%s", SessionLength), Budget: SessionLength + 10*time.Second, Stages: slices.Concat(loads...)})
 }
 
 // FewSessions has viewers begin sessions that the minimum of pods holds, and waits until there are some.
-func (d *Day) FewSessions() {
-	d.Helper()
-	d.Sessions(SessionsOf(1, Longest))
-	d.WaitFor(SessionTime, wait.Answer(d.Release, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
+func (e *Experiment) FewSessions() {
+	e.Helper()
+	e.Sessions(SessionsOf(1, Longest))
+	e.WaitFor(SessionTime, wait.Answer(e.Release, fmt.Sprintf("sum(viewer_sessions) >= %d", sessionsPerPod-1)))
 }
 
 // Uncut waits until the fault is over, and every pod that was removed meanwhile has gone with its last session. No session
 // may have been cut off. The length is that of the sessions.
-func (d *Day) Uncut(length time.Duration, over wait.Condition) {
-	d.Helper()
+func (e *Experiment) Uncut(length time.Duration, over wait.Condition) {
+	e.Helper()
 	begun := time.Now()
 	var longest time.Duration
-	d.Recovered(begun, over, wait.Condition{Name: "the pods that are removed to be gone", Unmet: func(ctx context.Context) error {
-		pods, err := d.Release.CoreV1().Pods(d.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.Selector(chart.Renderer)})
+	e.Recovered(begun, over, wait.Condition{Name: "the pods that are removed to be gone", Unmet: func(ctx context.Context) error {
+		pods, err := e.Release.CoreV1().Pods(e.Release.Namespace).List(ctx, metav1.ListOptions{LabelSelector: e.Selector(chart.Renderer)})
 		if err != nil {
 			return err
 		}
@@ -88,18 +88,18 @@ func (d *Day) Uncut(length time.Duration, over wait.Condition) {
 		}
 		return nil
 	}})
-	d.NoneCut(length, longest)
+	e.NoneCut(length, longest)
 }
 
 // NoneCut ends the load of sessions of a length, none of which may have been cut off. The pod that lived on for the longest
 // time after it was asked to leave lived on for longest.
-func (d *Day) NoneCut(length, longest time.Duration) {
-	d.Helper()
-	summary := d.Counts()
-	d.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), length, summary.InBudget)
-	assert.Positive(d, summary.InBudget, "sessions that ended by themselves")
-	assert.Zero(d, summary.Failed, "sessions that were cut off")
-	assert.Greater(d, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")
+func (e *Experiment) NoneCut(length, longest time.Duration) {
+	e.Helper()
+	summary := e.Counts()
+	e.Note("A removed pod lived on for up to %s. Sessions that lasted their %s: %d.", longest.Round(time.Second), length, summary.InBudget)
+	assert.Positive(e, summary.InBudget, "sessions that ended by themselves")
+	assert.Zero(e, summary.Failed, "sessions that were cut off")
+	assert.Greater(e, longest, 30*time.Second, "how long a removed pod lived on: it held no session, so nothing was shown")
 }
 
 // AskedToLeave is when a pod that has a deletion timestamp got it.

@@ -1,5 +1,5 @@
-// Package nodes holds the promises for days on which a node is taken away, on a cluster of three, and the story of a node
-// that is there before it is needed.
+// Package nodes drains and kills nodes of a cluster of three, and checks what docs/faults.md promises of it. It also has the
+// story of a node that is there before it is needed.
 package nodes
 
 import (

@@ -33,20 +33,20 @@ var table = []promise.Promise{
 		Says:   "The pods leave one at a time, no frame is lost, and the replicas stay.",
 		Fault:  "One of two workers is drained (`kubectl drain`).",
 		Within: 3 * time.Minute,
-		Keep: func(d *promise.Day) {
-			spread(d)
-			d.Load(quietPods)
-			d.WaitFor(time.Minute, wait.Replicas(d.Release, minimum))
-			node := d.Worker()
-			ready := d.LowestReady()
+		Keep: func(e *promise.Experiment) {
+			spread(e)
+			e.Load(quietPods)
+			e.WaitFor(time.Minute, wait.Replicas(e.Release, minimum))
+			node := e.Worker()
+			ready := e.LowestReady()
 			begun := time.Now()
-			d.Inject(harness.Drain(node, 80*time.Second))
-			d.Recovered(begun, readyElsewhere(d, node, minimum))
-			assert.GreaterOrEqual(d, ready(), int32(minimum-1), "lowest Ready pods: the disruption budget lets one pod go at a time")
-			summary := d.Counts()
-			assert.Zero(d, summary.Failed, "frames without an answer")
-			assert.Zero(d, summary.NeverStarted, "frames that the load could not start")
-			assert.EqualValues(d, minimum, d.Wanted(), "replicas after the drain")
+			e.Inject(harness.Drain(node, 80*time.Second))
+			e.Recovered(begun, readyElsewhere(e, node, minimum))
+			assert.GreaterOrEqual(e, ready(), int32(minimum-1), "lowest Ready pods: the disruption budget lets one pod go at a time")
+			summary := e.Counts()
+			assert.Zero(e, summary.Failed, "frames without an answer")
+			assert.Zero(e, summary.NeverStarted, "frames that the load could not start")
+			assert.EqualValues(e, minimum, e.Wanted(), "replicas after the drain")
 		},
 	},
 	{
@@ -55,17 +55,17 @@ var table = []promise.Promise{
 			"Until it misses the node, frames that are sent to its pods are lost.",
 		Fault:  "The container of one of two workers is killed.",
 		Within: 3 * time.Minute,
-		Keep: func(d *promise.Day) {
-			spread(d)
-			d.Load(quietPods)
-			d.WaitFor(time.Minute, wait.Replicas(d.Release, minimum))
-			node := d.Worker()
+		Keep: func(e *promise.Experiment) {
+			spread(e)
+			e.Load(quietPods)
+			e.WaitFor(time.Minute, wait.Replicas(e.Release, minimum))
+			node := e.Worker()
 			begun := time.Now()
-			d.Inject(harness.KillNode(node))
-			d.Recovered(begun, readyElsewhere(d, node, minimum))
-			summary := d.Counts()
-			assert.EqualValues(d, minimum, d.Wanted(), "replicas after the node was killed")
-			assert.Less(d, float64(summary.Failed)/float64(summary.Offered()), 0.6, "share of frames without an answer: the other node's pods serve")
+			e.Inject(harness.KillNode(node))
+			e.Recovered(begun, readyElsewhere(e, node, minimum))
+			summary := e.Counts()
+			assert.EqualValues(e, minimum, e.Wanted(), "replicas after the node was killed")
+			assert.Less(e, float64(summary.Failed)/float64(summary.Offered()), 0.6, "share of frames without an answer: the other node's pods serve")
 		},
 	},
 }
@@ -77,15 +77,15 @@ var sessionTable = []promise.Promise{
 		Says:   "No session is cut off: the drain waits until the sessions of the node's pods have ended, and new ones begin on other nodes.",
 		Fault:  "One of two workers is drained while viewers hold sessions on it (`kubectl drain`).",
 		Within: promise.SessionTime,
-		Keep: func(d *promise.Day) {
-			d.FewSessions()
-			node := d.Worker()
-			d.WaitFor(promise.SessionTime, held(d, node))
+		Keep: func(e *promise.Experiment) {
+			e.FewSessions()
+			node := e.Worker()
+			e.WaitFor(promise.SessionTime, held(e, node))
 			begun := time.Now()
-			d.Inject(harness.Drain(node, promise.SessionTime))
+			e.Inject(harness.Drain(node, promise.SessionTime))
 			drained := time.Since(begun)
-			d.Recovered(begun, readyElsewhere(d, node, int(d.Wanted())))
-			d.NoneCut(promise.SessionLength, drained)
+			e.Recovered(begun, readyElsewhere(e, node, int(e.Wanted())))
+			e.NoneCut(promise.SessionLength, drained)
 		},
 	},
 }
@@ -107,23 +107,23 @@ func TestPromisesWithSessions(t *testing.T) {
 // TestPage: docs/faults.json has every promise, and docs/faults.md is made of it.
 func TestPage(t *testing.T) { promise.Check(t, slices.Concat(table, sessionTable), *updateGolden) }
 
-// spread rolls the pods out again, after a day that may have left them on one node, and checks that they are spread.
-func spread(d *promise.Day) {
-	d.Helper()
-	d.Rollout(chart.Renderer)
+// spread rolls the pods out again, after an experiment that may have left them on one node, and checks that they are spread.
+func spread(e *promise.Experiment) {
+	e.Helper()
+	e.Rollout(chart.Renderer)
 	on := map[string]int{}
-	for _, pod := range d.PodsOf(chart.Renderer) {
+	for _, pod := range e.PodsOf(chart.Renderer) {
 		on[pod.Spec.NodeName]++
 	}
 	for node, n := range on {
-		assert.LessOrEqual(d, n, minimum/2, "renderers on node %s of two workers", node)
+		assert.LessOrEqual(e, n, minimum/2, "renderers on node %s of two workers", node)
 	}
 }
 
 // readyElsewhere is met when the renderers are Ready on other nodes.
-func readyElsewhere(d *promise.Day, node string, pods int) wait.Condition {
+func readyElsewhere(e *promise.Experiment, node string, pods int) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("%d renderers to be Ready on other nodes than %s", pods, node), Unmet: func(ctx context.Context) error {
-		all, err := d.Release.Pods(ctx)
+		all, err := e.Release.Pods(ctx)
 		if err != nil {
 			return err
 		}
@@ -143,14 +143,14 @@ func readyElsewhere(d *promise.Day, node string, pods int) wait.Condition {
 }
 
 // held is met when the renderers on a node hold a session that has just begun, which the drain must wait for.
-func held(d *promise.Day, node string) wait.Condition {
+func held(e *promise.Experiment, node string) wait.Condition {
 	return wait.Condition{Name: "a session to begin on node " + node, Unmet: func(ctx context.Context) error {
 		var names []string
-		for _, pod := range d.PodsOf(chart.Renderer) {
+		for _, pod := range e.PodsOf(chart.Renderer) {
 			if pod.Spec.NodeName == node {
 				names = append(names, pod.Name)
 			}
 		}
-		return wait.Answer(d.Release, fmt.Sprintf(`sum(delta(viewer_sessions{pod=~%q}[20s])) > 0`, strings.Join(names, "|"))).Unmet(ctx)
+		return wait.Answer(e.Release, fmt.Sprintf(`sum(delta(viewer_sessions{pod=~%q}[20s])) > 0`, strings.Join(names, "|"))).Unmet(ctx)
 	}}
 }
