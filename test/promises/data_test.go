@@ -112,7 +112,8 @@ var dataPromises = []promise.Promise{
 	},
 }
 
-// lie has one renderer's metrics be others, by queries, and allows the replicas to move by so many.
+// lie makes Prometheus scrape the results of these queries in place of the metrics of one renderer. Meanwhile the replicas may
+// change by that many.
 func lie(by int32, queries map[string]string) func(e *promise.Experiment) {
 	return func(e *promise.Experiment) {
 		e.Load(loadPods)
@@ -127,7 +128,7 @@ func lie(by int32, queries map[string]string) func(e *promise.Experiment) {
 	}
 }
 
-// names are those of the renderer's pods.
+// names returns the names of the renderer's pods.
 func names(e *promise.Experiment) (all []string) {
 	for _, pod := range e.PodsOf(chart.Renderer) {
 		all = append(all, pod.Name)
@@ -136,7 +137,7 @@ func names(e *promise.Experiment) (all []string) {
 	return all
 }
 
-// unscraped has Prometheus scrape the pods whose names match at a closed port.
+// unscraped makes Prometheus scrape the pods whose names match at a closed port.
 func unscraped(pods string) harness.Fault {
 	return harness.Relabel(chart.Renderer, harness.Relabeling{
 		SourceLabels: []string{"__meta_kubernetes_pod_name", "__meta_kubernetes_pod_ip"},

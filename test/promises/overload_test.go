@@ -26,7 +26,8 @@ const (
 	overloadTime    = 2 * time.Minute
 	// growTime is for the fleet to reach its maximum after the overload has begun.
 	growTime = time.Minute
-	slice    = 5 * time.Second
+	// lastPart is the end of the overload, which is not counted: the counters are read before it, while the overload lasts.
+	lastPart = 5 * time.Second
 )
 
 var overloadPromises = []promise.Promise{
@@ -50,15 +51,15 @@ var overloadPromises = []promise.Promise{
 			begun := time.Now()
 			e.Inject(nothing)
 			e.WaitFor(growTime, wait.Replicas(e.Release, overloadMaximum))
-			grown, early := time.Now(), countersOf(e)
-			e.WaitFor(overloadTime, passed(begun, overloadTime-slice))
-			late, took := countersOf(e), time.Since(grown).Seconds()
-			memory := late["process_resident_memory_bytes"]
+			grown, atFirst := time.Now(), countersOf(e)
+			e.WaitFor(overloadTime, passed(begun, overloadTime-lastPart))
+			atLast, took := countersOf(e), time.Since(grown).Seconds()
+			memory := atLast["process_resident_memory_bytes"]
 			e.WaitFor(time.Minute, passed(begun, overloadTime))
 			e.Recovered(time.Now(), wait.Replicas(e.Release, minimum), wait.PodsReady(e.Release))
 			summary := e.Counts()
 
-			counted := func(name string) float64 { return late[name] - early[name] }
+			counted := func(name string) float64 { return atLast[name] - atFirst[name] }
 			frames := counted("holograph_frames_total") - counted("holograph_frames_refused_total") - counted("holograph_frames_abandoned_total")
 			rendered := frames / took
 			inBudget := 1 - (counted("holograph_frames_over_budget_total")-counted("holograph_frames_refused_total"))/frames
@@ -68,7 +69,7 @@ var overloadPromises = []promise.Promise{
 			for _, pod := range e.PodsOf(chart.Renderer) {
 				assert.Equal(e, before[pod.Name], pod.Status.ContainerStatuses[0].RestartCount, "restarts of renderer %s", pod.Name)
 			}
-			assert.Less(e, memory, 128e6, "memory of a renderer at its peak: the limit is 128Mi")
+			assert.Less(e, memory, 128e6, "memory of the renderer that uses most at the end of the overload, in bytes: the limit is 128Mi")
 			assert.GreaterOrEqual(e, inBudget, 0.95, "share of the rendered frames that were in budget by the renderer's own clock")
 			// A renderer that throws its capacity away renders a few percent; a busy machine takes less than half away.
 			assert.GreaterOrEqual(e, rendered, capacity/2, "frames rendered in a second, of those that the CPU limits allow")

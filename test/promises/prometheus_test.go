@@ -87,7 +87,8 @@ var prometheusPromises = []promise.Promise{
 	},
 }
 
-// restarted is met when the kubelet has restarted a container of each pod of the component since it was called.
+// restarted is met when the kubelet has restarted the first container of each pod that the component had when restarted was
+// called.
 func restarted(e *promise.Experiment, c chart.Component) wait.Condition {
 	before := map[string]int32{}
 	for _, pod := range e.PodsOf(c) {

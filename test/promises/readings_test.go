@@ -112,19 +112,19 @@ var readingPromises = []promise.Promise{
 	},
 }
 
-// onlyScraped has Prometheus scrape these pods, and all others at a closed port.
+// onlyScraped makes Prometheus scrape these pods at their port, and all others at a closed one.
 func onlyScraped(pods []string) harness.Fault {
 	return harness.Relabel(chart.Renderer,
 		harness.Relabeling{SourceLabels: []string{"__meta_kubernetes_pod_name"}, Regex: strings.Join(pods, "|"), TargetLabel: "__tmp_scraped", Replacement: "true"},
 		harness.Relabeling{SourceLabels: []string{"__tmp_scraped", "__meta_kubernetes_pod_ip"}, Regex: ";(.+)", TargetLabel: "__address__", Replacement: "$1:9"})
 }
 
-// ranges are those of a query, such as [30s].
+// ranges matches the ranges of a query, such as [30s].
 var ranges = regexp.MustCompile(`\[\w+\]`)
 
-// asksFor has the adapter ask for values of another time: a while ago, or, if it is negative, to come. It is what a query
-// gives that has the time of another clock, and what a backend gives that has no samples of a while, if the query's window is
-// longer by that while.
+// asksFor makes the adapter ask for values of that long ago, or of a time to come if ago is negative. An adapter on a node with
+// a wrong clock asks like that. A backend that gets its samples late answers like that, if the window of the query is longer by
+// the delay.
 func asksFor(ago time.Duration) harness.Fault {
 	return func(ctx context.Context, s *harness.Story) (harness.Fix, error) {
 		back, err := harness.EditRules(func(rules []any) []any {

@@ -29,8 +29,8 @@ import (
 const (
 	// breakTime is for a component to start anew without the right, two scrapes, and the adapter's next list.
 	breakTime = 2 * time.Minute
-	// quick is the time in which Prometheus knows of a change of the cluster: 5 s until it takes up new targets, and 5 s
-	// until a scrape.
+	// quick bounds the time until Prometheus knows of a change of the cluster: 5 s until it takes up new targets, and 5 s until
+	// a scrape.
 	quick = 20 * time.Second
 	// starting is longer than a component takes to start and to be seen to work.
 	starting = 30 * time.Second
@@ -171,7 +171,7 @@ func doctorNames(length time.Duration, links ...check.Link) func(*harness.Story)
 			var err error
 			switch {
 			case broken == nil:
-				err = errSpare
+				err = errNotNeeded
 			case len(links) > 0 && !slices.ContainsFunc(links, func(link check.Link) bool { return link.Name == broken.Name }):
 				err = fmt.Errorf("it names %s: %s", broken.Name, broken.Cause)
 			case time.Since(since) < length:
@@ -187,8 +187,8 @@ func doctorNames(length time.Duration, links ...check.Link) func(*harness.Story)
 	}
 }
 
-// errSpare is why a right must go.
-var errSpare = errors.New("everything works: the right is spare, so the chart must not ask for it")
+// errNotNeeded is the error where everything works without a right.
+var errNotNeeded = errors.New("everything works without the right, so the chart must not ask for it")
 
 // silent waits until kube-state-metrics shows the second of these series and not the first.
 func silent(series, other string) func(*harness.Story) {
@@ -196,7 +196,7 @@ func silent(series, other string) func(*harness.Story) {
 		s.WaitFor(breakTime, wait.Condition{Name: "no series " + series, Unmet: func(ctx context.Context) error {
 			_, found, err := s.Release.Scalar(ctx, fmt.Sprintf("count(%s) unless count(%s)", other, series))
 			if err == nil && !found {
-				err = errSpare
+				err = errNotNeeded
 			}
 			return err
 		}})
@@ -209,7 +209,7 @@ func told(says string) func(*harness.Story) {
 		s.WaitFor(breakTime, wait.Condition{Name: fmt.Sprintf("helm test to say %q", says), Unmet: func(context.Context) error {
 			printed, err := s.HelmTest()
 			if err == nil {
-				return errSpare
+				return errNotNeeded
 			}
 			if !strings.Contains(printed, says) {
 				return fmt.Errorf("it says:\n%s\n%w", printed, err)
@@ -228,7 +228,7 @@ func costsFail(change func(*harness.Story)) func(*harness.Story) {
 		change(s)
 		s.WaitFor(breakTime, wait.Condition{Name: "the writer of deletion costs not to be Ready", Unmet: func(context.Context) error {
 			if slices.ContainsFunc(s.PodsOf(chart.DeletionCost), kube.Ready) {
-				return errSpare
+				return errNotNeeded
 			}
 			return nil
 		}})
@@ -249,9 +249,9 @@ func wrongCost(s *harness.Story) {
 	require.NoError(s, err)
 }
 
-// late changes the cluster until a change takes longer than it should to be known to Prometheus, which then answers the
-// query that change returns. A client that may list and not watch lists again and again, at first every second and in the
-// end every half minute or minute.
+// late changes the cluster up to eight times, until Prometheus knows of a change later than quick. change returns a query that
+// Prometheus answers when it knows of the change. A client that may list and not watch lists again and again, at first every
+// second and in the end every half minute or minute.
 func late(change func(s *harness.Story, i int) (query string)) func(*harness.Story) {
 	return func(s *harness.Story) {
 		begun := time.Now()
@@ -264,11 +264,11 @@ func late(change func(s *harness.Story, i int) (query string)) func(*harness.Sto
 			}
 			s.Logf("    change %d, %s after the loss of the right, is known after %s", i+1, changed.Sub(begun).Round(time.Second), time.Since(changed).Round(time.Second))
 		}
-		require.NoError(s, errSpare)
+		require.NoError(s, errNotNeeded)
 	}
 }
 
-// newTarget has another pod of kube-state-metrics, which is ready sooner than a renderer, take the place of the old one.
+// newTarget replaces the pod of kube-state-metrics, because a new one is Ready sooner than a new renderer.
 func newTarget(s *harness.Story, _ int) string {
 	ctx, cancel := s.Within(breakTime)
 	defer cancel()

@@ -237,7 +237,8 @@ func logged(s *harness.Story, c chart.Component, text string) wait.Condition {
 	}}
 }
 
-// departures begins to look which pods are asked to leave. The returned function ends that, and names them in that order.
+// departures starts to record when each pod is asked to leave. The returned function stops that, and returns the names of the
+// pods in that order.
 func departures(e *promise.Experiment) func() []string {
 	ctx, stop := context.WithCancel(e.Context())
 	asked := make(chan map[string]time.Time, 1)
