@@ -64,9 +64,6 @@ type Image struct {
 	Digest string
 }
 
-// Name returns the name of the image in progress lines and in the cache.
-func (i Image) Name() string { return i.Binary }
-
 // Archive returns the path of the image's archive in the cache, and whether it exists. A pulled and a built archive have
 // different paths, and either will do.
 func (i Image) Archive() (path string, cached bool, err error) {
@@ -350,9 +347,9 @@ func (i Image) builtPath() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cache.Path("images", i.Name()+"-"+cache.Key(append([]string{recipe, key, i.Ref, i.Path}, i.Beside...)...)+".tar")
+	return cache.Path("images", i.Binary+"-"+cache.Key(append([]string{recipe, key, i.Ref, i.Path}, i.Beside...)...)+".tar")
 }
 
 func (i Image) pulledPath() (string, error) {
-	return cache.Path("images", i.Name()+"-"+cache.Key(i.Ref, i.Digest, runtime.GOARCH)+"-pulled.tar")
+	return cache.Path("images", i.Binary+"-"+cache.Key(i.Ref, i.Digest, runtime.GOARCH)+"-pulled.tar")
 }
