@@ -157,10 +157,54 @@ func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
 		return m, err
 	}
 	m.needs.Browser = extra.browser
-	addProgram := func(p program.Program) error {
-		built, err := p.Built()
-		if err != nil || built {
+	if err := m.addNode(ctx, e); err != nil {
+		return m, err
+	}
+	if err := m.addPrograms(slices.Concat(tools, extra.tools)); err != nil {
+		return m, err
+	}
+	err = m.addImages(ctx, sets)
+	return m, err
+}
+
+// addNode adds the node image if the engine does not have it, and what it is built from if it cannot be pulled.
+func (m *missing) addNode(ctx context.Context, e host.Engine) error {
+	if e.Name != "" {
+		if _, have, err := node.Find(ctx, e); err != nil || have {
 			return err
+		}
+	}
+	if node.Reachable(ctx) {
+		m.needs.Build = true
+		m.node = &part{"kindest/node", "pulling", func(ctx context.Context) (string, error) {
+			return "pulled", node.Pull(ctx, e)
+		}}
+		return nil
+	}
+	if _, cached, err := node.RootFS(); err != nil {
+		return err
+	} else if !cached {
+		m.needs.RootFS = true
+		m.parts = append(m.parts, part{"node root file system", "debootstrap as root, the installation scripts of Debian's packages included", func(ctx context.Context) (string, error) {
+			return "made", node.BuildRootFS(ctx)
+		}})
+	}
+	m.needs.C = true // pause is compiled with the image
+	m.node = &part{"kindest/node", "assembling the node image", func(ctx context.Context) (string, error) {
+		return "built", node.Build(ctx, e)
+	}}
+	return m.addPrograms(node.Programs())
+}
+
+// addPrograms adds the programs that are not built yet.
+func (m *missing) addPrograms(programs []program.Program) error {
+	for _, p := range programs {
+		built, err := p.Built()
+		if err != nil {
+			return err
+		}
+		if built {
+			continue
 		}
 		pinned, err := p.Module()
 		if err != nil {
@@ -172,53 +216,19 @@ func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
 		}})
 		m.needs.Build = true
 		m.needs.C = m.needs.C || p.CGO
-		return nil
 	}
+	return nil
+}
 
-	have := false
-	if e.Name != "" {
-		if _, have, err = node.Find(ctx, e); err != nil {
-			return m, err
-		}
-	}
-	switch {
-	case have:
-	case node.Reachable(ctx):
-		m.needs.Build = true
-		m.node = &part{"kindest/node", "pulling", func(ctx context.Context) (string, error) {
-			return "pulled", node.Pull(ctx, e)
-		}}
-	default:
-		if _, cached, err := node.RootFS(); err != nil {
-			return m, err
-		} else if !cached {
-			m.needs.RootFS = true
-			m.parts = append(m.parts, part{"node root file system", "debootstrap as root, the installation scripts of Debian's packages included", func(ctx context.Context) (string, error) {
-				return "made", node.BuildRootFS(ctx)
-			}})
-		}
-		m.needs.C = true // pause is compiled with the image
-		for _, p := range node.Programs() {
-			if err := addProgram(p); err != nil {
-				return m, err
-			}
-		}
-		m.node = &part{"kindest/node", "assembling the node image", func(ctx context.Context) (string, error) {
-			return "built", node.Build(ctx, e)
-		}}
-	}
-	for _, p := range slices.Concat(tools, extra.tools) {
-		if err := addProgram(p); err != nil {
-			return m, err
-		}
-	}
+// addImages adds the images of every cluster and of the sets whose archives are not in the cache.
+func (m *missing) addImages(ctx context.Context, sets []Set) error {
 	images, err := Images(sets...)
 	if err != nil {
-		return m, err
+		return err
 	}
 	for _, img := range images {
 		if _, cached, err := img.Archive(); err != nil {
-			return m, err
+			return err
 		} else if cached {
 			continue
 		}
@@ -229,7 +239,7 @@ func find(ctx context.Context, e host.Engine, sets []Set) (missing, error) {
 		m.needs.Build = true
 		m.parts = append(m.parts, part{img.Ref, action, img.Obtain})
 	}
-	return m, nil
+	return nil
 }
 
 // obtain obtains the parts, several at a time, and then the node image. The first failure stops the others.
