@@ -69,37 +69,45 @@ func kept(t *testing.T, steps any, labels map[string]string) bool {
 	return true
 }
 
+// desiredReplicas is the name of kube-state-metrics' series of the replicas that an autoscaler wants.
+const desiredReplicas = "kube_horizontalpodautoscaler_status_desired_replicas"
+
+// sampleOf returns the labels of a sample of an object of a namespace. kind is the label with the object's name.
+func sampleOf(name, namespace, kind, object string) map[string]string {
+	return map[string]string{"__name__": name, "namespace": namespace, kind: object}
+}
+
+// sampleNamed returns the labels of a sample that has nothing but a name.
+func sampleNamed(name string) map[string]string { return map[string]string{"__name__": name} }
+
 // TestNobodySpeaksForAnother: each scrape job and PodMonitor takes of its targets what they are asked for, and nothing
 // that rules, alerts or the status page would attribute to something else.
 func TestNobodySpeaksForAnother(t *testing.T) {
 	t.Parallel()
 	frames := []string{"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"}
-	object := func(name, namespace, kind, of string) map[string]string {
-		return map[string]string{"__name__": name, "namespace": namespace, kind: of}
-	}
-	const desired, available = "kube_horizontalpodautoscaler_status_desired_replicas", "kube_deployment_status_replicas_available"
-	ofRenderer := map[bool][]map[string]string{true: {object("process_cpu_seconds_total", "", "", ""), object("holograph_frames_refused_total", "", "", "")}}
+	const available = "kube_deployment_status_replicas_available"
+	ofRenderer := map[bool][]map[string]string{true: {sampleNamed("process_cpu_seconds_total"), sampleNamed("holograph_frames_refused_total")}}
 	for _, name := range frames {
-		ofRenderer[true] = append(ofRenderer[true], object(name, "", "", ""))
+		ofRenderer[true] = append(ofRenderer[true], sampleNamed(name))
 	}
 	for _, name := range []string{"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_samples_scraped", "holograph:frames:rate", "holograph:hpa_replicas:desired",
-		"holograph:hpa_condition:status", desired, available, "some_other_total", "holograph_frames_total\nup"} {
-		ofRenderer[false] = append(ofRenderer[false], object(name, "holograph", "horizontalpodautoscaler", "holograph-renderer"))
+		"holograph:hpa_condition:status", desiredReplicas, available, "some_other_total", "holograph_frames_total\nup"} {
+		ofRenderer[false] = append(ofRenderer[false], sampleOf(name, "holograph", "horizontalpodautoscaler", "holograph-renderer"))
 	}
 	ofObjects := map[bool][]map[string]string{
-		true: {object(desired, "holograph", "horizontalpodautoscaler", "holograph-renderer"),
-			object("kube_deployment_spec_replicas", "holograph", "deployment", "holograph-renderer"),
-			object(available, "holograph", "deployment", "holograph-prometheus-adapter")},
-		false: {object(desired, "elsewhere", "horizontalpodautoscaler", "holograph-renderer"),
-			object(desired, "holograph", "horizontalpodautoscaler", "other"),
-			object(available, "holograph", "deployment", "other"),
-			object("kube_pod_info", "holograph", "pod", "holograph-renderer"),
-			object("up", "holograph", "horizontalpodautoscaler", "holograph-renderer"),
-			object("ALERTS", "holograph", "deployment", "holograph-renderer"),
-			object("holograph:hpa_replicas:desired", "holograph", "horizontalpodautoscaler", "holograph-renderer")},
+		true: {sampleOf(desiredReplicas, "holograph", "horizontalpodautoscaler", "holograph-renderer"),
+			sampleOf("kube_deployment_spec_replicas", "holograph", "deployment", "holograph-renderer"),
+			sampleOf(available, "holograph", "deployment", "holograph-prometheus-adapter")},
+		false: {sampleOf(desiredReplicas, "elsewhere", "horizontalpodautoscaler", "holograph-renderer"),
+			sampleOf(desiredReplicas, "holograph", "horizontalpodautoscaler", "other"),
+			sampleOf(available, "holograph", "deployment", "other"),
+			sampleOf("kube_pod_info", "holograph", "pod", "holograph-renderer"),
+			sampleOf("up", "holograph", "horizontalpodautoscaler", "holograph-renderer"),
+			sampleOf("ALERTS", "holograph", "deployment", "holograph-renderer"),
+			sampleOf("holograph:hpa_replicas:desired", "holograph", "horizontalpodautoscaler", "holograph-renderer")},
 	}
 	for _, name := range frames {
-		ofObjects[false] = append(ofObjects[false], object(name, "holograph", "pod", "holograph-renderer-5d4b7c9f68-2vxqz"))
+		ofObjects[false] = append(ofObjects[false], sampleOf(name, "holograph", "pod", "holograph-renderer-5d4b7c9f68-2vxqz"))
 	}
 	wanted := map[string]map[bool][]map[string]string{"renderer": ofRenderer, "kube-state-metrics": ofObjects}
 
@@ -120,19 +128,30 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	for _, labels := range append(ofRenderer[false], ofObjects[true]...) {
 		assert.False(t, kept(t, embedded["prometheus"]["metric_relabel_configs"], labels), "whether the scrape job prometheus keeps %v", labels)
 	}
+}
 
+// TestObjectsAreKeptByTheJobOfTheirNamespace: with servedNamespaces, one scrape job of kube-state-metrics keeps the objects of the
+// release's namespace, and another those of the other namespaces that the release serves.
+func TestObjectsAreKeptByTheJobOfTheirNamespace(t *testing.T) {
+	t.Parallel()
 	serving := scrapeJobs(t, chart.Render(t, chart.Parse(t, "servedNamespaces: [film, holograph]")))
 	for job, namespace := range map[string]string{"kube-state-metrics": "holograph", "kube-state-metrics-served": "film"} {
 		for _, of := range []string{"holograph", "film", "elsewhere"} {
-			assert.Equal(t, of == namespace, kept(t, serving[job]["metric_relabel_configs"], object(desired, of, "horizontalpodautoscaler", "studio-renderer")),
+			assert.Equal(t, of == namespace, kept(t, serving[job]["metric_relabel_configs"], sampleOf(desiredReplicas, of, "horizontalpodautoscaler", "studio-renderer")),
 				"whether the scrape job %s keeps an autoscaler of the namespace %s", job, of)
 		}
 	}
+}
+
+// TestScrapesKeepWhatTheSignalsName: the scrape job and the PodMonitor of the renderer keep the metrics that the signals name, also
+// those in signals.overruns.query, and no others.
+func TestScrapesKeepWhatTheSignalsName(t *testing.T) {
+	t.Parallel()
 	odd := scrapeJobs(t, chart.Render(t, oddSignals(), chart.Parse(t, "signals: {otherMetrics: []}")))["renderer"]["metric_relabel_configs"]
 	for _, name := range []string{"odd_frames_total", "odd_late_total", "odd_offered", "odd_capacity"} {
-		assert.True(t, kept(t, odd, object(name, "", "", "")), "the scrape job drops %s, want it kept: a signal has that name", name)
+		assert.True(t, kept(t, odd, sampleNamed(name)), "the scrape job drops %s, want it kept: a signal has that name", name)
 	}
-	assert.False(t, kept(t, odd, object("holograph_frames_total", "", "", "")), "the scrape job keeps holograph_frames_total, want it dropped: no signal has that name")
+	assert.False(t, kept(t, odd, sampleNamed("holograph_frames_total")), "the scrape job keeps holograph_frames_total, want it dropped: no signal has that name")
 
 	asked := chart.Parse(t, `signals: {otherMetrics: [], overruns: {query: 'sum by (<<.GroupBy>>) (rate(render:dropped_total{<<.LabelMatchers>>}[2m])) + sum by (<<.GroupBy>>) (rate(late_total {kind="video",<<.LabelMatchers>>}[2m])) or 0 * max by (<<.GroupBy>>) (up{<<.LabelMatchers>>})'}}`)
 	for name, steps := range map[string]any{
@@ -140,10 +159,10 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 		"PodMonitor": valueAt(t, ofKind(chart.Render(t, named(t, "operator"), asked), "PodMonitor")["holograph-renderer"], "spec", "podMetricsEndpoints", 0, "metricRelabelings"),
 	} {
 		for _, metric := range []string{"render:dropped_total", "late_total"} {
-			assert.True(t, kept(t, steps, object(metric, "", "", "")), "whether the %s keeps %s, of which signals.overruns.query is", name, metric)
+			assert.True(t, kept(t, steps, sampleNamed(metric)), "whether the %s keeps %s, of which signals.overruns.query is", name, metric)
 		}
-		assert.False(t, kept(t, steps, object("rate", "", "", "")), "a function of the query is no metric")
-		assert.False(t, kept(t, steps, object("up", "", "", "")), "up is Prometheus' own, also where the query asks for it")
+		assert.False(t, kept(t, steps, sampleNamed("rate")), "a function of the query is no metric")
+		assert.False(t, kept(t, steps, sampleNamed("up")), "up is Prometheus' own, also where the query asks for it")
 	}
 }
 
