@@ -75,36 +75,10 @@ func Publish(ctx context.Context, out io.Writer, p Publication) error {
 	registry := &guard{next: remote.DefaultTransport}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(registry)}
 
-	var all []artifact
-	var pushed []reference
-	for _, img := range p.Images {
-		content, err := tarball.ImageFromPath(img.Path, nil)
-		if err != nil {
-			return fmt.Errorf("the archive of %s cannot be read: %w; remove it and run make images, which builds it again", img.Ref, err)
-		}
-		local, err := name.NewTag(img.Ref)
-		if err != nil {
-			return err
-		}
-		base := local.RepositoryStr()[strings.LastIndex(local.RepositoryStr(), "/")+1:]
-		tag, err := name.NewTag(p.Registry+"/"+base+":"+local.TagStr(), name.StrictValidation)
-		if err != nil {
-			return err
-		}
-		digest, err := content.Digest()
-		if err != nil {
-			return err
-		}
-		all = append(all, artifact{tag: tag, image: content})
-		pushed = append(pushed, reference{
-			component:  img.Component,
-			local:      strings.TrimSuffix(img.Ref, ":"+local.TagStr()),
-			repository: p.Registry + "/" + base,
-			version:    local.TagStr(),
-			digest:     digest.String(),
-		})
+	all, pushed, err := ofImages(p.Registry, p.Images)
+	if err != nil {
+		return err
 	}
-
 	path, err := packageFor(p, pushed)
 	if err != nil {
 		return err
@@ -151,6 +125,38 @@ func Publish(ctx context.Context, out io.Writer, p Publication) error {
 		fmt.Fprintln(out, "\nWith --verify --keyring FILE, where FILE holds the public key, Helm checks who signed it.")
 	}
 	return nil
+}
+
+// ofImages returns the artifacts of the images, and what the chart is to name in place of each.
+func ofImages(registry string, images []Archived) (all []artifact, pushed []reference, err error) {
+	for _, img := range images {
+		content, err := tarball.ImageFromPath(img.Path, nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the archive of %s cannot be read: %w; remove it and run make images, which builds it again", img.Ref, err)
+		}
+		local, err := name.NewTag(img.Ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		base := local.RepositoryStr()[strings.LastIndex(local.RepositoryStr(), "/")+1:]
+		tag, err := name.NewTag(registry+"/"+base+":"+local.TagStr(), name.StrictValidation)
+		if err != nil {
+			return nil, nil, err
+		}
+		digest, err := content.Digest()
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, artifact{tag: tag, image: content})
+		pushed = append(pushed, reference{
+			component:  img.Component,
+			local:      strings.TrimSuffix(img.Ref, ":"+local.TagStr()),
+			repository: registry + "/" + base,
+			version:    local.TagStr(),
+			digest:     digest.String(),
+		})
+	}
+	return all, pushed, nil
 }
 
 // checkRegistry refuses a registry without a host, because an image name without a host is on Docker Hub.

@@ -259,6 +259,20 @@ func (p Program) flags() (string, error) {
 	return strings.ReplaceAll(p.LDFlags, minor, parts[1]), nil
 }
 
+// ldflags returns all flags of the linker.
+func (p Program) ldflags() (string, error) {
+	all := linkerFlags
+	if p.CGO {
+		all += " -extldflags -static"
+	}
+	flags, err := p.flags()
+	if err != nil || flags == "" {
+		return all, err
+	}
+	version, err := p.Version()
+	return all + " " + strings.ReplaceAll(flags, "%s", version), err
+}
+
 // listed holds the sources of each package that was asked for: `go list` takes 0.3 s, and
 // Key is called for every image that is looked up.
 var listed sync.Map
@@ -338,20 +352,9 @@ func (p Program) Build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ldflags := linkerFlags
-	if p.CGO {
-		ldflags += " -extldflags -static"
-	}
-	flags, err := p.flags()
+	ldflags, err := p.ldflags()
 	if err != nil {
 		return "", err
-	}
-	if flags != "" {
-		version, err := p.Version()
-		if err != nil {
-			return "", err
-		}
-		ldflags += " " + strings.ReplaceAll(flags, "%s", version)
 	}
 	toolchain, err := repo.Toolchain()
 	if err != nil {
