@@ -376,12 +376,11 @@ holograph_frames_total 5 1
 // than a scrape may have: those of the release's own namespace are scraped all the same.
 func TestServedObjectsEndNoOtherSeries(t *testing.T) {
 	t.Parallel()
-	const name = "kube_horizontalpodautoscaler_status_desired_replicas"
 	page := func() string {
 		var page strings.Builder
-		fmt.Fprintf(&page, "%s{namespace=\"holograph\",horizontalpodautoscaler=\"holograph-renderer\"} 2\n", name)
+		fmt.Fprintf(&page, "%s{namespace=\"holograph\",horizontalpodautoscaler=\"holograph-renderer\"} 2\n", desiredReplicas)
 		for i := range 10001 {
-			fmt.Fprintf(&page, "%s{namespace=\"film\",horizontalpodautoscaler=\"a%d-renderer\"} 2\n", name, i)
+			fmt.Fprintf(&page, "%s{namespace=\"film\",horizontalpodautoscaler=\"a%d-renderer\"} 2\n", desiredReplicas, i)
 		}
 		return page.String()
 	}
@@ -406,7 +405,7 @@ func TestServedObjectsEndNoOtherSeries(t *testing.T) {
 		}
 		return err
 	}}))
-	found, err := kube.Vector(t.Context(), api, name)
+	found, err := kube.Vector(t.Context(), api, desiredReplicas)
 	require.NoError(t, err)
 	require.Len(t, found, 1, "autoscalers that Prometheus has, want that of the release's own namespace")
 	assert.EqualValues(t, "holograph", found[0].Metric["namespace"])
