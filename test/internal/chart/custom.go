@@ -72,7 +72,7 @@ func CustomKinds() []string { return slices.Sorted(maps.Keys(definitions)) }
 // MissingDefaults names the fields that the API server adds to a custom resource when it stores it, such as
 // "spec.metricsEndpoints[0].action: replace": those that the definition has a default for and the object lacks.
 func (o Object) MissingDefaults() ([]string, error) {
-	if _, found := definitions[o.APIVersion()+"/"+o.Kind()]; !found {
+	if !o.custom() {
 		return nil, nil
 	}
 	schema, err := customModel(o.APIVersion(), o.Kind())

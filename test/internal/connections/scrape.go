@@ -236,17 +236,47 @@ func discovered(pod *Pod, job job) []target {
 	return found
 }
 
+// relabeling is a step of a PodMonitor's relabelings.
+type relabeling struct {
+	SourceLabels                            []string
+	TargetLabel, Regex, Action, Replacement *string
+}
+
+// relabelConfigs returns what the Prometheus Operator writes of relabelings into Prometheus' configuration.
+func relabelConfigs(relabelings []relabeling) ([]*relabel.Config, error) {
+	var all []*relabel.Config
+	for _, r := range relabelings {
+		config := relabel.DefaultRelabelConfig
+		for _, name := range r.SourceLabels {
+			config.SourceLabels = append(config.SourceLabels, model.LabelName(name))
+		}
+		if r.Regex != nil {
+			var err error
+			if config.Regex, err = relabel.NewRegexp(*r.Regex); err != nil {
+				return nil, err
+			}
+		}
+		if r.TargetLabel != nil {
+			config.TargetLabel = *r.TargetLabel
+		}
+		if r.Action != nil {
+			config.Action = relabel.Action(strings.ToLower(*r.Action))
+		}
+		if r.Replacement != nil {
+			config.Replacement = *r.Replacement
+		}
+		all = append(all, &config)
+	}
+	return all, nil
+}
+
 // monitored are the targets that the Prometheus Operator makes of a PodMonitor: it sets namespace, container, pod, endpoint and
 // job before the relabeling that the PodMonitor asks for.
 func (c *Cluster) monitored(object chart.Object) ([]target, error) {
-	type step struct {
-		SourceLabels                            []string
-		TargetLabel, Regex, Action, Replacement *string
-	}
 	type endpoint struct {
 		Port                           string
 		HonorLabels                    bool
-		Relabelings, MetricRelabelings []step
+		Relabelings, MetricRelabelings []relabeling
 	}
 	var monitor struct {
 		Spec struct {
@@ -262,39 +292,14 @@ func (c *Cluster) monitored(object chart.Object) ([]target, error) {
 	if err := yaml.Unmarshal(text, &monitor); err != nil {
 		return nil, err
 	}
-	steps := func(list []step) ([]*relabel.Config, error) {
-		var all []*relabel.Config
-		for _, s := range list {
-			one := relabel.DefaultRelabelConfig
-			for _, name := range s.SourceLabels {
-				one.SourceLabels = append(one.SourceLabels, model.LabelName(name))
-			}
-			if s.Regex != nil {
-				if one.Regex, err = relabel.NewRegexp(*s.Regex); err != nil {
-					return nil, err
-				}
-			}
-			if s.TargetLabel != nil {
-				one.TargetLabel = *s.TargetLabel
-			}
-			if s.Action != nil {
-				one.Action = relabel.Action(strings.ToLower(*s.Action))
-			}
-			if s.Replacement != nil {
-				one.Replacement = *s.Replacement
-			}
-			all = append(all, &one)
-		}
-		return all, nil
-	}
 	var found []target
 	for _, pod := range c.selected(object.Namespace(), monitor.Spec.Selector.MatchLabels) {
 		for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
-			targets, err := steps(endpoint.Relabelings)
+			targets, err := relabelConfigs(endpoint.Relabelings)
 			if err != nil {
 				return nil, err
 			}
-			samples, err := steps(endpoint.MetricRelabelings)
+			samples, err := relabelConfigs(endpoint.MetricRelabelings)
 			if err != nil {
 				return nil, err
 			}
