@@ -40,7 +40,7 @@ var adapterPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "adapters gone",
-		Says:   "The replicas hold. HolographAdapterUnavailable and HolographAutoscalerInactive fire. The deletion of a namespace and other requests that read every API wait for the adapter, and no longer. Scaling goes on within a minute after it is back.",
+		Says:   "The replicas hold. HolographAdapterUnavailable and HolographAutoscalerInactive fire. The deletion of a namespace and other requests that read every API wait until the adapter is back. Scaling goes on within a minute after that.",
 		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
 		Alerts: []string{"HolographAdapterUnavailable", "HolographAutoscalerInactive"},
 		Within: time.Minute,

@@ -14,7 +14,7 @@ import (
 var controlPlanePromises = []promise.Promise{
 	{
 		Subject: promise.ControlPlane, Name: "controller manager killed",
-		Says:   "A fleet that was growing goes on to grow when the controller manager is back. The replicas neither fall nor reach the maximum.",
+		Says:   "A fleet that was growing continues to grow when the controller manager is back. The replicas neither fall nor reach the maximum.",
 		Fault:  "The controller manager is killed as soon as the autoscaler wants more pods.",
 		Within: 2 * time.Minute,
 		Keep: func(e *promise.Experiment) {

@@ -56,7 +56,7 @@ var dataPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Data, Name: "a pod reports no numbers",
-		Says:   "The pod counts as one without values. The others scale as before, and nothing is scaled down on it.",
+		Says:   "The pod counts as one without values. The fleet scales by the others as before, and no pod is removed because of it.",
 		Fault:  "One renderer's counter of late frames is NaN and that of its frames infinite.",
 		Within: time.Minute,
 		Keep: lie(1, map[string]string{

@@ -55,7 +55,7 @@ var prometheusPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Prometheus, Name: "prometheus cut off",
-		Says:   "The replicas hold while nothing reaches it, and it tells of that. Scaling goes on within a minute after the network does.",
+		Says:   "The replicas hold while nothing reaches it. HolographMetricAbsent and HolographScrapeFailing fire. Scaling goes on within a minute after the network is back.",
 		Fault:  "The node refuses every packet between Prometheus' pod and other pods.",
 		Alerts: []string{"HolographMetricAbsent", "HolographScrapeFailing"},
 		Within: time.Minute,

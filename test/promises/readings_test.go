@@ -30,7 +30,7 @@ const (
 var readingPromises = []promise.Promise{
 	{
 		Subject: promise.Data, Name: "scrapes stop after a pause",
-		Says:   "The replicas hold while nothing is scraped, as a value lives no longer than its window (20 s), and autoscaling.behavior.scaleDown.stabilizationWindowSeconds (60 s) covers the pause and the window. HolographScrapeFailing fires.",
+		Says:   "The replicas hold while nothing is scraped, because no value lives longer than its window (20 s), and autoscaling.behavior.scaleDown.stabilizationWindowSeconds (60 s) covers the pause and the window. HolographScrapeFailing fires.",
 		Fault:  "No frame arrives for 20 s. As soon as Prometheus has read that, the node refuses its packets to every renderer, and the frames come back.",
 		Alerts: []string{"HolographScrapeFailing"},
 		Within: time.Minute,
@@ -81,7 +81,7 @@ var readingPromises = []promise.Promise{
 		Subject: promise.Data, Name: "a clock five minutes ahead",
 		Says: "There are no values of a time to come, so the replicas hold, and HolographAutoscalerInactive fires. Scaling goes on within a minute after the clock is right. " +
 			"The clocks of renderers and of clients do not matter: Prometheus dates samples by its own clock, and a renderer times frames by its own.",
-		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as one does on a node whose clock is.",
+		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as it does on a node whose clock is five minutes ahead.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: time.Minute,
 		Keep: func(e *promise.Experiment) {
@@ -97,7 +97,7 @@ var readingPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Data, Name: "a backend that lags",
-		Says:   "The fleet grows to what the load needs, 45 s later than without the lag, and stays there. It needs signals.*.window longer by the lag, as docs/sources.md says.",
+		Says:   "The fleet grows to what the load needs, 45 s later than without the lag, and stays there. signals.*.window must be longer by the lag, as docs/sources.md says.",
 		Fault:  "The adapter gets the values of 45 s ago, and then frames begin to arrive.",
 		Within: settleTime + lag,
 		Keep: func(e *promise.Experiment) {

@@ -27,7 +27,7 @@ var kedaTable = []promise.Promise{
 	{
 		Subject: promise.Adapter, Name: "KEDA operator gone",
 		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within three minutes after the operator is back.",
-		Fault:  "With KEDA: its operator, of which its metrics server asks every value, is scaled to nothing.",
+		Fault:  "With KEDA: its operator, from which its metrics server gets every value, is scaled to nothing.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		// After minutes without the operator, KEDA's metrics server waits 96 to 144 s between two attempts to connect
 		// (pkg/metricsservice/client.go of KEDA 2.21 takes gRPC's default backoff), and the autoscaler decides once in 15 s.

@@ -51,8 +51,8 @@ var table = []promise.Promise{
 	},
 	{
 		Subject: promise.Node, Name: "node killed",
-		Says: "Pods take the place of those on the node within three minutes: Kubernetes misses the node after 50 seconds, and evicts its pods after global.tolerationSeconds. " +
-			"Until it misses the node, frames that are sent to its pods are lost.",
+		Says: "Pods take the place of those on the node within three minutes: Kubernetes notices after 50 seconds that the node is gone, and evicts its pods after global.tolerationSeconds. " +
+			"Until it notices that, frames that are sent to its pods are lost.",
 		Fault:  "The container of one of two workers is killed.",
 		Within: 3 * time.Minute,
 		Keep: func(e *promise.Experiment) {
