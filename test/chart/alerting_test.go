@@ -187,8 +187,8 @@ func TestReceivers(t *testing.T) {
 	assert.ElementsMatch(t, []string{"metrics-store", "ca", "login", "client", "1e3"}, mounted, "Secrets that are mounted, each once")
 }
 
-// TestHistorySurvives: with persistence the history is on a claim that no uninstall deletes and that the pod may write to.
-func TestHistorySurvives(t *testing.T) {
+// TestPersistenceKeepsTheHistory: with persistence the history is on a claim that no uninstall deletes and that the pod may write to.
+func TestPersistenceKeepsTheHistory(t *testing.T) {
 	t.Parallel()
 	data := func(rendered *chart.Rendered) corev1.VolumeSource {
 		for _, volume := range rendered.Deployment(t, chart.Prometheus).Spec.Template.Spec.Volumes {

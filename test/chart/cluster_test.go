@@ -215,8 +215,8 @@ func TestCertManagerIssuesTheCertificate(t *testing.T) {
 	}
 }
 
-// TestCertManagerMayServeASecretOfOnesOwn: with cert-manager's annotation, the API server needs no CA in the values.
-func TestCertManagerMayServeASecretOfOnesOwn(t *testing.T) {
+// TestCertManagerInjectsTheCAOfAnExistingSecret: with cert-manager's annotation, the API server needs no CA in the values.
+func TestCertManagerInjectsTheCAOfAnExistingSecret(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, chart.Parse(t, `prometheusAdapter: {apiService: {annotations: {cert-manager.io/inject-ca-from: pki/adapter}}, certificate: {existingSecret: mine}}`))
 	for _, service := range chart.Each[*apiregistrationv1.APIService](t, rendered) {
@@ -271,7 +271,7 @@ func userIDs(pod corev1.PodSpec) []*int64 {
 	return ids
 }
 
-// TestSecurityContextsAreValues: each component takes a context of one's own, as for a cluster with other rules.
+// TestSecurityContextsAreValues: each component takes a context of the values, as for a cluster with other rules.
 func TestSecurityContextsAreValues(t *testing.T) {
 	t.Parallel()
 	values := chart.Set("deletionCost.enabled", true)
@@ -290,9 +290,9 @@ securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
 	}
 }
 
-// TestSupportingComponentsTakeMore: arguments, variables and annotations that the chart does not know reach their object,
+// TestSupportingComponentsTakeExtraSettings: arguments, variables and annotations that the chart does not know reach their object,
 // and an argument of the values wins over the chart's.
-func TestSupportingComponentsTakeMore(t *testing.T) {
+func TestSupportingComponentsTakeExtraSettings(t *testing.T) {
 	t.Parallel()
 	for key, component := range map[string]chart.Component{"prometheusAdapter": chart.PrometheusAdapter, "kubeStateMetrics": chart.KubeStateMetrics} {
 		values := chart.Set(key, chart.Parse(t, `
@@ -400,10 +400,10 @@ func TestQueriesAreSentByTheVerbOfTheValues(t *testing.T) {
 	t.Parallel()
 	const own = `{prometheus: {enabled: false, url: "https://prometheus.example"}, kubeStateMetrics: {enabled: false}}`
 	for name, values := range map[string]chart.Values{
-		"the embedded Prometheus":            nil,
-		"a Prometheus of one's own":          chart.Parse(t, own),
-		"KEDA":                               chart.Set("autoscaling.provider", "keda"),
-		"KEDA and a Prometheus of one's own": chart.Merge(chart.Parse(t, own), chart.Set("autoscaling.provider", "keda")),
+		"the embedded Prometheus":     nil,
+		"another Prometheus":          chart.Parse(t, own),
+		"KEDA":                        chart.Set("autoscaling.provider", "keda"),
+		"KEDA and another Prometheus": chart.Merge(chart.Parse(t, own), chart.Set("autoscaling.provider", "keda")),
 	} {
 		triggers := map[string]any{}
 		for _, verb := range []string{"POST", "GET"} {
@@ -425,8 +425,8 @@ func TestQueriesAreSentByTheVerbOfTheValues(t *testing.T) {
 	}
 }
 
-// TestAnchorsHaveAPlace: keys that begin with x- hold YAML anchors and nothing else.
-func TestAnchorsHaveAPlace(t *testing.T) {
+// TestKeysForAnchorsAreAccepted: keys that begin with x- hold YAML anchors and nothing else.
+func TestKeysForAnchorsAreAccepted(t *testing.T) {
 	t.Parallel()
 	values := chart.Parse(t, `
 x-media: &media {pool: media}

@@ -131,9 +131,9 @@ func TestDeletionCostsReachPrometheus(t *testing.T) {
 	}
 }
 
-// TestDeletionCostsStartAnew: the writer reads its configuration when it starts, so a changed one replaces its pod, and the
+// TestDeletionCostsRestartWithTheirConfiguration: the writer reads its configuration when it starts, so a changed one replaces its pod, and the
 // image is the doctor's.
-func TestDeletionCostsStartAnew(t *testing.T) {
+func TestDeletionCostsRestartWithTheirConfiguration(t *testing.T) {
 	t.Parallel()
 	checksum := func(values string) string {
 		return chart.Render(t, withCosts(), chart.Parse(t, values)).Deployment(t, chart.DeletionCost).Spec.Template.Annotations["checksum/config"]

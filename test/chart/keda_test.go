@@ -218,9 +218,9 @@ var refusalsOfTakeBack = map[string]refusal{
 			"first run kubectl --namespace holograph delete scaledobject holograph-renderer, which changes no pods, or write autoscaling.provider: keda."},
 }
 
-// TestTakeBack: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's
+// TestUpgradeFromKEDAIsRefusedWhileItOwnsTheAutoscaler: an upgrade from KEDA to the autoscaler is refused while the HorizontalPodAutoscaler is owned by KEDA's
 // ScaledObject, and would be deleted with it. Another owner, or none, is accepted.
-func TestTakeBack(t *testing.T) {
+func TestUpgradeFromKEDAIsRefusedWhileItOwnsTheAutoscaler(t *testing.T) {
 	t.Parallel()
 	autoscaler := func(owner string) []chart.Object {
 		return []chart.Object{chart.Object(chart.Parse(t, `
@@ -240,8 +240,8 @@ metadata: {name: holograph-renderer, namespace: holograph, ownerReferences: [`+o
 	}
 }
 
-// TestOldKEDAIsNamed: the notes name a KEDA that ignores the fallback's behavior, where the cluster shows its kinds.
-func TestOldKEDAIsNamed(t *testing.T) {
+// TestNotesNameAnOldKEDA: the notes name a KEDA that ignores the fallback's behavior, where the cluster shows its kinds.
+func TestNotesNameAnOldKEDA(t *testing.T) {
 	t.Parallel()
 	const scaledObjects, events = "keda.sh/v1alpha1/ScaledObject", "eventing.keda.sh/v1alpha1/ClusterCloudEventSource"
 	for name, test := range map[string]struct {

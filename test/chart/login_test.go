@@ -182,9 +182,9 @@ func TestWhoHasTheLogin(t *testing.T) {
 	assert.Contains(t, existing.Notes, "copy the key authorization of the Secret "+loginSecret)
 }
 
-// TestPrometheusScrapesItselfAtHome: Prometheus sends its login to localhost only, and not to another pod that has its
+// TestPrometheusScrapesItselfOnLocalhost: Prometheus sends its login to localhost only, and not to another pod that has its
 // labels.
-func TestPrometheusScrapesItselfAtHome(t *testing.T) {
+func TestPrometheusScrapesItselfOnLocalhost(t *testing.T) {
 	t.Parallel()
 	var config struct {
 		Jobs []struct {

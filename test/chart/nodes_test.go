@@ -31,8 +31,8 @@ var refusalsOfNodes = map[string]refusal{
 			"write your own renderer's image there, as values-examples/own-renderer.yaml does, or build this one with `make images`, load it into every node and write renderer.image.pullPolicy: Never."},
 }
 
-// TestImageThatIsNowhere: an image that no registry and no node has is refused before anything is installed.
-func TestImageThatIsNowhere(t *testing.T) {
+// TestImageThatNoNodeCanGetIsRefused: an image that no registry and no node has is refused before anything is installed.
+func TestImageThatNoNodeCanGetIsRefused(t *testing.T) {
 	t.Parallel()
 	nodes := []chart.Object{nodeWith("empty"), nodeWith("busy", "registry.k8s.io/pause:3.10", "quay.io/prometheus/prometheus:v3.14.0")}
 	loaded := nodeWith("loaded", "registry.k8s.io/pause:3.10", "localhost/holograph-renderer:0.1.0")

@@ -28,8 +28,8 @@ func TestNotesPrintTheAdapterRules(t *testing.T) {
 	}
 }
 
-// TestNotesMissACPULimit: without one, every pod of the reference renderer reports the cores of its whole node.
-func TestNotesMissACPULimit(t *testing.T) {
+// TestNotesNameAMissingCPULimit: without one, every pod of the reference renderer reports the cores of its whole node.
+func TestNotesNameAMissingCPULimit(t *testing.T) {
 	t.Parallel()
 	const note = "renderer.resources.limits.cpu is empty"
 	for values, want := range map[string]bool{

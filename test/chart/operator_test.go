@@ -107,9 +107,9 @@ func TestPrometheusRule(t *testing.T) {
 	assert.Empty(t, ofKind(chart.Render(t), "PodMonitor"))
 }
 
-// TestLabelsOfOneKindWin: the Operator and Grafana select objects by such labels, so those for one kind of object take the place
+// TestLabelsOfAKindReplaceCommonLabels: the Operator and Grafana select objects by such labels, so those for one kind of object take the place
 // of commonLabels, as annotations do.
-func TestLabelsOfOneKindWin(t *testing.T) {
+func TestLabelsOfAKindReplaceCommonLabels(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, `{commonLabels: {release: studio, team: film}, podMonitor: {labels: {release: stack}},
 		prometheusRule: {labels: {release: stack, app.kubernetes.io/part-of: monitoring}}, dashboard: {enabled: true, labels: {team: grafana}}}`))

@@ -101,8 +101,8 @@ networkPolicy: {enabled: true, clients: [{podSelector: {matchLabels: {role: clie
 	}
 }
 
-// TestTheRenderersServiceSaysWhatUsersSay: fields of the Service that users set, and none of them by default.
-func TestTheRenderersServiceSaysWhatUsersSay(t *testing.T) {
+// TestTheRenderersServiceTakesItsValues: fields of the Service that users set, and none of them by default.
+func TestTheRenderersServiceTakesItsValues(t *testing.T) {
 	t.Parallel()
 	service := serviceOf(t, chart.Render(t, chart.Parse(t, `renderer: {extraPorts: [{name: media, containerPort: 40000, protocol: UDP}], service: {
   type: LoadBalancer, port: 80, nodePort: 30080, clusterIP: 10.96.0.9, externalTrafficPolicy: Local, internalTrafficPolicy: Cluster,

@@ -19,8 +19,8 @@ func TestChangedRulesRestartTheAdapter(t *testing.T) {
 	assert.NotEqual(t, checksum(), checksum(chart.Set("signals.overruns.window", "3m")))
 }
 
-// TestNothingElseRestarts: an upgrade that only changes the scrape configuration replaces no pod.
-func TestNothingElseRestarts(t *testing.T) {
+// TestChangedScrapesRestartNothing: an upgrade that only changes the scrape configuration replaces no pod.
+func TestChangedScrapesRestartNothing(t *testing.T) {
 	t.Parallel()
 	before := chart.Render(t)
 	after := chart.RenderWith(t, chart.Options{

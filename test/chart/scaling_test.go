@@ -126,8 +126,8 @@ func TestTimesFollowTheScrapes(t *testing.T) {
 	}
 }
 
-// TestStepsAreKeptAsWritten: a period in the values is used, and only the others are derived.
-func TestStepsAreKeptAsWritten(t *testing.T) {
+// TestPeriodsInTheValuesAreUsed: a period in the values is used, and only the others are derived.
+func TestPeriodsInTheValuesAreUsed(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]int32{
 		`{}`: {15},
@@ -171,10 +171,10 @@ func TestFallbackStaysWithinTheLimits(t *testing.T) {
 	}
 }
 
-// TestNewFleetIsNoOutage: KEDA ignores the failed queries of a trigger for as long as the pods of a new fleet start and their
+// TestFallbackWaitsForANewFleet: KEDA ignores the failed queries of a trigger for as long as the pods of a new fleet start and their
 // demand has no value, which is a scrape and 1.25 windows, and at least 3 of them. It counts those of its autoscaler together
 // with those of its own loop.
-func TestNewFleetIsNoOutage(t *testing.T) {
+func TestFallbackWaitsForANewFleet(t *testing.T) {
 	t.Parallel()
 	// Seconds.
 	type fleet struct{ start, valueless, polling int }
@@ -251,9 +251,9 @@ func adapters(rendered *chart.Rendered) []string {
 	return slices.Compact(found)
 }
 
-// TestTheMetricsAPIIsTakenOnlyForSomebody: a cluster has one custom.metrics.k8s.io, and a release takes it, and runs an
+// TestTheMetricsAPIIsTakenOnlyForAnAutoscaler: a cluster has one custom.metrics.k8s.io, and a release takes it, and runs an
 // adapter or writes rules for another, only where an autoscaler asks for them.
-func TestTheMetricsAPIIsTakenOnlyForSomebody(t *testing.T) {
+func TestTheMetricsAPIIsTakenOnlyForAnAutoscaler(t *testing.T) {
 	t.Parallel()
 	own := adapters(chart.Render(t))
 	require.Contains(t, own, "APIService")
@@ -461,8 +461,8 @@ prometheus:
 	}
 }
 
-// TestNoPodsAreNoAlarm: where the autoscaler may remove all pods, their metrics may be gone with them, and only then.
-func TestNoPodsAreNoAlarm(t *testing.T) {
+// TestNoAlertOnAbsentMetricsWithoutPods: where the autoscaler may remove all pods, their metrics may be gone with them, and only then.
+func TestNoAlertOnAbsentMetricsWithoutPods(t *testing.T) {
 	t.Parallel()
 	absent := func(values ...chart.Values) []string {
 		var found []string

@@ -80,9 +80,9 @@ func sampleOf(name, namespace, kind, object string) map[string]string {
 // sampleNamed returns the labels of a sample that has nothing but a name.
 func sampleNamed(name string) map[string]string { return map[string]string{"__name__": name} }
 
-// TestNobodySpeaksForAnother: each scrape job and PodMonitor takes of its targets what they are asked for, and nothing
+// TestScrapesKeepNothingOfOthers: each scrape job and PodMonitor takes of its targets what they are asked for, and nothing
 // that rules, alerts or the status page would attribute to something else.
-func TestNobodySpeaksForAnother(t *testing.T) {
+func TestScrapesKeepNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	frames := []string{"holograph_frames_total", "holograph_frames_over_budget_total", "holograph_offered_cpu_seconds_total", "holograph_cpu_capacity_cores"}
 	const available = "kube_deployment_status_replicas_available"
@@ -220,9 +220,9 @@ func podOf(random *rand.Rand, deployment string, hash int) string {
 	return base[:min(58, len(base))] + letters(5)
 }
 
-// TestPodsAreTheDeployments: rules and KEDA count the pods of the renderer's Deployment, however long its name is, and
+// TestQueriesCountThePodsOfTheDeployment: rules and KEDA count the pods of the renderer's Deployment, however long its name is, and
 // those of no other workload.
-func TestPodsAreTheDeployments(t *testing.T) {
+func TestQueriesCountThePodsOfTheDeployment(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	matcher := regexp.MustCompile(`\bpod=~\\?"([^"\\]+)\\?"`)
@@ -372,9 +372,9 @@ holograph_frames_total 5 1
 	assert.Len(t, ask("scrape_samples_scraped"), len(renderers))
 }
 
-// TestServedObjectsEndNoOtherSeries has Prometheus scrape a kube-state-metrics that shows more autoscalers of a served namespace
+// TestServedNamespacesDoNotExhaustTheLimitOfOthers has Prometheus scrape a kube-state-metrics that shows more autoscalers of a served namespace
 // than a scrape may have: those of the release's own namespace are scraped all the same.
-func TestServedObjectsEndNoOtherSeries(t *testing.T) {
+func TestServedNamespacesDoNotExhaustTheLimitOfOthers(t *testing.T) {
 	t.Parallel()
 	page := func() string {
 		var page strings.Builder

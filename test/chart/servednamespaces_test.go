@@ -103,9 +103,9 @@ func TestServedNamespacesOfWhatRuns(t *testing.T) {
 	assert.Equal(t, []string{"film/holograph:holograph-prometheus-adapter"}, served)
 }
 
-// TestGuest renders a release that another one serves: only its renderer and autoscaler, and notes that say
+// TestReleaseThatAnotherServes renders a release that another one serves: only its renderer and autoscaler, and notes that say
 // what the other release must be told.
-func TestGuest(t *testing.T) {
+func TestReleaseThatAnotherServes(t *testing.T) {
 	t.Parallel()
 	rendered := chart.RenderWith(t, chart.Options{Namespace: "film", Values: []chart.Values{named(t, "guest")}})
 	assert.Equal(t, []string{"doctor", "renderer"}, components(rendered))

@@ -30,7 +30,7 @@ MIIBXzCCAQWgAwIBAgIBATAKBggqhkjOPQQDAjAAMB4XDTI2MDEwMTAwMDAwMFoX
 -----END CERTIFICATE-----
 `
 
-// ownPrometheus is the beginning of values under `prometheus` for a Prometheus of one's own.
+// ownPrometheus is the beginning of values under `prometheus` for a Prometheus that is not the chart's.
 const ownPrometheus = `enabled: false, url: "https://prometheus.example"`
 
 // refusalsOfTexts are the cases of texts that a program would misread, or that show a secret.

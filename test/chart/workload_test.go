@@ -70,7 +70,7 @@ scrapeAnnotations: {enabled: true}`,
 	"two ports of a sidecar": {
 		`renderer: {metrics: {container: exporter, port: 9102}, extraContainers: [{name: exporter, image: exporter, ports: [{name: metrics, containerPort: 9103}]}]}`,
 		`renderer.metrics.port: must be 0 or the port named metrics of container exporter, which is 9103 (got 9102), because Prometheus reads that one: write 0.`},
-	"Ingress to a workload of one's own": {
+	"Ingress to an existing workload": {
 		`{renderer: {enabled: false, ingress: {enabled: true}, metrics: {container: encoder, port: 9102}}, autoscaling: {target: {name: encoder, podLabels: {app: encoder}}}}`,
 		`renderer.ingress.enabled: must be false where renderer.enabled is false (got true), because the release has no Service to lead to: write false, and lead your own to the Service of your workload.`},
 	"route of no Gateway": {
@@ -101,9 +101,9 @@ var workloads = map[string]struct {
 		[]string{"stream-5d4b7c9f68-2vxqz"}, []string{"stream-0"}},
 }
 
-// TestAWorkloadOfOnesOwnIsScaled: with renderer.enabled false, no object of the renderer is made, and the autoscaler of the
+// TestExistingWorkloadIsScaled: with renderer.enabled false, no object of the renderer is made, and the autoscaler of the
 // chart or of KEDA scales the workload that autoscaling.target names.
-func TestAWorkloadOfOnesOwnIsScaled(t *testing.T) {
+func TestExistingWorkloadIsScaled(t *testing.T) {
 	t.Parallel()
 	for name, workload := range workloads {
 		t.Run(name, func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestAWorkloadOfOnesOwnIsScaled(t *testing.T) {
 	}
 }
 
-// TestAWorkloadOfOnesOwnIsMeasured: the scrape job and every query take the pods of the workload, and no others.
-func TestAWorkloadOfOnesOwnIsMeasured(t *testing.T) {
+// TestExistingWorkloadIsMeasured: the scrape job and every query take the pods of the workload, and no others.
+func TestExistingWorkloadIsMeasured(t *testing.T) {
 	t.Parallel()
 	for name, workload := range workloads {
 		t.Run(name, func(t *testing.T) {
@@ -288,8 +288,8 @@ func TestNamesOfWorkloadsAreNoPatterns(t *testing.T) {
 	assert.NotRegexp(t, pattern, "acmeXstream-0", "a pod of another workload")
 }
 
-// TestTheRenderersDeploymentSaysWhatUsersSay: fields of the Deployment that users set.
-func TestTheRenderersDeploymentSaysWhatUsersSay(t *testing.T) {
+// TestTheRenderersDeploymentTakesItsValues: fields of the Deployment that users set.
+func TestTheRenderersDeploymentTakesItsValues(t *testing.T) {
 	t.Parallel()
 	deployment := func(values string) appsv1.DeploymentSpec {
 		return chart.Render(t, chart.Parse(t, values)).Deployment(t, chart.Renderer).Spec
@@ -376,8 +376,8 @@ func TestPodsOfALostNodeAreReplaced(t *testing.T) {
 		"a taint that the values name keeps their time, because Kubernetes takes the shortest")
 }
 
-// TestPlatformsSayWhatTheirPartsBelongTo: part-of of commonLabels is on every object and every pod.
-func TestPlatformsSayWhatTheirPartsBelongTo(t *testing.T) {
+// TestPartOfIsOnEveryObject: part-of of commonLabels is on every object and every pod.
+func TestPartOfIsOnEveryObject(t *testing.T) {
 	t.Parallel()
 	rendered := chart.Render(t, named(t, "operator"), chart.Parse(t, `{commonLabels: {app.kubernetes.io/part-of: stage}, dashboard: {enabled: true}}`))
 	for _, object := range rendered.Objects {

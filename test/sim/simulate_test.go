@@ -72,7 +72,7 @@ func TestCompareGolden(t *testing.T) {
 	}
 }
 
-// TestTraceFile: a CSV of one's own is as good as a standard trace.
+// TestTraceFile: a user's own CSV is as good as a standard trace.
 func TestTraceFile(t *testing.T) {
 	own := file(t, "mine.csv", "seconds,load\n0,1.5\n300,1.5\n300,4\n1200,4\n")
 	assert.Contains(t, run(t, "--trace", own, "--seeds", "1"), "mine, 20 minutes, means of 1 seeds")

@@ -50,7 +50,7 @@ type Upgrade struct {
 }
 
 // OtherRenderer is an upgrade to the renderer of test/sources/otherrenderer, which the release describes by values alone. The
-// examples come after that of a renderer of one's own.
+// examples come after own-renderer.
 func (s *Story) OtherRenderer(examples ...string) Upgrade {
 	s.Helper()
 	other, err := image.OtherRenderer()
