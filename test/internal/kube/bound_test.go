@@ -188,7 +188,7 @@ func TestPagesAreBounded(t *testing.T) {
 }
 
 // A string that looks like a number with too many digits is accepted.
-func TestNamesAreNoNumbers(t *testing.T) {
+func TestNamesThatLookLikeNumbersAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		`{"a":"1e123456"}`, `{"a":"12345678-1234-1234-124e-123456789012"}`, `{"a":"renderer-5d4e-12345"}`,
@@ -248,7 +248,7 @@ func TestHeadersAreBounded(t *testing.T) {
 }
 
 // If a server asks for a longer wait than there is time, the request fails at once, and the error has that wait.
-func TestWait(t *testing.T) {
+func TestALongWaitFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
 		"3600":                          "asks to wait for 1h0m0s",
@@ -279,7 +279,7 @@ func TestWait(t *testing.T) {
 }
 
 // A request waits if an API server asks for a short wait.
-func TestShortWait(t *testing.T) {
+func TestAShortWaitIsWaited(t *testing.T) {
 	t.Parallel()
 	var times atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -300,7 +300,7 @@ func TestShortWait(t *testing.T) {
 }
 
 // No redirect sends credentials to another server, or to other objects of the API server.
-func TestRedirects(t *testing.T) {
+func TestRedirectsCarryNoCredentials(t *testing.T) {
 	t.Parallel()
 	var visits atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { visits.Add(1) }))
@@ -377,7 +377,7 @@ func TestRequestsCanBeCanceled(t *testing.T) {
 }
 
 // An answer with another media type than JSON is not decoded.
-func TestOtherEncodings(t *testing.T) {
+func TestOtherMediaTypesAreNotDecoded(t *testing.T) {
 	t.Parallel()
 	for _, media := range []string{"application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor", "application;;"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -393,7 +393,7 @@ func TestOtherEncodings(t *testing.T) {
 }
 
 // A switch to another protocol is refused, because its answer never ends.
-func TestSwitchedProtocols(t *testing.T) {
+func TestASwitchOfTheProtocolIsRefused(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := w.(http.Hijacker).Hijack()
@@ -409,7 +409,7 @@ func TestSwitchedProtocols(t *testing.T) {
 }
 
 // A body that is shorter than its length is an error.
-func TestCutBody(t *testing.T) {
+func TestABodyThatIsCutIsAnError(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -420,7 +420,7 @@ func TestCutBody(t *testing.T) {
 }
 
 // A server that cannot be reached gives an error of its own type.
-func TestUnreachable(t *testing.T) {
+func TestAnUnreachableServerHasAnErrorOfItsOwn(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
