@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ type notification struct {
 func TestAlertsReachAPerson(t *testing.T) {
 	s := harness.New(t)
 	s.Step("the cluster has an Alertmanager with a paging service")
-	s.Apply(alertmanager(t))
+	s.ApplyFile(filepath.Join("testdata", "alertmanager.yaml"), imagesOfAlerting(t))
 
 	s.Step("install the chart with that Alertmanager")
 	s.UpgradeWith(map[string]string{
@@ -94,18 +93,14 @@ func TestAlertsReachAPerson(t *testing.T) {
 // watchdog is the alert that always fires.
 const watchdog = "HolographWatchdog"
 
-// alertmanager returns the manifests of an Alertmanager and of the pager.
-func alertmanager(t *testing.T) []byte {
+// imagesOfAlerting returns the references of the images of testdata/alertmanager.yaml.
+func imagesOfAlerting(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "alertmanager.yaml"))
+	alertmanager, err := image.Alertmanager()
 	require.NoError(t, err)
-	images := map[string]func() (image.Image, error){"alertmanager": image.Alertmanager, "pager": image.Pager}
-	return []byte(os.Expand(string(text), func(name string) string {
-		require.Contains(t, images, name, "testdata/alertmanager.yaml names the image %s, which this test does not know", name)
-		img, err := images[name]()
-		require.NoError(t, err)
-		return img.Ref
-	}))
+	pager, err := image.Pager()
+	require.NoError(t, err)
+	return map[string]string{"alertmanager": alertmanager.Ref, "pager": pager.Ref}
 }
 
 // notifications returns what the pager received, oldest first.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -202,17 +201,14 @@ func TestScrapeAnnotations(t *testing.T) {
 	s.WaitFor(5*time.Minute, wait.Chain(s.Release)...)
 }
 
-// apply applies a manifest of testdata, with the images that it names in braces.
+// apply applies a manifest of testdata with the images of the cluster.
 func apply(s *harness.Story, name string) {
 	s.Helper()
-	manifest, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
-	require.NoError(s, err)
-	img := ref(s.T, program.Prometheus, "prometheus")
-	expand := map[string]string{"prometheus": img, "version": img[strings.LastIndex(img, ":")+1:], "renderer": ref(s.T, program.OtherRenderer, "other-renderer")}
-	// The $1 of a relabeling must stay, so only names in braces are expanded.
-	s.Apply([]byte(regexp.MustCompile(`\$\{\w+\}`).ReplaceAllStringFunc(string(manifest), func(name string) string {
-		return expand[strings.Trim(name, "${}")]
-	})))
+	prometheus := ref(s.T, program.Prometheus, "prometheus")
+	s.ApplyFile(filepath.Join("testdata", name+".yaml"), map[string]string{
+		"prometheus": prometheus, "version": prometheus[strings.LastIndex(prometheus, ":")+1:],
+		"renderer": ref(s.T, program.OtherRenderer, "other-renderer"),
+	})
 }
 
 // withLocal returns the values of the example local, overridden by a file of testdata.
