@@ -314,6 +314,9 @@ alerts: {runbook: "https://wiki.example/holograph", labels: {team: graphics}}`))
 	require.NoError(t, err)
 	promtool.Serve(t, strings.ReplaceAll(string(text), "/etc/prometheus-secrets", secrets), "")
 
+	// Prometheus drops an alert that fires before it knows its Alertmanagers, and sends it again after a minute
+	// (--rules.alert.resend-delay).
+	late := time.After(2 * time.Minute)
 	for {
 		select {
 		case alert := <-arrived:
@@ -323,10 +326,8 @@ alerts: {runbook: "https://wiki.example/holograph", labels: {team: graphics}}`))
 			assert.Equal(t, map[string]string{"alertname": watchdog, "cluster": "eu", "namespace": "holograph", "severity": "none", "team": "graphics"}, alert.Labels)
 			assert.Equal(t, "https://wiki.example/holograph#holographwatchdog", alert.Annotations["runbook_url"])
 			return
-		// Prometheus drops an alert that fires before it knows its Alertmanagers, and sends it again after a minute
-		// (--rules.alert.resend-delay).
-		case <-time.After(2 * time.Minute):
-			require.FailNow(t, "no alert has reached the Alertmanager")
+		case <-late:
+			require.FailNow(t, "the watchdog has not reached the Alertmanager")
 		}
 	}
 }

@@ -151,8 +151,8 @@ func TestServeEndsTheFramesUnderWay(t *testing.T) {
 			return false
 		}
 		defer response.Body.Close()
-		return assert.Equal(t, http.StatusOK, response.StatusCode)
-	}, 5*time.Second, 10*time.Millisecond)
+		return assert.Equal(t, http.StatusOK, response.StatusCode, "status of a frame that was under way when the server was stopped")
+	}, 5*time.Second, 10*time.Millisecond, "the server answers no request, want one answered while it shuts down")
 	assert.NoError(t, <-served)
 }
 
