@@ -33,7 +33,8 @@ const (
 const (
 	quietTime = 15 * time.Second
 	spikeTime = 110 * time.Second
-	// The overruns have ended when at most lateShare of the frames were late for ceaseTime, while the spike is still on.
+	// ceaseTime is for how long at most lateShare of the frames must be late, while the spike is still on, to show that the
+	// overruns have ended.
 	ceaseTime = 30 * time.Second
 	// lateShare is above 0 because other work runs on the machine.
 	lateShare = 0.01

@@ -13,7 +13,7 @@ import (
 	"holograph/ci/state"
 )
 
-// startAnd starts the owner's cluster and releases it.
+// start starts the owner's cluster and releases it.
 func (m machine) start(o owner, purpose string, reuse bool) (*Cluster, string) {
 	m.Helper()
 	var out strings.Builder

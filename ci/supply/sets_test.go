@@ -11,7 +11,7 @@ import (
 func TestASetAddsItsImages(t *testing.T) {
 	base, err := Images()
 	require.NoError(t, err)
-	assert.Len(t, base, 6)
+	assert.Len(t, base, 6, "images of every cluster: the chart's five and k6")
 	for set, content := range sets {
 		extended, err := Images(set)
 		require.NoError(t, err)
