@@ -58,7 +58,7 @@ func TestWrite(t *testing.T) {
 	assert.Len(t, components, 1+1+len(info.Deps)+1)
 	for _, dep := range info.Deps {
 		component, listed := components["pkg:golang/"+dep.Path+"@"+strings.ReplaceAll(dep.Version, "+", "%2B")]
-		if assert.True(t, listed, dep.Path) && assert.NotNil(t, component.Hashes, dep.Path) {
+		if assert.True(t, listed, "the bill of materials lacks %s", dep.Path) && assert.NotNil(t, component.Hashes, "hashes of %s", dep.Path) {
 			assert.Equal(t, dep.Version, component.Version)
 			assert.Regexp(t, "^[0-9a-f]{64}$", (*component.Hashes)[0].Value)
 		}

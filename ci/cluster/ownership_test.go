@@ -128,7 +128,7 @@ func TestAStoppedClusterIsStillOwned(t *testing.T) {
 	c, _ := m.start(mine, Shown, true)
 	m.touch("stopped")
 	m.down(mine)
-	assert.Empty(t, m.clusters(), c.Name)
+	assert.Empty(t, m.clusters(), "clusters after make down: %s is stopped, and still of this checkout", c.Name)
 }
 
 // `make clean-cache` removes neither the cluster's kubeconfig nor its owner's key.

@@ -52,8 +52,8 @@ func TestWorkflowsOnlyCallMake(t *testing.T) {
 		name := filepath.Base(file)
 		text := read(t, &w, ".github", "workflows", name)
 		assert.Contains(t, text, "\npermissions: {}\n", "%s: a job without permissions of its own would have those of the token", name)
-		assert.Empty(t, w.Permissions, name)
-		require.NotEmpty(t, w.Jobs, name)
+		assert.Empty(t, w.Permissions, "%s: permissions of every job", name)
+		require.NotEmpty(t, w.Jobs, "%s: jobs", name)
 		for job, does := range w.Jobs {
 			require.NotEmpty(t, does.Permissions, "%s: the permissions of %s", name, job)
 			for what, right := range does.Permissions {

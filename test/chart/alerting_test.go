@@ -180,7 +180,7 @@ func TestReceivers(t *testing.T) {
 	for _, mount := range pod.Containers[0].VolumeMounts {
 		if name, found := strings.CutPrefix(mount.MountPath, "/etc/prometheus-secrets/"); found {
 			assert.Equal(t, name, secrets[mount.Name], "Secret at %s", mount.MountPath)
-			assert.True(t, mount.ReadOnly, mount.MountPath)
+			assert.True(t, mount.ReadOnly, "the mount %s can be written to", mount.MountPath)
 			mounted = append(mounted, name)
 		}
 	}

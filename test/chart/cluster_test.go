@@ -285,7 +285,7 @@ securityContext: {seLinuxOptions: {level: "s0:c26,c5"}}`)))
 		assert.EqualValues(t, 1000680000, *context.RunAsUser, "runAsUser of %s", component)
 		assert.Nil(t, context.FSGroup, "fsGroup of %s, which null removes", component)
 		assert.Equal(t, []int64{5}, context.SupplementalGroups, component)
-		assert.NotNil(t, pod.Spec.Containers[0].SecurityContext.SELinuxOptions, component)
+		assert.NotNil(t, pod.Spec.Containers[0].SecurityContext.SELinuxOptions, "SELinux options of %s, which the values name", component)
 		assert.True(t, *pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem, "%s: the rest of the default", component)
 	}
 }

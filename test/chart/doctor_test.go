@@ -50,7 +50,7 @@ func TestDoctorKnowsThePath(t *testing.T) {
 				t.Helper()
 				parsed, err := labels.Parse(selector)
 				require.NoError(t, err)
-				assert.True(t, parsed.Matches(labels.Set(rendered.Deployment(t, component).Spec.Template.Labels)), selector)
+				assert.True(t, parsed.Matches(labels.Set(rendered.Deployment(t, component).Spec.Template.Labels)), "the selector %s finds no pod of %s", selector, component)
 			}
 			containers := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec.Containers
 			exports := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == p.Renderer.Container })

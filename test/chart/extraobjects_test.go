@@ -49,6 +49,6 @@ extraObjects:
 	assert.Equal(t, map[string]string{"port": "8080"}, data["holograph-renderer-map"])
 	for _, name := range []string{"blue", "red", "green"} {
 		_, found := data[name]
-		require.True(t, found, name)
+		require.True(t, found, "there is no ConfigMap %s of extraObjects", name)
 	}
 }

@@ -59,12 +59,12 @@ func TestPodsAreConfined(t *testing.T) {
 			nobody = 65532
 		}
 		security := pod.SecurityContext
-		require.NotNil(t, security, name)
+		require.NotNil(t, security, "security context of the pods of %s", name)
 		assert.Equal(t, new(true), security.RunAsNonRoot, "runAsNonRoot of %s", name)
 		assert.Equal(t, &nobody, security.RunAsUser, "runAsUser of %s: a number, as the kubelet cannot tell whether a named user is root", name)
 		assert.Equal(t, &nobody, security.RunAsGroup, "runAsGroup of %s: the default is root's", name)
 		assert.Equal(t, &nobody, security.FSGroup, "fsGroup of %s, to whom the files of its volumes belong", name)
-		require.NotNil(t, security.SeccompProfile, name)
+		require.NotNil(t, security.SeccompProfile, "seccomp profile of the pods of %s", name)
 		assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, security.SeccompProfile.Type, "seccompProfile of %s", name)
 		assert.Equal(t, new(false), pod.EnableServiceLinks, "enableServiceLinks of %s: the variables of other Services depend on what was installed before", name)
 		for _, container := range pod.Containers {

@@ -140,17 +140,20 @@ func TestLoginIsKept(t *testing.T) {
 // TestLoginOfYourOwn: every object that uses the generated Secret uses an existing one where the values name it.
 func TestLoginOfYourOwn(t *testing.T) {
 	t.Parallel()
+	with := 0
 	for mode, values := range waysToServe(t) {
 		all := chart.Render(t, values)
 		if login(t, all) == nil {
 			continue
 		}
+		with++
 		rendered := chart.Render(t, values, chart.Set("prometheus.auth.basicAuth.existingSecret", "own-login"))
-		assert.Nil(t, login(t, rendered), mode)
+		assert.Nil(t, login(t, rendered), "%s: the generated Secret beside the existing one", mode)
 		assert.NotContains(t, rendered.Manifest+rendered.Notes, loginSecret, mode)
 		assert.NotContains(t, rendered.Manifest, "checksum/login", mode)
 		assert.Equal(t, len(matchingLines(all.Stable(), `\b`+loginSecret+`\b`))-1, len(matchingLines(rendered.Stable(), `\bown-login\b`)), "%s: number of references to the Secret", mode)
 	}
+	assert.Positive(t, with, "ways to serve the metric with a generated login")
 }
 
 // TestWhoHasTheLogin: the login is given to Prometheus' own pod, the adapter, the doctor, and KEDA in the adapter's place.

@@ -83,7 +83,7 @@ func TestChartMetadata(t *testing.T) {
 	}
 	assert.Equal(t, want, got, "Chart.yaml is stale; run: make update")
 	// Vendors call their versions v1.33.1-eks-1: without -0 those would be refused as pre-releases.
-	assert.True(t, strings.HasSuffix(metadata.KubeVersion, "-0"), metadata.KubeVersion)
+	assert.True(t, strings.HasSuffix(metadata.KubeVersion, "-0"), "kubeVersion is %s, want one that ends with -0", metadata.KubeVersion)
 }
 
 func asYAML(t *testing.T, value any) string {

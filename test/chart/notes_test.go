@@ -20,7 +20,7 @@ func TestNotesPrintTheAdapterRules(t *testing.T) {
 			want := chart.Render(t, values).AdapterConfig(t).Rules
 			notes := chart.Render(t, values, chart.Set("prometheusAdapter.enabled", false)).Notes
 			_, text, found := strings.Cut(notes, "it reads its rules only when it starts:\n")
-			require.True(t, found, "%s", notes)
+			require.True(t, found, "the notes do not print the rules for an adapter:\n%s", notes)
 			var printed chart.AdapterConfig
 			require.NoError(t, yaml.UnmarshalStrict([]byte("rules:\n"+text), &printed))
 			assert.Equal(t, want, printed.Rules)

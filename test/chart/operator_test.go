@@ -56,7 +56,7 @@ func TestPodMonitors(t *testing.T) {
 		chart.KubeStateMetrics: "{interval: 5s, scrapeTimeout: 5s, path: /metrics, port: http, honorTimestamps: false}",
 	} {
 		monitor := monitors["holograph-"+string(component)]
-		require.NotNil(t, monitor, component)
+		require.NotNil(t, monitor, "PodMonitor of %s", component)
 		assert.Equal(t, "stack", valueAt(t, monitor, "metadata", "labels", "release"))
 		assert.Equal(t, map[string]any{"contact": "graphics"}, valueAt(t, monitor, "metadata", "annotations"))
 

@@ -30,7 +30,7 @@ func TestDisruptionBudgets(t *testing.T) {
 	assert.Len(t, defaults, 1, "the budgets of a release with one adapter: a budget of a single pod would hold every drain up, or allow it to go all the same")
 	require.Len(t, two, 2, "the budgets of a release with two adapters")
 	for name, budget := range two {
-		require.NotNil(t, budget.MaxUnavailable, name)
+		require.NotNil(t, budget.MaxUnavailable, "maxUnavailable of the budget %s", name)
 		assert.Equal(t, 1, budget.MaxUnavailable.IntValue(), "how many pods of %s a drain may evict at once", name)
 		assert.Nil(t, budget.MinAvailable, "minAvailable of %s: Kubernetes takes one of the two", name)
 		require.NotNil(t, budget.UnhealthyPodEvictionPolicy, "unhealthyPodEvictionPolicy of %s is unset, which lets a pod that never gets ready hold a drain up", name)

@@ -97,7 +97,7 @@ func TestOneNumberIsEnough(t *testing.T) {
 	} {
 		rendered, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
 		require.NoError(t, err, "%s alone is refused, want it accepted", values)
-		assert.NotEmpty(t, rendered.Manifest, values)
+		assert.NotEmpty(t, rendered.Manifest, "the manifest with %s", values)
 	}
 }
 

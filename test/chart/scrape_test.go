@@ -354,7 +354,7 @@ holograph_frames_total 5 1
 		assert.Equal(t, want, up[pod], "up of %s", pod)
 		assert.Contains(t, target.LastError, renderers[pod].says, pod)
 		if want == 1 {
-			assert.Empty(t, target.LastError, pod)
+			assert.Empty(t, target.LastError, "error of the scrape of %s", pod)
 		}
 	}
 	var names []string

@@ -63,7 +63,7 @@ func TestServedNamespaces(t *testing.T) {
 	granted := roles(t, rendered)
 	for _, component := range []chart.Component{chart.Prometheus, chart.PrometheusAdapter, chart.KubeStateMetrics} {
 		own := granted["holograph/holograph-"+string(component)]
-		require.NotEmpty(t, own, "%s", component)
+		require.NotEmpty(t, own, "Role of %s in the namespace of the release", component)
 		assert.Equal(t, roles(t, alone)["holograph/holograph-"+string(component)], own)
 		for _, namespace := range []string{"film", "games"} {
 			assert.Equal(t, own, granted[namespace+"/holograph:holograph-"+string(component)], "%s in %s", component, namespace)

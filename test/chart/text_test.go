@@ -149,7 +149,7 @@ func TestInvalidNamespacesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range refusalsOfNamespaces {
 		_, err := chart.Template(chart.Options{Namespace: test.values})
-		if assert.Error(t, err, name) {
+		if assert.Error(t, err, "%s: the namespace %q is accepted", name, test.values) {
 			assert.Equal(t, test.message, failurePlace.ReplaceAllString(err.Error(), ""))
 		}
 	}

@@ -306,7 +306,7 @@ func TestCapacityBufferIsForTheWorkload(t *testing.T) {
 	} {
 		rendered := chart.Render(t, test.values, buffer)
 		made := ofKind(rendered, "CapacityBuffer")["holograph-renderer"]
-		require.NotNil(t, made, name)
+		require.NotNil(t, made, "CapacityBuffer for %s", name)
 		assert.NoError(t, made.Validate(), name)
 		assert.Equal(t, test.want, valueAt(t, made, "spec", "scalableRef"), "%s: whose pods the room is for", name)
 		assert.EqualValues(t, 3, valueAt(t, made, "spec", "replicas"), name)

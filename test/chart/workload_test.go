@@ -343,7 +343,7 @@ func TestGlobalScheduling(t *testing.T) {
 			key = "gpu"
 		}
 		assert.Equal(t, map[string]string{"pool": pool}, pod.NodeSelector, "the nodeSelector of %s", name)
-		require.NotEmpty(t, pod.Tolerations, name)
+		require.NotEmpty(t, pod.Tolerations, "tolerations of the pods of %s", name)
 		assert.Equal(t, key, pod.Tolerations[0].Key, "the first toleration of %s", name)
 	}
 }

@@ -442,7 +442,7 @@ func TestAddressesAreNotQuoted(t *testing.T) {
 	require.NoError(t, os.WriteFile(token, []byte("secret"), 0o600))
 	for _, address := range []string{"http://admin:S3CR3T", "http://admin:S3%zzCR3T@host", "http://admin:S3/CR3T@host", "http://admin:S3CR3T@[::1", "://S3CR3T"} {
 		_, err := client.PrometheusAt(address, Access{TokenFile: token})
-		require.Error(t, err, address)
+		require.Error(t, err, "%s is taken for a URL", address)
 		assert.EqualError(t, err, "its address is no URL")
 	}
 }

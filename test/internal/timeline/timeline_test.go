@@ -108,8 +108,8 @@ var missing = math.NaN()
 func TestReading(t *testing.T) {
 	for name, r := range map[string]Reading{"zero value": {}, "NaN": Read(missing), "infinite": Read(math.Inf(1))} {
 		_, known := r.Value()
-		assert.False(t, known, name)
-		assert.Empty(t, r.String(), name)
+		assert.False(t, known, "%s: the reading is known", name)
+		assert.Empty(t, r.String(), "%s: the text of a reading that is missing", name)
 	}
 	v, known := Read(0).Value()
 	assert.True(t, known, "a zero is a reading")
