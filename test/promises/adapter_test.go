@@ -40,7 +40,7 @@ var adapterPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "adapters gone",
-		Says:   "The replicas hold. HolographAdapterUnavailable and HolographAutoscalerInactive fire. The deletion of a namespace and other requests that read every API wait until the adapter is back. Scaling goes on within a minute after that.",
+		Says:   "The replicas hold. HolographAdapterUnavailable and HolographAutoscalerInactive fire. The deletion of a namespace and other requests that read every API wait until the adapter is back. Scaling resumes within a minute after that.",
 		Fault:  "The adapter is scaled to nothing, and a namespace is deleted meanwhile.",
 		Alerts: []string{"HolographAdapterUnavailable", "HolographAutoscalerInactive"},
 		Within: time.Minute,
@@ -64,7 +64,7 @@ var adapterPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "adapters hang",
-		Says:   "The replicas hold. HolographAdapterUnavailable fires. The kubelet restarts the adapters, and scaling goes on by itself within three minutes.",
+		Says:   "The replicas hold. HolographAdapterUnavailable fires. The kubelet restarts the adapters, and scaling resumes by itself within three minutes.",
 		Fault:  "The processes of all adapters are stopped (SIGSTOP) and not continued.",
 		Alerts: []string{"HolographAdapterUnavailable"},
 		Within: 3 * time.Minute,

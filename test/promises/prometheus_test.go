@@ -25,7 +25,7 @@ const (
 var prometheusPromises = []promise.Promise{
 	{
 		Subject: promise.Prometheus, Name: "prometheus killed",
-		Says:   "No scale-down. Scaling goes on by itself within two minutes.",
+		Says:   "No scale-down. Scaling resumes by itself within two minutes.",
 		Fault:  "Prometheus' process is killed.",
 		Within: 2 * time.Minute,
 		Keep: func(e *promise.Experiment) {
@@ -39,7 +39,7 @@ var prometheusPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Prometheus, Name: "prometheus paused",
-		Says:   "The replicas hold while it hangs. The kubelet restarts it, and scaling goes on by itself within five minutes.",
+		Says:   "The replicas hold while it hangs. The kubelet restarts it, and scaling resumes by itself within five minutes.",
 		Fault:  "Prometheus' process is stopped (SIGSTOP) and not continued.",
 		Within: 5 * time.Minute,
 		Keep: func(e *promise.Experiment) {
@@ -55,7 +55,7 @@ var prometheusPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Prometheus, Name: "prometheus cut off",
-		Says:   "The replicas hold while nothing reaches it. HolographMetricAbsent and HolographScrapeFailing fire. Scaling goes on within a minute after the network is back.",
+		Says:   "The replicas hold while nothing reaches it. HolographMetricAbsent and HolographScrapeFailing fire. Scaling resumes within a minute after the network is back.",
 		Fault:  "The node refuses every packet between Prometheus' pod and other pods.",
 		Alerts: []string{"HolographMetricAbsent", "HolographScrapeFailing"},
 		Within: time.Minute,
@@ -71,7 +71,7 @@ var prometheusPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Prometheus, Name: "prometheus replaced",
-		Says:   "With prometheus.persistence the data survive. No scale-down. Scaling goes on by itself within two minutes.",
+		Says:   "With prometheus.persistence the data survive. No scale-down. Scaling resumes by itself within two minutes.",
 		Fault:  "Prometheus' pod is deleted.",
 		Within: 2 * time.Minute,
 		Keep: func(e *promise.Experiment) {

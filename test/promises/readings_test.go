@@ -79,7 +79,7 @@ var readingPromises = []promise.Promise{
 	},
 	{
 		Subject: promise.Data, Name: "a clock five minutes ahead",
-		Says: "There are no values of a time to come, so the replicas hold, and HolographAutoscalerInactive fires. Scaling goes on within a minute after the clock is right. " +
+		Says: "There are no values of a time to come, so the replicas hold, and HolographAutoscalerInactive fires. Scaling resumes within a minute after the clock is right. " +
 			"The clocks of renderers and of clients do not matter: Prometheus dates samples by its own clock, and a renderer times frames by its own.",
 		Fault:  "The adapter asks Prometheus for values of a time five minutes ahead, as it does on a node whose clock is five minutes ahead.",
 		Alerts: []string{"HolographAutoscalerInactive"},

@@ -26,7 +26,7 @@ var kedaSettings = promise.Settings(map[string]string{
 var kedaTable = []promise.Promise{
 	{
 		Subject: promise.Adapter, Name: "KEDA operator gone",
-		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within three minutes after the operator is back.",
+		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling resumes within three minutes after the operator is back.",
 		Fault:  "With KEDA: its operator, from which its metrics server gets every value, is scaled to nothing.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		// After minutes without the operator, KEDA's metrics server waits 96 to 144 s between two attempts to connect
@@ -36,7 +36,7 @@ var kedaTable = []promise.Promise{
 	},
 	{
 		Subject: promise.Adapter, Name: "KEDA metrics server gone",
-		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling goes on within two minutes after the metrics server is back.",
+		Says:   "The replicas hold. HolographAutoscalerInactive fires. Scaling resumes within two minutes after the metrics server is back.",
 		Fault:  "With KEDA: its metrics server is scaled to nothing.",
 		Alerts: []string{"HolographAutoscalerInactive"},
 		Within: 2 * time.Minute,

@@ -171,7 +171,7 @@ func follow(ctx context.Context, out io.Writer, r kube.Release, d *load.Drive) e
 		}
 		break
 	}
-	fmt.Fprintln(out, "\nThe cluster goes on. `make up` comes back to it, `make down` removes it.")
+	fmt.Fprintln(out, "\nThe cluster keeps running. `make up` comes back to it, `make down` removes it.")
 	return nil
 }
 
