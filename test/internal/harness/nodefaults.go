@@ -96,8 +96,9 @@ func PauseControlPlane(part string, length time.Duration) Fault {
 	}
 }
 
-// Answers is met when the API server reports a part of the control plane as Ready, and restarted that often or more in all.
-func (s *Story) Answers(part string, restarts int32) wait.Condition {
+// ControlPlaneReady is met when the API server reports a part of the control plane as Ready, and restarted that often or more
+// in all.
+func (s *Story) ControlPlaneReady(part string, restarts int32) wait.Condition {
 	return wait.Condition{Name: fmt.Sprintf("%s to be Ready and restarted at least %d times", part, restarts), Unmet: func(ctx context.Context) error {
 		pod, err := s.controlPlane(ctx, part)
 		if err != nil {
