@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -81,7 +82,7 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 		return 0, err
 	}
 	for rendered := 0; rendered < costFrames; {
-		status, _, err := r.GetFromPod(ctx, pod, rendererPort, fmt.Sprintf("/frame?scheduled=%d", time.Now().UnixMicro()))
+		status, err := requestFrame(ctx, r, pod)
 		switch {
 		case err != nil && !apierrors.IsServiceUnavailable(err):
 			return 0, err
@@ -99,6 +100,31 @@ func frameCost(ctx context.Context, r kube.Release) (float64, error) {
 		return 0, fmt.Errorf("the CPU time of %s did not grow over %d frames", pod.Name, costFrames)
 	}
 	return (after - before) / costFrames, nil
+}
+
+// requestFrame requests one frame of a pod and returns the HTTP status.
+func requestFrame(ctx context.Context, r kube.Release, pod corev1.Pod) (status int, err error) {
+	status, _, err = r.GetFromPod(ctx, pod, rendererPort, fmt.Sprintf("/frame?scheduled=%d", time.Now().UnixMicro()))
+	return status, err
+}
+
+// Burst requests that many frames of one pod at the same time, and returns how many it refused, which count as late.
+func Burst(ctx context.Context, r kube.Release, pod corev1.Pod, frames int) (refused int, err error) {
+	statuses := make([]int, frames)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range statuses {
+		group.Go(func() (err error) {
+			statuses[i], err = requestFrame(ctx, r, pod)
+			return err
+		})
+	}
+	err = group.Wait()
+	for _, status := range statuses {
+		if status == http.StatusServiceUnavailable {
+			refused++
+		}
+	}
+	return refused, err
 }
 
 // processCPU reads the CPU time of the pod's process, in seconds, from its metrics.
