@@ -65,6 +65,41 @@ func notReady(deployment, pod string, state corev1.ContainerState) func(*testing
 	}
 }
 
+// notReadyBy makes a renderer pod not Ready, which is otherwise as the function leaves it.
+func notReadyBy(change func(*corev1.Pod)) func(*testing.T, *cluster) {
+	return func(_ *testing.T, c *cluster) {
+		c.deployments["holograph-renderer"].Status.ReadyReplicas--
+		pod := c.pod("holograph-renderer-0")
+		pod.Status.Conditions[0].Status = corev1.ConditionFalse
+		change(pod)
+	}
+}
+
+// initContainers gives a pod two of them, of which the first has ended as it should.
+func initContainers(second corev1.ContainerState) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Spec.InitContainers = []corev1.Container{{Name: "fonts"}, {Name: "models"}}
+		pod.Status.InitContainerStatuses = []corev1.ContainerStatus{
+			{Name: "fonts", Ready: true, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}},
+			{Name: "models", State: second},
+		}
+		pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
+	}
+}
+
+func unscheduled(reason, message string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Status = corev1.PodStatus{
+			Phase:      corev1.PodPending,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message}},
+		}
+	}
+}
+
+func evicted(pod *corev1.Pod) {
+	pod.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."}
+}
+
 func scaledToNothing(deployment string) func(*testing.T, *cluster) {
 	return func(_ *testing.T, c *cluster) {
 		d := c.deployments[deployment]
@@ -165,6 +200,103 @@ var faults = map[string]fault{
 		wrong:  notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}),
 		link:   "renderer-pods",
 		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer: ContainerCreating",
+		remedy: "see kubectl --namespace holograph describe pod holograph-renderer-0",
+	},
+	// The log of a container that the kernel has killed ends without a word.
+	"crash for want of memory": {
+		wrong: func(t *testing.T, c *cluster) {
+			notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}})(t, c)
+			c.pod("holograph-renderer-0").Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}
+		},
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer ends again and again, last with exit code 137 (OOMKilled): back-off 10s",
+		remedy: "let it have more memory (resources.limits.memory)",
+	},
+	"crash just now": {
+		wrong:  notReady("holograph-renderer", "holograph-renderer-0", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}}),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container renderer has ended with exit code 2",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container renderer",
+	},
+	"init container that runs": {
+		wrong:  notReadyBy(initContainers(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: init container models runs, and the others wait for its end",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container models",
+	},
+	"init container that fails": {
+		wrong:  notReadyBy(initContainers(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}})),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container models has ended with exit code 1",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container models",
+	},
+	"sidecar that is not Ready": {
+		wrong: notReadyBy(func(pod *corev1.Pod) {
+			initContainers(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})(pod)
+			always := corev1.ContainerRestartPolicyAlways
+			pod.Spec.InitContainers[1].RestartPolicy = &always
+		}),
+		link:  "renderer-pods",
+		cause: "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: container models runs and does not pass its readiness probe",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-renderer-0 --container models, " +
+			"and see what the probe gets: kubectl --namespace holograph describe pod holograph-renderer-0",
+	},
+	"readiness gate": {
+		wrong: notReadyBy(func(pod *corev1.Pod) {
+			pod.Status.Conditions[0].Message = `the status of pod readiness gate "example.com/attached" is not "True", but False`
+		}),
+		link:   "renderer-pods",
+		cause:  `1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: the status of pod readiness gate "example.com/attached" is not "True", but False`,
+		remedy: "see kubectl --namespace holograph describe pod holograph-renderer-0",
+	},
+	"node away": {
+		wrong:  notReadyBy(func(pod *corev1.Pod) { pod.Spec.NodeName = "node-7" }),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: its containers were Ready when its node last reported",
+		remedy: "see whether the node is Ready: kubectl get node node-7",
+	},
+	"no room where its volume is": {
+		wrong: notReadyBy(unscheduled("Unschedulable", "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match PersistentVolume's node affinity.")),
+		link:  "renderer-pods",
+		cause: "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: 0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match PersistentVolume's node affinity.",
+		remedy: "see what its volume waits for, or on which nodes it can be: kubectl --namespace holograph describe persistentvolumeclaims; " +
+			"make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)",
+	},
+	"no volume": {
+		wrong:  notReadyBy(unscheduled("Unschedulable", "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.")),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+		remedy: "see what its volume waits for, or on which nodes it can be: kubectl --namespace holograph describe persistentvolumeclaims",
+	},
+	"no device": {
+		wrong:  notReadyBy(unscheduled("Unschedulable", "0/3 nodes are available: 3 cannot allocate all claims.")),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: 0/3 nodes are available: 3 cannot allocate all claims.",
+		remedy: "see what its claim for devices waits for: kubectl --namespace holograph describe resourceclaims",
+	},
+	"scheduling gate": {
+		wrong:  notReadyBy(unscheduled(corev1.PodReasonSchedulingGated, "Scheduling is blocked due to non-empty scheduling gates")),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: Scheduling is blocked due to non-empty scheduling gates",
+		remedy: "wait for who removes its scheduling gates, such as a queue; kubectl --namespace holograph describe pod holograph-renderer-0 names them",
+	},
+	// An evicted pod remains in the list until its owner is deleted or there are thousands.
+	"no room for the pod in place of an evicted one": {
+		wrong: func(t *testing.T, c *cluster) {
+			notReadyBy(evicted)(t, c)
+			next := c.pod("holograph-renderer-0").DeepCopy()
+			next.Name = "holograph-renderer-2"
+			unscheduled("Unschedulable", "0/3 nodes are available: 3 Insufficient cpu.")(next)
+			c.pods = append(c.pods, next)
+		},
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-2: 0/3 nodes are available: 3 Insufficient cpu.",
+		remedy: "make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)",
+	},
+	"pod that its node refuses": {
+		wrong:  notReadyBy(evicted),
+		link:   "renderer-pods",
+		cause:  "1 of 2 pods of Deployment holograph-renderer are Ready; holograph-renderer-0: it is Failed: Evicted: The node was low on resource: memory.",
 		remedy: "see kubectl --namespace holograph describe pod holograph-renderer-0",
 	},
 	"rollout": {
@@ -456,6 +588,21 @@ var faults = map[string]fault{
 	},
 	"not listed": {
 		wrong: func(_ *testing.T, c *cluster) { delete(c.values, "holograph_demand") },
+		link:  "discovery",
+		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_demand; it lists pods/holograph_frames_over_budget_total",
+		remedy: "wait for the adapter's next relist, every 30s; if that changes nothing, read its log: " +
+			"kubectl --namespace holograph logs deployment/holograph-prometheus-adapter",
+	},
+	// Its age says nothing of the adapter that runs.
+	"not listed, beside an adapter's pod that was evicted before": {
+		wrong: func(_ *testing.T, c *cluster) {
+			delete(c.values, "holograph_demand")
+			before := c.pod("holograph-prometheus-adapter-0").DeepCopy()
+			before.Name = "holograph-prometheus-adapter-9"
+			before.CreationTimestamp = metav1.NewTime(started.Add(-time.Hour))
+			evicted(before)
+			c.pods = append(c.pods, before)
+		},
 		link:  "discovery",
 		cause: "custom.metrics.k8s.io/v1beta2 does not list pods/holograph_demand; it lists pods/holograph_frames_over_budget_total",
 		remedy: "wait for the adapter's next relist, every 30s; if that changes nothing, read its log: " +

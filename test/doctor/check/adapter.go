@@ -150,7 +150,7 @@ func (s subject) outdatedAdapter(ctx context.Context, config *corev1.ConfigMap) 
 			changed = entry.Time.Time
 		}
 	}
-	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !pod.CreationTimestamp.Time.Before(changed) }), nil
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return hasEnded(pod) || !pod.CreationTimestamp.Time.Before(changed) }), nil
 }
 
 func (s subject) restartAdapter(pod corev1.Pod) error {

@@ -182,12 +182,9 @@ func (s subject) otherWorkload(ctx context.Context) (string, error) {
 	if len(pods) > 0 && ready >= want && ready >= workload.Status.Replicas {
 		return fmt.Sprintf("%d of %d Ready", ready, want), nil
 	}
-	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	for _, pod := range pods {
-		if !kube.Ready(pod) {
-			why, remedy := s.notReady(pod)
-			return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", ready, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
-		}
+	if pod, found := firstNotReady(pods); found {
+		why, remedy := s.notReady(pod)
+		return "", broken(remedy, "%d of %d pods of %s %s are Ready; %s: %s", ready, want, s.Renderer.Kind, s.Renderer.Name, pod.Name, why)
 	}
 	if ready < want || len(pods) == 0 {
 		return "", broken("see "+s.kubectl("describe %s %s", plural, s.Renderer.Name)+", and compare autoscaling.target.podLabels with its pods' labels",
@@ -241,41 +238,142 @@ func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) err
 				"Deployment %s cannot create its pods: %s", deployment.Name, condition.Message)
 		}
 	}
-	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	for _, pod := range pods {
-		if !kube.Ready(pod) {
-			why, remedy := s.notReady(pod)
-			return broken(remedy, "%d of %d pods of Deployment %s are Ready; %s: %s", status.ReadyReplicas, want, deployment.Name, pod.Name, why)
-		}
+	if pod, found := firstNotReady(pods); found {
+		why, remedy := s.notReady(pod)
+		return broken(remedy, "%d of %d pods of Deployment %s are Ready; %s: %s", status.ReadyReplicas, want, deployment.Name, pod.Name, why)
 	}
 	return broken("wait for it: "+s.kubectl("rollout status deployment %s", deployment.Name),
 		"Deployment %s is being rolled out: of %d pods wanted %d are of the newest version and %d are Ready, with %d in all",
 		deployment.Name, want, status.UpdatedReplicas, status.ReadyReplicas, status.Replicas)
 }
 
+// firstNotReady returns the first pod by name that is not Ready. A pod that has ended, such as an evicted one, has another in its
+// place, so it says why pods are missing only where no other pod does.
+func firstNotReady(pods []corev1.Pod) (pod corev1.Pod, found bool) {
+	pods = slices.DeleteFunc(slices.Clone(pods), kube.Ready)
+	if len(pods) == 0 {
+		return pod, false
+	}
+	return slices.MinFunc(pods, func(a, b corev1.Pod) int {
+		if hasEnded(a) != hasEnded(b) {
+			return map[bool]int{true: 1, false: -1}[hasEnded(a)]
+		}
+		return strings.Compare(a.Name, b.Name)
+	}), true
+}
+
+func hasEnded(pod corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}
+
 // notReady says why a pod is not Ready, and what to do.
 func (s subject) notReady(pod corev1.Pod) (why, remedy string) {
+	describe := "see " + s.kubectl("describe pod %s", pod.Name)
+	if hasEnded(pod) {
+		return sentence("it is "+string(pod.Status.Phase), pod.Status.Reason, pod.Status.Message), describe
+	}
+	ready := corev1.PodCondition{}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return condition.Message, "make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)"
+			return condition.Message, s.unscheduled(pod, condition)
+		}
+		if condition.Type == corev1.PodReady {
+			ready = condition
 		}
 	}
-	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		logs := "read its log: " + s.kubectl("logs %s --container %s", pod.Name, container.Name)
+	for i, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if i < len(pod.Status.InitContainerStatuses) && endsBeforeOthers(pod, container.Name) {
+			if ended := container.State.Terminated; ended != nil && ended.ExitCode == 0 {
+				continue
+			}
+			if container.State.Running != nil {
+				return fmt.Sprintf("init container %s runs, and the others wait for its end", container.Name), s.logs(pod, container)
+			}
+		}
 		switch state := container.State; {
 		case state.Waiting != nil && strings.Contains(state.Waiting.Reason, "Image"):
 			return fmt.Sprintf("container %s: %s: %s", container.Name, state.Waiting.Reason, state.Waiting.Message),
 				"load the image " + container.Image + " into the nodes or push it to where they pull from, or name another (image.repository, tag)"
 		case state.Waiting != nil && state.Waiting.Reason == "CrashLoopBackOff":
-			return fmt.Sprintf("container %s ends again and again: %s", container.Name, state.Waiting.Message), logs + " --previous"
+			why := fmt.Sprintf("container %s ends again and again", container.Name)
+			if last := container.LastTerminationState.Terminated; last != nil {
+				why += ", last " + howEnded(last)
+			}
+			return why + ": " + state.Waiting.Message, s.afterEnd(pod, container, container.LastTerminationState.Terminated, " --previous")
 		case state.Waiting != nil:
-			return strings.TrimSuffix(fmt.Sprintf("container %s: %s: %s", container.Name, state.Waiting.Reason, state.Waiting.Message), ": "),
-				"see " + s.kubectl("describe pod %s", pod.Name)
+			return sentence("container "+container.Name, state.Waiting.Reason, state.Waiting.Message), describe
+		case state.Terminated != nil:
+			return fmt.Sprintf("container %s has ended %s", container.Name, howEnded(state.Terminated)), s.afterEnd(pod, container, state.Terminated, "")
 		case state.Running != nil && !container.Ready:
-			return fmt.Sprintf("container %s runs and does not pass its readiness probe", container.Name), logs + ", and see what the probe gets: " + s.kubectl("describe pod %s", pod.Name)
+			return fmt.Sprintf("container %s runs and does not pass its readiness probe", container.Name), s.logs(pod, container) + ", and see what the probe gets: " + s.kubectl("describe pod %s", pod.Name)
 		}
 	}
-	return "it is " + string(pod.Status.Phase), "see " + s.kubectl("describe pod %s", pod.Name)
+	switch {
+	case ready.Message != "":
+		return ready.Message, describe
+	case len(pod.Status.ContainerStatuses) > 0:
+		// Kubernetes takes the condition from the pods of a node that it does not hear of, and leaves all else.
+		return "its containers were Ready when its node last reported", "see whether the node is Ready: kubectl get node " + pod.Spec.NodeName
+	}
+	return "it is " + string(pod.Status.Phase), describe
+}
+
+// unscheduled says what to do about a pod that has no node.
+func (s subject) unscheduled(pod corev1.Pod, condition corev1.PodCondition) string {
+	if condition.Reason == corev1.PodReasonSchedulingGated {
+		return "wait for who removes its scheduling gates, such as a queue; " + s.kubectl("describe pod %s", pod.Name) + " names them"
+	}
+	const room = "make room on the nodes, or let the pods ask for less (resources, nodeSelector, affinity, tolerations)"
+	// The scheduler joins what each node lacks in one message.
+	message := strings.ToLower(condition.Message)
+	var remedy string
+	switch {
+	case strings.Contains(message, "volume") || strings.Contains(message, "pvc"):
+		remedy = "see what its volume waits for, or on which nodes it can be: " + s.kubectl("describe persistentvolumeclaims")
+	case strings.Contains(message, "claim"):
+		remedy = "see what its claim for devices waits for: " + s.kubectl("describe resourceclaims")
+	default:
+		return room
+	}
+	if strings.Contains(message, "insufficient") || strings.Contains(message, "taint") || strings.Contains(message, "selector") {
+		remedy += "; " + room
+	}
+	return remedy
+}
+
+// endsBeforeOthers is whether the other containers of a pod wait for the end of an init container, as for that of any but a sidecar.
+func endsBeforeOthers(pod corev1.Pod, init string) bool {
+	return !slices.ContainsFunc(pod.Spec.InitContainers, func(container corev1.Container) bool {
+		return container.Name == init && container.RestartPolicy != nil && *container.RestartPolicy == corev1.ContainerRestartPolicyAlways
+	})
+}
+
+// outOfMemory is the reason of a container that the kernel has killed at its memory limit. Its log does not say so.
+const outOfMemory = "OOMKilled"
+
+func (s subject) afterEnd(pod corev1.Pod, container corev1.ContainerStatus, ended *corev1.ContainerStateTerminated, of string) string {
+	if ended != nil && ended.Reason == outOfMemory {
+		return "let it have more memory (resources.limits.memory)"
+	}
+	return s.logs(pod, container) + of
+}
+
+func (s subject) logs(pod corev1.Pod, container corev1.ContainerStatus) string {
+	return "read its log: " + s.kubectl("logs %s --container %s", pod.Name, container.Name)
+}
+
+// howEnded says how a container has ended. The reason of most is Error, which says nothing.
+func howEnded(ended *corev1.ContainerStateTerminated) string {
+	how := fmt.Sprintf("with exit code %d", ended.ExitCode)
+	if ended.Reason != "" && ended.Reason != "Error" {
+		how += " (" + ended.Reason + ")"
+	}
+	return how
+}
+
+// sentence joins the parts that are not empty.
+func sentence(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
 
 // readyPods returns the renderer's Ready pods, by name.
