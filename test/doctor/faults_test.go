@@ -1137,6 +1137,50 @@ var kedaFaults = map[string]fault{
 			"autoscaling.keda.sh/paused-replicas- autoscaling.keda.sh/paused-scale-in- autoscaling.keda.sh/paused-scale-out-; " +
 			"if they stand in keda.annotations or commonAnnotations, remove them there too",
 	},
+	"paused by what is no number and no word of KEDA's": {
+		wrong: paused("paused-replicas", "false", "paused", "on", "paused-scale-in", "F"),
+		link:  "scaled-object",
+		cause: "ScaledObject holograph-renderer is paused by its annotations autoscaling.keda.sh/paused and autoscaling.keda.sh/paused-replicas: ScaledObject is paused",
+		remedy: "when the reason for that is over, remove them: kubectl --namespace holograph annotate scaledobject holograph-renderer " +
+			"autoscaling.keda.sh/paused- autoscaling.keda.sh/paused-replicas-; if they stand in keda.annotations or commonAnnotations, remove them there too",
+	},
+	// The queries failed when it was paused, and nobody has asked since.
+	"paused during a fallback": {
+		wrong: func(t *testing.T, c *cluster) {
+			paused("paused", "true")(t, c)
+			scaledObject("Fallback", "True", "FallbackExists", "At least one trigger is falling back on this scaled object")(t, c)
+		},
+		link:  "scaled-object",
+		cause: "ScaledObject holograph-renderer is paused by its annotation autoscaling.keda.sh/paused: ScaledObject is paused",
+		remedy: "when the reason for that is over, remove it: kubectl --namespace holograph annotate scaledobject holograph-renderer autoscaling.keda.sh/paused-; " +
+			"if it stands in keda.annotations or commonAnnotations, remove it there too",
+	},
+	// The runbook has its readers pause that direction while they look for the cause.
+	"fallback while it is paused in one direction": {
+		wrong: func(t *testing.T, c *cluster) {
+			paused("paused-scale-in", "true")(t, c)
+			scaledObject("Fallback", "True", "FallbackExists", "At least one trigger is falling back on this scaled object")(t, c)
+		},
+		link:   "scaled-object",
+		cause:  "ScaledObject holograph-renderer holds its fallback replicas, because a trigger fails: At least one trigger is falling back on this scaled object",
+		remedy: "check that KEDA's operator reaches Prometheus; its log says what it got",
+	},
+	"no total while it is paused in one direction": {
+		wrong: func(t *testing.T, c *cluster) {
+			paused("paused-scale-in", "true")(t, c)
+			c.totals = nil
+		},
+		link:   "values",
+		cause:  "s0-prometheus: there is no value",
+		remedy: "read the log of KEDA's operator, which asks Prometheus",
+	},
+	"paused in one direction": {
+		wrong: paused("paused-scale-in", "true"),
+		link:  "headroom",
+		cause: "ScaledObject holograph-renderer is paused by its annotation autoscaling.keda.sh/paused-scale-in: ScaledObject is paused",
+		remedy: "when the reason for that is over, remove it: kubectl --namespace holograph annotate scaledobject holograph-renderer autoscaling.keda.sh/paused-scale-in-; " +
+			"if it stands in keda.annotations or commonAnnotations, remove it there too",
+	},
 	"paused without an annotation": {
 		wrong:  paused(),
 		link:   "scaled-object",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -30,43 +31,53 @@ var ScaledObject = Link{
 			return "", err
 		}
 		status := object.Status
-		isReady := false
-		for _, condition := range status.Conditions {
-			switch {
-			case condition.Type == "Ready" && condition.Status == "True":
-				isReady = true
-			case condition.Type == "Ready":
-				return "", broken("fix what the message says; KEDA's operator logs the rest",
-					"ScaledObject %s is not Ready: %s: %s", name, condition.Reason, condition.Message)
-			case condition.Type == "Paused" && condition.Status == "True":
-				return "", s.paused(object.Metadata.Annotations, condition.Message)
-			case condition.Type == "Fallback" && condition.Status == "True":
-				return "", broken("check that KEDA's operator reaches Prometheus; its log says what it got",
-					"ScaledObject %s holds its fallback replicas, because a trigger fails: %s", name, condition.Message)
-			}
-		}
-		if !isReady {
+		ready := object.condition("Ready")
+		switch fallback := object.condition("Fallback"); {
+		case ready.Status == "":
 			return "", broken("check that KEDA's operator runs and watches namespace "+s.Namespace, "ScaledObject %s has no condition Ready yet", name)
+		case ready.Status != "True":
+			return "", broken("fix what the message says; KEDA's operator logs the rest",
+				"ScaledObject %s is not Ready: %s: %s", name, ready.Reason, ready.Message)
+		case object.stopped():
+			// KEDA asks nothing any more, so its other conditions are those of before.
+			return "", s.paused(object)
+		case fallback.Status == "True":
+			return "", broken("check that KEDA's operator reaches Prometheus; its log says what it got",
+				"ScaledObject %s holds its fallback replicas, because a trigger fails: %s", name, fallback.Message)
 		}
 		return fmt.Sprintf("Ready, with HPA %s", status.HPAName), nil
 	},
 }
 
-// pauses are the annotations with which KEDA's object is paused, wholly or in one direction.
+// pauses are the annotations with which KEDA's object is paused. The first two stop it, and KEDA deletes its autoscaler. With the
+// others, which forbid one direction, both go on.
 var pauses = []string{
 	"autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas",
 	"autoscaling.keda.sh/paused-scale-in", "autoscaling.keda.sh/paused-scale-out",
 }
 
-// paused says which of its annotations pause KEDA's object.
-func (s subject) paused(annotations map[string]string, message string) error {
-	name := s.Path.Autoscaler.ScaledObject
-	var set []string
+// pauses returns the annotations of KEDA's object that pause it, as KEDA reads them: a number of replicas whatever it is, and any
+// other text than a no.
+func (o scaledObject) pauses() (set []string) {
 	for _, pause := range pauses {
-		if value, found := annotations[pause]; found && value != "false" {
+		value, found := o.Metadata.Annotations[pause]
+		yes, err := strconv.ParseBool(value)
+		if found && (yes || err != nil || pause == pauses[1]) {
 			set = append(set, pause)
 		}
 	}
+	return set
+}
+
+// stopped is whether KEDA has paused its object in both directions.
+func (o scaledObject) stopped() bool {
+	set := o.pauses()
+	return o.condition("Paused").Status == "True" && (len(set) == 0 || slices.Contains(pauses[:2], set[0]))
+}
+
+// paused says which of its annotations pause KEDA's object.
+func (s subject) paused(object scaledObject) error {
+	name, set, message := s.Path.Autoscaler.ScaledObject, object.pauses(), object.condition("Paused").Message
 	switch last := len(set) - 1; {
 	case last < 0:
 		return broken("wait until KEDA's operator has taken notice; if that changes nothing, read its log, and restart it",
@@ -87,10 +98,22 @@ type scaledObject struct {
 	Metadata struct{ Annotations map[string]string }
 	Status   struct {
 		HPAName    string `json:"hpaName"`
-		Conditions []struct{ Type, Status, Reason, Message string }
+		Conditions []kedaCondition
 		// Health has, by its metric, how many queries of a trigger have failed since the last one that did not.
 		Health map[string]struct{ NumberOfFailures int }
 	}
+}
+
+type kedaCondition struct{ Type, Status, Reason, Message string }
+
+// condition returns a condition of KEDA's object, an empty one where it has none of that type.
+func (o scaledObject) condition(kind string) kedaCondition {
+	for _, condition := range o.Status.Conditions {
+		if condition.Type == kind {
+			return condition
+		}
+	}
+	return kedaCondition{}
 }
 
 // scaledObject reads KEDA's object.
@@ -225,10 +248,11 @@ func minReplicas(hpa *autoscalingv2.HorizontalPodAutoscaler) int32 {
 	return *hpa.Spec.MinReplicas
 }
 
-// Headroom is whether the autoscaler may have as many pods as it wants.
+// Headroom is whether the autoscaler may have as many pods as it wants, in both directions. A pause of one direction is looked at
+// last, because a person who looks for a fault may have paused the autoscaler for that time.
 var Headroom = Link{
 	Name:  "headroom",
-	Holds: "the HPA to want no more pods than it may have",
+	Holds: "the HPA to want no more pods than it may have, and nobody to have paused it",
 	on:    hasAutoscaler,
 	look: func(ctx context.Context, s subject) (string, error) {
 		hpa, err := s.hpa(ctx)
@@ -238,6 +262,15 @@ var Headroom = Link{
 		if limited := kube.Condition(hpa, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue && limited.Reason == "TooManyReplicas" {
 			return "", broken("write a larger autoscaling.maxReplicas, give each pod more to work with (renderer.resources), or send less",
 				"HPA %s is pinned at its maximum of %d pods: %s", hpa.Name, hpa.Spec.MaxReplicas, limited.Message)
+		}
+		if s.Path.Autoscaler.ScaledObject != "" {
+			object, err := s.scaledObject(ctx)
+			if err != nil {
+				return "", err
+			}
+			if object.condition("Paused").Status == "True" {
+				return "", s.paused(object)
+			}
 		}
 		return fmt.Sprintf("%d of at most %d pods", hpa.Status.DesiredReplicas, hpa.Spec.MaxReplicas), nil
 	},
