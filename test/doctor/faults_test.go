@@ -37,7 +37,7 @@ type fault struct {
 	unseen bool
 }
 
-const upgrade = "helm upgrade holograph --namespace holograph, with the values that it was installed with"
+const upgrade = "helm upgrade holograph <chart> --namespace holograph, with the chart and the values that it was installed with"
 
 // firstScrape is the remedy where Prometheus has had no time to scrape a pod, at the default interval.
 const firstScrape = "wait, as a first scrape ends up to 40s after the pod is Ready and Prometheus has started"
@@ -921,7 +921,7 @@ func TestNamespaceOfTheRelease(t *testing.T) {
 	config.Data[description.File] = strings.Replace(config.Data[description.File], `releaseNamespace: "holograph"`, "releaseNamespace: releases", 1)
 	c.samples = nil
 	fault{link: "targets", cause: faults["no target"].cause,
-		remedy: strings.Replace(faults["no target"].remedy, "helm upgrade holograph --namespace holograph", "helm upgrade holograph --namespace releases", 1)}.found(t, examine(t, c))
+		remedy: strings.Replace(faults["no target"].remedy, "helm upgrade holograph <chart> --namespace holograph", "helm upgrade holograph <chart> --namespace releases", 1)}.found(t, examine(t, c))
 }
 
 // found checks that a report names the fault and no other.

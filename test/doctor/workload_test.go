@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"holograph/test/doctor/description"
 	"holograph/test/doctor/report"
 )
 
@@ -131,6 +132,30 @@ func TestAWorkloadThatIsNotScraped(t *testing.T) {
 			fault.found(t, examine(t, c))
 		})
 	}
+}
+
+// TestRemedyIsWhole: a remedy ends with a command, which long names do not cut off.
+func TestRemedyIsWhole(t *testing.T) {
+	t.Parallel()
+	c := ofAWorkload(t)
+	c.samples = nil
+	long := strings.Repeat("stream-", 8) + "renders"
+	describe := c.configMap("holograph-doctor")
+	path := strings.NewReplacer("app=stream", "app.kubernetes.io/name="+long+",app.kubernetes.io/instance="+long+",app.kubernetes.io/component="+long,
+		`name: "stream"`, `name: "`+long+`"`, `container: "renderer"`, `container: "`+long+`"`).Replace(describe.Data[description.File])
+	describe.Data[description.File] = path
+	labels := map[string]string{"app": "stream", "app.kubernetes.io/name": long, "app.kubernetes.io/instance": long, "app.kubernetes.io/component": long}
+	for _, pod := range c.pods {
+		if pod.Labels["app"] == "stream" {
+			pod.Labels = labels
+		}
+	}
+	c.workloads = map[string]any{"statefulsets/" + long: workload(2, 2)}
+	found := examine(t, c).Broken()
+	require.NotNil(t, found, "the broken link")
+	require.Equal(t, "targets", found.Name, "the broken link: %s", found.Cause)
+	command := "kubectl --namespace holograph port-forward deployment/holograph-prometheus 9090"
+	require.True(t, strings.HasSuffix(found.Remedy, command), "the end of the remedy is %.200q, want %q: the reader types it", found.Remedy[max(0, len(found.Remedy)-200):], command)
 }
 
 // selectBy lets the StatefulSet select its pods by one more label.

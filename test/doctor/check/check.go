@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"holograph/test/doctor/description"
 	"holograph/test/internal/kube"
@@ -45,11 +47,11 @@ func (l Link) Check(ctx context.Context, c *kube.Client, p description.Path) (fi
 	case ctx.Err() != nil:
 		unseen = OutOfTime(err)
 	case errors.As(err, &broken):
-		return "", &Broken{Cause: c.Shown(broken.Cause), Remedy: c.Shown(broken.Remedy)}
+		return "", &Broken{Cause: c.Shown(broken.Cause), Remedy: c.ShownAdvice(broken.Remedy)}
 	case !errors.As(err, &unseen):
 		unseen = Unread(err)
 	}
-	return "", &Unseen{Cause: c.Shown(unseen.Cause), Remedy: c.Shown(unseen.Remedy)}
+	return "", &Unseen{Cause: c.Shown(unseen.Cause), Remedy: c.ShownAdvice(unseen.Remedy)}
 }
 
 // Broken says why a link does not hold, and what to do.
@@ -90,11 +92,11 @@ func (s subject) kubectl(format string, args ...any) string {
 }
 
 // helm is a command for the release. Its namespace need not be that of its objects.
-func (s subject) helm(command string) string {
-	return "helm " + command + " " + s.Release + " --namespace " + s.ReleaseNamespace
+func (s subject) helm(command string, after ...string) string {
+	return strings.Join(slices.Concat([]string{"helm", command, s.Release}, after, []string{"--namespace", s.ReleaseNamespace}), " ")
 }
 
 // upgrade is the command that writes the release's objects anew.
 func (s subject) upgrade() string {
-	return s.helm("upgrade") + ", with the values that it was installed with"
+	return s.helm("upgrade", "<chart>") + ", with the chart and the values that it was installed with"
 }

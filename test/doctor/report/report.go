@@ -71,7 +71,7 @@ func Of(ctx context.Context, c *kube.Client, namespace, release string, read fun
 	p, err := read(ctx)
 	if err != nil {
 		link := undescribed(ctx, err)
-		link.Cause, link.Remedy = c.Shown(link.Cause), c.Shown(link.Remedy)
+		link.Cause, link.Remedy = c.Shown(link.Cause), c.ShownAdvice(link.Remedy)
 		r.stop(link)
 		return r
 	}

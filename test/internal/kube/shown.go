@@ -20,6 +20,8 @@ import (
 const (
 	// maxShown bounds, in characters, a text that holds what a server said.
 	maxShown = 600
+	// maxAdvice bounds one that says what to do, in which names are what others wrote. With names of 63 characters it has 900.
+	maxAdvice = 2000
 	// minSecret is the length from which on a secret is looked for in a text. A shorter
 	// one is a part of too many words.
 	minSecret = 6
@@ -126,7 +128,12 @@ var userinfo = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s"'<>]*@`)
 
 // Shown returns a text as it is shown to a person: without secrets, in one line in
 // which nothing moves a terminal's cursor, and no longer than is read.
-func (s *secrets) Shown(text string) string {
+func (s *secrets) Shown(text string) string { return s.shown(text, maxShown) }
+
+// ShownAdvice is Shown for what a person is to do.
+func (s *secrets) ShownAdvice(text string) string { return s.shown(text, maxAdvice) }
+
+func (s *secrets) shown(text string, longest int) string {
 	s.mutex.Lock()
 	forms := make([]string, 0, len(s.forms))
 	for form := range s.forms {
@@ -142,7 +149,7 @@ func (s *secrets) Shown(text string) string {
 	var shown strings.Builder
 	length := 0
 	for i, r := range text {
-		if length == maxShown {
+		if length == longest {
 			fmt.Fprintf(&shown, "... (%d bytes more)", len(text)-i)
 			break
 		}
