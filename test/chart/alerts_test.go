@@ -77,6 +77,7 @@ var alertTests = map[string]string{
 	"prometheus_alerts.yaml":   "",
 	"keda_alerts.yaml":         "autoscaling: {provider: keda}",
 	"served_alerts.yaml":       "servedNamespaces: [games, film]",
+	"slow_scrapes.yaml":        "prometheus: {scrapeInterval: 2m30s}",
 	"served_autoscalers.yaml":  "{servedNamespaces: [games, film], kubeStateMetrics: {scrapeInterval: 2m}}",
 }
 

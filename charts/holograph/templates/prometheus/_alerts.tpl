@@ -67,7 +67,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- $alert := $alerts.requestsRefused }}
     # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so.
     - alert: HolographRequestsRefused
-      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (max without ({{ join ", " $signals.scrapeLabels }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[5m]) < +Inf)) > {{ $alert.perSecond }}
+      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (max without ({{ join ", " $signals.scrapeLabels }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[{{ include "holograph.alerts.window" $ }}]) < +Inf)) > {{ $alert.perSecond }}
       for: {{ $alert.for }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
@@ -185,6 +185,13 @@ Labels of an alert. Takes dict "context" $ "severity" text, optionally "labels" 
 {{- define "holograph.alerts.labels" -}}
 labels:
   {{- merge (dict "severity" .severity) (default dict .labels) .context.Values.alerts.labels | toYaml | nindent 2 }}
+{{- end }}
+
+{{/*
+Time over which an alert takes the increase of a counter: one lost scrape leaves enough samples for it.
+*/}}
+{{- define "holograph.alerts.window" -}}
+{{ include "holograph.derived.scrapes" (dict "context" $ "least" "5m" "scrapes" 4) }}
 {{- end }}
 
 {{/*

@@ -15,6 +15,7 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
 {{- define "holograph.prometheus.rules.own" -}}
 {{- $namespace := .Values.signals.labels.namespace }}
 {{- $own := printf "%s=%q,job=\"prometheus\"" $namespace (include "holograph.namespace" .) }}
+{{- $window := include "holograph.alerts.window" . }}
 {{- $prometheus := printf "%s in %s" (include "holograph.prometheus.name" .) (include "holograph.namespace" .) }}
 - name: holograph-prometheus
   rules:
@@ -35,7 +36,7 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
         description: It runs on with the configuration before. After its next restart it would not start.
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReloadFailing") }}
     - alert: HolographRulesFailing
-      expr: sum by ({{ $namespace }}, rule_group) (increase(prometheus_rule_evaluation_failures_total{ {{- $own -}} }[5m])) > 0
+      expr: sum by ({{ $namespace }}, rule_group) (increase(prometheus_rule_evaluation_failures_total{ {{- $own -}} }[{{ $window }}])) > 0
       for: 10m
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
@@ -67,7 +68,7 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
     {{- end }}
     {{- if .Values.prometheus.alertmanagers }}
     - alert: HolographNotificationsFailing
-      expr: sum by ({{ $namespace }}, alertmanager) (increase(prometheus_notifications_errors_total{ {{- $own -}} }[5m])) > 0
+      expr: sum by ({{ $namespace }}, alertmanager) (increase(prometheus_notifications_errors_total{ {{- $own -}} }[{{ $window }}])) > 0
       for: 10m
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
