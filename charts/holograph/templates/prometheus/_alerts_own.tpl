@@ -43,18 +43,23 @@ metrics are in KEDA's namespace, where this Prometheus has no rights.
         summary: {{ printf "%s cannot evaluate rules." $prometheus | quote }}
         description: {{ "Rules of the group {{ $labels.rule_group }} fail: what they record is missing, and their alerts cannot fire." | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographRulesFailing") }}
-    {{- if .Values.kubeStateMetrics.enabled }}
+    # Without its own series no other alert here can fire, such as HolographKedaSilent.
     # HolographAutoscalerUnseen forgets after a day that a served namespace had an autoscaler.
     {{- $for := .Values.alerts.podUnseen.for }}
+    {{- $jobs := "prometheus" }}
+    {{- $mute := "on Prometheus itself" }}
+    {{- if .Values.kubeStateMetrics.enabled }}
+    {{- $jobs = "prometheus|kube-state-metrics(-served)?" }}
+    {{- $mute = "on Prometheus itself for the job prometheus, and otherwise on the autoscalers and Deployments that the job is for" }}
+    {{- end }}
     - alert: HolographScrapeFailing
-      expr: max by (job) (up{job=~"kube-state-metrics(-served)?"}) == 0
+      expr: max by (job) (up{job=~{{ quote $jobs }}}) == 0
       for: {{ $for | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning" "labels" (dict "namespace" (include "holograph.namespace" .))) | nindent 6 }}
       annotations:
-        summary: {{ printf "%s cannot scrape kube-state-metrics by the job {{ $labels.job }}." $prometheus | quote }}
-        description: {{ printf "Its scrapes have failed for %s. No other alert on the autoscalers and Deployments that this job is for can fire." $for | quote }}
+        summary: {{ printf "%s cannot scrape the job {{ $labels.job }}." $prometheus | quote }}
+        description: {{ printf "Its scrapes have failed for %s. No other alert can fire that needs them: %s." $for $mute | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographScrapeFailing") }}
-    {{- end }}
     {{- if include "holograph.autoscaling.keda" . }}
     # While KEDA gets no value it scales to keda.fallback, and the autoscaler's conditions stay good.
     - alert: HolographKedaSilent
