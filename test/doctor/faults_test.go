@@ -1229,6 +1229,24 @@ var kedaFaults = map[string]fault{
 	},
 }
 
+// TestForbiddenDirections: an autoscaler that may not change the number of pods in a direction is no fault, as the values may say so.
+func TestForbiddenDirections(t *testing.T) {
+	t.Parallel()
+	for name, finding := range map[string]string{
+		"scaleDown": "2 of at most 10 pods, and none is removed: selectPolicy of scaleDown is Disabled",
+		"scaleUp":   "2 of at most 10 pods, and none is added: selectPolicy of scaleUp is Disabled",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := examine(t, healthy(t, "autoscaling: {behavior: {"+name+": {selectPolicy: Disabled}}}"))
+			require.True(t, found.Healthy, found.Text())
+			last := found.Links[len(found.Links)-1]
+			assert.Equal(t, "headroom", last.Name, "the last link")
+			assert.Equal(t, finding, last.Finding, "what is found of it")
+		})
+	}
+}
+
 // The exit code and the JSON say whether the release is broken or could not be seen.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()

@@ -272,6 +272,21 @@ var Headroom = Link{
 				return "", s.paused(object)
 			}
 		}
-		return fmt.Sprintf("%d of at most %d pods", hpa.Status.DesiredReplicas, hpa.Spec.MaxReplicas), nil
+		finding := fmt.Sprintf("%d of at most %d pods", hpa.Status.DesiredReplicas, hpa.Spec.MaxReplicas)
+		// The values may say so, and a person who looked for a fault may have left it behind.
+		if behavior := hpa.Spec.Behavior; behavior != nil {
+			if isDisabled(behavior.ScaleUp) {
+				finding += ", and none is added: selectPolicy of scaleUp is Disabled"
+			}
+			if isDisabled(behavior.ScaleDown) {
+				finding += ", and none is removed: selectPolicy of scaleDown is Disabled"
+			}
+		}
+		return finding, nil
 	},
+}
+
+// isDisabled is whether the autoscaler may not change the number of pods in a direction.
+func isDisabled(rules *autoscalingv2.HPAScalingRules) bool {
+	return rules != nil && rules.SelectPolicy != nil && *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect
 }
