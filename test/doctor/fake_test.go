@@ -309,7 +309,7 @@ func (c *cluster) behindLogin(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		return
 	}
-	object, err := c.prometheus(strings.TrimPrefix(r.URL.Path, "/api/v1/"), r.FormValue("query"))
+	object, err := c.prometheus(strings.TrimPrefix(r.URL.Path, "/api/v1/"), r.FormValue("query"), r.FormValue("time"))
 	fakeapi.Answer(w, object, err)
 }
 
@@ -387,7 +387,7 @@ func (c *cluster) get(w http.ResponseWriter, r *http.Request) (any, error) {
 		if c.prometheusDown != nil {
 			return nil, &apierrors.StatusError{ErrStatus: *c.prometheusDown}
 		}
-		return c.prometheus(rest, r.FormValue("query"))
+		return c.prometheus(rest, r.FormValue("query"), r.FormValue("time"))
 	}
 	if name, found := in("", "v1", "services/"); found {
 		for _, service := range c.services {
@@ -519,7 +519,11 @@ func (c *cluster) customMetrics(path string, selector labels.Selector) (any, err
 var query = regexp.MustCompile(`^(time\(\) - timestamp\()?([\w:]*)(?:\{(?:"([^"]+)")?(.*)\})?\)?$`)
 
 // prometheus answers for Prometheus.
-func (c *cluster) prometheus(endpoint, expression string) (any, error) {
+func (c *cluster) prometheus(endpoint, expression, at string) (any, error) {
+	if at != "" {
+		// What Prometheus has at a time that this machine names depends on this machine's clock.
+		return nil, fmt.Errorf("the time of %s is %s, want none, which is Prometheus' own", expression, at)
+	}
 	if endpoint == "targets" {
 		active := []any{}
 		for _, sample := range c.samples {

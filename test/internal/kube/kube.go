@@ -186,9 +186,10 @@ func (r Release) Query(ctx context.Context, expression string) (model.Vector, er
 	return Vector(ctx, api, expression)
 }
 
-// Vector evaluates a PromQL expression that gives series, now.
+// Vector evaluates a PromQL expression that gives series, now by Prometheus' clock. A machine whose clock is ahead would ask for a
+// time of which Prometheus has no samples yet.
 func Vector(ctx context.Context, api prometheusv1.API, expression string) (model.Vector, error) {
-	value, _, err := api.Query(ctx, expression, time.Now())
+	value, _, err := api.Query(ctx, expression, time.Time{})
 	return vectorOf(expression, value, err)
 }
 
