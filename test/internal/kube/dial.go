@@ -64,6 +64,10 @@ func (c *Client) endpoint(ctx context.Context, namespace, service, port string) 
 	if err != nil {
 		return corev1.Pod{}, 0, err
 	}
+	if len(object.Spec.Selector) == 0 {
+		// As a selector of pods, none would select all pods of the namespace, and one of them would get the login.
+		return corev1.Pod{}, 0, fmt.Errorf("service %s/%s has no selector, so no pod is known whose port could be forwarded", namespace, service)
+	}
 	pods, err := c.LivePods(ctx, namespace, labels.SelectorFromSet(object.Spec.Selector).String())
 	if err != nil {
 		return corev1.Pod{}, 0, err

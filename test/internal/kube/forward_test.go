@@ -30,15 +30,16 @@ type guarded struct {
 	shown sync.Map
 	// reads counts how often the Secret was read, forwards how often a port was forwarded.
 	reads, forwards atomic.Int32
-	// ready says whether Prometheus' pod is Ready.
-	ready atomic.Bool
+	// ready says whether Prometheus' pod is Ready, and selector is that of its Service.
+	ready    atomic.Bool
+	selector map[string]string
 	// refusal is the node's error in place of a connection to the port. forbidden is the API server's error for the forward.
 	refusal, forbidden string
 }
 
 func newGuarded(t *testing.T) (*guarded, Release) {
 	t.Helper()
-	g := &guarded{}
+	g := &guarded{selector: map[string]string{"app": "prometheus"}}
 	g.password.Store("old")
 	g.secret.Store("old")
 	g.ready.Store(true)
@@ -73,7 +74,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		object = corev1.Secret{ObjectMeta: meta("holograph-prometheus-login"), Data: map[string][]byte{"authorization": []byte("Basic " + g.secret.Load().(string) + "\n")}}
 	case "services/holograph-prometheus":
 		object = corev1.Service{ObjectMeta: meta("holograph-prometheus"), Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app": "prometheus"},
+			Selector: g.selector,
 			Ports:    []corev1.ServicePort{{Port: 9090, TargetPort: intstr.FromString("http")}},
 		}}
 	case "pods":
@@ -181,6 +182,7 @@ func TestForwardingFails(t *testing.T) {
 		want  string
 	}{
 		"no pod is ready":  {func(g *guarded) { g.ready.Store(false) }, `no endpoints available for service "holograph-prometheus"`},
+		"no selector":      {func(g *guarded) { g.selector = nil }, "service film/holograph-prometheus has no selector, so no pod is known whose port could be forwarded"},
 		"a closed port":    {func(g *guarded) { g.refusal = "connection refused by port 19090" }, "connection refused by port 19090"},
 		"no permission":    {func(g *guarded) { g.forbidden = "pods is forbidden" }, "pods is forbidden"},
 		"an empty Secret":  {func(g *guarded) { g.secret.Store("") }, "401"},
