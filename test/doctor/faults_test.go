@@ -366,6 +366,17 @@ var faults = map[string]fault{
 		remedy: "run helm test holograph --namespace holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
 		unseen: true,
 	},
+	"another Prometheus whose Service has no selector": {
+		values: `prometheus: {enabled: false, url: "http://shared.holograph.svc:9090", auth: {basicAuth: {existingSecret: login}}}`,
+		wrong: func(_ *testing.T, c *cluster) {
+			c.services = append(c.services, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shared"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 9090}}}})
+			c.secrets = append(c.secrets, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "login"}, Data: map[string][]byte{"authorization": []byte("Basic login")}})
+		},
+		link:   "prometheus",
+		cause:  "http://shared.holograph.svc:9090 does not answer queries: service holograph/shared has no selector, so no pod is known whose port could be forwarded",
+		remedy: "run helm test holograph --namespace holograph, whose pod has the credentials, or name a URL that needs none with --prometheus",
+		unseen: true,
+	},
 	"no target yet": {
 		wrong:  func(_ *testing.T, c *cluster) { c.samples, c.now = nil, started.Add(39*time.Second) },
 		link:   "targets",

@@ -57,7 +57,7 @@ var Prometheus = Link{
 			if errors.As(err, &withheld) {
 				cause = withheld.Error()
 			}
-			if withheld != nil || hasNoFile(err) || turnedAway(err) && at.Given {
+			if withheld != nil || hasNoFile(err) || errors.Is(err, kube.ErrNoSelector) || turnedAway(err) && at.Given {
 				return "", &Unseen{Cause: cause,
 					Remedy: "run " + s.helm("test") + ", whose pod has the credentials, or name a URL that needs none with --prometheus"}
 			}

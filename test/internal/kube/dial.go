@@ -57,6 +57,9 @@ func (c *Client) Dial(ctx context.Context, namespace, service, port string) (net
 	return c.dialPod(ctx, pod, number)
 }
 
+// ErrNoSelector is the error of a Service whose addresses are not those of pods that it selects.
+var ErrNoSelector = errors.New("has no selector, so no pod is known whose port could be forwarded")
+
 // endpoint returns a Ready pod of a Service, and the pod's port behind a port of the
 // Service.
 func (c *Client) endpoint(ctx context.Context, namespace, service, port string) (corev1.Pod, int32, error) {
@@ -66,7 +69,7 @@ func (c *Client) endpoint(ctx context.Context, namespace, service, port string) 
 	}
 	if len(object.Spec.Selector) == 0 {
 		// As a selector of pods, none would select all pods of the namespace, and one of them would get the login.
-		return corev1.Pod{}, 0, fmt.Errorf("service %s/%s has no selector, so no pod is known whose port could be forwarded", namespace, service)
+		return corev1.Pod{}, 0, fmt.Errorf("service %s/%s %w", namespace, service, ErrNoSelector)
 	}
 	pods, err := c.LivePods(ctx, namespace, labels.SelectorFromSet(object.Spec.Selector).String())
 	if err != nil {
