@@ -305,6 +305,15 @@ var faults = map[string]fault{
 		cause:  "Deployment holograph-renderer is being rolled out: of 2 pods wanted 1 are of the newest version and 2 are Ready, with 2 in all",
 		remedy: "wait for it: kubectl --namespace holograph rollout status deployment holograph-renderer",
 	},
+	"paused rollout": {
+		wrong: func(_ *testing.T, c *cluster) {
+			c.deployments["holograph-renderer"].Spec.Paused = true
+			c.deployments["holograph-renderer"].Status.UpdatedReplicas = 0
+		},
+		link:   "renderer-pods",
+		cause:  "the rollout of Deployment holograph-renderer is paused: of 2 pods wanted 0 are of the newest version",
+		remedy: "when the reason for that is over, let it go on: kubectl --namespace holograph rollout resume deployment holograph-renderer",
+	},
 	"metrics elsewhere": {
 		wrong:  func(_ *testing.T, c *cluster) { c.exported["holograph-renderer-1"] = "" },
 		link:   "renderer-metrics",
@@ -532,6 +541,23 @@ var faults = map[string]fault{
 		cause: "the adapter's pod holograph-prometheus-adapter-0 started with another configuration than this release's, " +
 			"and it reads its rules only when it starts",
 		remedy: "wait for its rollout, or see what delays it: kubectl --namespace holograph rollout status deployment holograph-prometheus-adapter",
+	},
+	// The pod that serves is not the one that says what is wrong.
+	"adapter that does not start with its configuration": {
+		wrong: func(_ *testing.T, c *cluster) {
+			before := c.pod("holograph-prometheus-adapter-0")
+			next := before.DeepCopy()
+			before.Annotations = nil
+			next.Name = "holograph-prometheus-adapter-9"
+			next.Status.Conditions[0].Status = corev1.ConditionFalse
+			next.Status.ContainerStatuses[0].Ready = false
+			next.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}}
+			c.pods = append(c.pods, next)
+		},
+		link: "adapter-pods",
+		cause: "the adapter's pod holograph-prometheus-adapter-0 started with another configuration than this release's, and it reads its rules only when it starts; " +
+			"pod holograph-prometheus-adapter-9, which replaces it, is not Ready: container prometheus-adapter ends again and again: back-off 10s",
+		remedy: "read its log: kubectl --namespace holograph logs holograph-prometheus-adapter-9 --container prometheus-adapter --previous",
 	},
 	"no APIService": {
 		wrong:  func(_ *testing.T, c *cluster) { c.apiServices = nil },

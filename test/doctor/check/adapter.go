@@ -128,10 +128,15 @@ var AdapterPods = Link{
 			return "", err
 		}
 		for _, pod := range pods {
-			if kube.Ready(pod) && pod.Annotations[checksum] != s.Adapter.Checksum {
-				return "", broken("wait for its rollout, or see what delays it: "+s.kubectl("rollout status deployment %s", s.Adapter.Deployment),
-					"the adapter's pod %s started with another configuration than this release's, and it reads its rules only when it starts", pod.Name)
+			if !kube.Ready(pod) || pod.Annotations[checksum] == s.Adapter.Checksum {
+				continue
 			}
+			cause := fmt.Sprintf("the adapter's pod %s started with another configuration than this release's, and it reads its rules only when it starts", pod.Name)
+			if next, found := firstNotReady(pods); found && !hasEnded(next) {
+				why, remedy := s.notReady(next)
+				return "", broken(remedy, "%s; pod %s, which replaces it, is not Ready: %s", cause, next.Name, why)
+			}
+			return "", broken("wait for its rollout, or see what delays it: "+s.kubectl("rollout status deployment %s", s.Adapter.Deployment), "%s", cause)
 		}
 		return "Deployment " + s.Adapter.Deployment + " runs", nil
 	},

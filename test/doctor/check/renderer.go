@@ -242,6 +242,10 @@ func (s subject) rolledOut(deployment *appsv1.Deployment, pods []corev1.Pod) err
 		why, remedy := s.notReady(pod)
 		return broken(remedy, "%d of %d pods of Deployment %s are Ready; %s: %s", status.ReadyReplicas, want, deployment.Name, pod.Name, why)
 	}
+	if deployment.Spec.Paused {
+		return broken("when the reason for that is over, let it go on: "+s.kubectl("rollout resume deployment %s", deployment.Name),
+			"the rollout of Deployment %s is paused: of %d pods wanted %d are of the newest version", deployment.Name, want, status.UpdatedReplicas)
+	}
 	return broken("wait for it: "+s.kubectl("rollout status deployment %s", deployment.Name),
 		"Deployment %s is being rolled out: of %d pods wanted %d are of the newest version and %d are Ready, with %d in all",
 		deployment.Name, want, status.UpdatedReplicas, status.ReadyReplicas, status.Replicas)
