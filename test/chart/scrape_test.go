@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -367,6 +369,44 @@ holograph_frames_total 5 1
 	assert.EqualValues(t, 7, honestly[0].Value)
 	assert.Len(t, ask("up"), len(renderers))
 	assert.Len(t, ask("scrape_samples_scraped"), len(renderers))
+}
+
+// TestRedirectsOfServedPods has Prometheus scrape a pod that redirects it to an address in the cluster. Who may create pods in a served
+// namespace could otherwise have Prometheus send requests to what only Prometheus reaches.
+func TestRedirectsOfServedPods(t *testing.T) {
+	t.Parallel()
+	for values, followed := range map[string]bool{"": true, "servedNamespaces: [film]": false, "servedNamespaces: [holograph]": false} {
+		t.Run(values, func(t *testing.T) {
+			t.Parallel()
+			var reached atomic.Int32
+			inside := exposition(t, func() string {
+				reached.Add(1)
+				return "holograph_frames_over_budget_total 7\n"
+			})
+			pod := httptest.NewServer(http.RedirectHandler("http://"+inside+"/", http.StatusFound))
+			t.Cleanup(pod.Close)
+			job := scrapeJobs(t, chart.Render(t, chart.Parse(t, values)))["renderer"]
+			delete(job, "kubernetes_sd_configs")
+			delete(job, "relabel_configs")
+			job["scrape_interval"], job["scrape_timeout"] = "1s", "1s"
+			job["static_configs"] = []any{map[string]any{"targets": []string{strings.TrimPrefix(pod.URL, "http://")}}}
+			config, err := yaml.Marshal(map[string]any{"scrape_configs": []any{job}})
+			require.NoError(t, err)
+			api := promtool.Serve(t, string(config), "").API(t)
+			require.NoError(t, wait.For(t.Context(), time.Minute, wait.Condition{Name: "the pod to be scraped", Unmet: func(ctx context.Context) error {
+				vector, err := kube.Vector(ctx, api, "up")
+				if err == nil && len(vector) == 0 {
+					err = errors.New("it is not")
+				}
+				return err
+			}}))
+			assert.Equal(t, followed, reached.Load() > 0, "whether the scrape of a pod reaches the address that the pod redirects to")
+			state, err := api.Targets(t.Context())
+			require.NoError(t, err)
+			require.Len(t, state.Active, 1)
+			assert.Equal(t, map[bool]string{true: "", false: "server returned HTTP status 302 Found"}[followed], state.Active[0].LastError, "the error of the scrape, as the doctor reads it")
+		})
+	}
 }
 
 // TestServedNamespacesDoNotExhaustTheLimitOfOthers has Prometheus scrape a kube-state-metrics that shows more autoscalers of a served namespace

@@ -433,6 +433,12 @@ var faults = map[string]fault{
 		remedy: "let it scrape port 8080, path /metrics (renderer.metrics), and let its NetworkPolicy and the pods' allow that; " +
 			"what is embedded is written anew by " + upgrade,
 	},
+	"redirect that is not followed": {
+		wrong:  targetDown("server returned HTTP status 307 Temporary Redirect"),
+		link:   "targets",
+		cause:  "Prometheus' scrape of pod holograph-renderer-1 at http://10.0.4.1:8080/metrics fails: server returned HTTP status 307 Temporary Redirect",
+		remedy: "write under renderer.metrics.path the path to which the renderer redirects, because a Prometheus that serves other namespaces follows no redirect",
+	},
 	"more samples than a scrape may bring": {
 		wrong:  targetDown("sample limit exceeded"),
 		link:   "targets",

@@ -299,6 +299,9 @@ func (s subject) targetDown(ctx context.Context, pod corev1.Pod) *Broken {
 	}
 	remedy := fmt.Sprintf("let it scrape port %d, path %s (renderer.metrics), and let its NetworkPolicy and the pods' allow that; what is embedded is written anew by %s",
 		s.Renderer.Port, s.Renderer.Path, s.upgrade())
+	if strings.Contains(why, "HTTP status 3") {
+		remedy = "write under renderer.metrics.path the path to which the renderer redirects, because a Prometheus that serves other namespaces follows no redirect"
+	}
 	if strings.Contains(why, "limit exceeded") {
 		remedy = "let the renderer export less, above all fewer values of its labels, or raise prometheus.scrapeLimits and run " + s.upgrade()
 	}

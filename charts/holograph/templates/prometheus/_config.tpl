@@ -143,6 +143,10 @@ metrics_path: {{ .target.path | quote }}
 {{- range $limit, $value := .target.limits }}
 {{ $limit }}: {{ ternary $value (int64 $value) (kindIs "string" $value) }}
 {{- end }}
+{{- if $served }}
+# A pod of a served namespace sends Prometheus to no address that the pod itself does not reach.
+follow_redirects: false
+{{- end }}
 # The time of a sample is the time of its scrape. A timestamp from the target is ignored.
 honor_timestamps: false
 {{- if .target.native }}
