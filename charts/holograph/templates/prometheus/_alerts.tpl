@@ -65,9 +65,10 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
     {{- end }}
     {{- with $signals.refused.name }}
     {{- $alert := $alerts.requestsRefused }}
-    # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so.
+    # The bounds drop a pod whose counter is NaN or infinite, which would otherwise make the sum of all pods so. A renderer with a new
+    # reason for each request would otherwise fill the queue to the Alertmanagers, and other alerts would be dropped.
     - alert: HolographRequestsRefused
-      expr: sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (max without ({{ join ", " $signals.scrapeLabels }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[{{ include "holograph.alerts.window" $ }}]) < +Inf)) > {{ $alert.perSecond }}
+      expr: topk by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace)) }}) (10, sum by ({{ include "holograph.signals.by" (dict "context" $ "labels" (list $labels.namespace "reason")) }}) (max without ({{ join ", " $signals.scrapeLabels }}) (0 <= rate({{ include "holograph.scope.series" (dict "context" $ "name" .) }}[{{ include "holograph.alerts.window" $ }}]) < +Inf))) > {{ $alert.perSecond }}
       for: {{ $alert.for }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
