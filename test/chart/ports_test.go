@@ -155,6 +155,9 @@ renderer:
 	require.Len(t, anyHost, 1)
 	require.NotNil(t, anyHost[0].Spec.DefaultBackend, "an Ingress without hosts: Kubernetes refuses one that leads nowhere")
 	assert.Equal(t, service.Name, anyHost[0].Spec.DefaultBackend.Service.Name)
+	onePath := chart.Of[*networkingv1.Ingress](t, chart.Render(t, chart.Parse(t, `renderer: {ingress: {enabled: true, hosts: [{paths: [{path: /frames}]}]}}`)))
+	require.Len(t, onePath, 1)
+	assert.Equal(t, " /frames Prefix", fmt.Sprint(onePath[0].Spec.Rules[0].Host, " ", onePath[0].Spec.Rules[0].HTTP.Paths[0].Path, " ", *onePath[0].Spec.Rules[0].HTTP.Paths[0].PathType), "a path of all hosts")
 
 	route := ofKind(rendered, "HTTPRoute")["holograph-renderer"]
 	require.NotNil(t, route)
@@ -164,6 +167,9 @@ renderer:
 parentRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gateway, namespace: gateways, sectionName: https}]
 hostnames: [frames.example]
 rules: [{matches: [{path: {type: PathPrefix, value: /frames}}], timeouts: {request: 1s}, backendRefs: [{group: "", kind: Service, name: holograph-renderer, port: 80, weight: 1}]}]`), valueAt(t, route, "spec"))
+
+	mesh := chart.Render(t, chart.Parse(t, `renderer: {httpRoute: {enabled: true, parentRefs: [{group: "", kind: Service, name: frames}]}}`))
+	assert.Equal(t, []any{map[string]any{"group": "", "kind": "Service", "name": "frames"}}, valueAt(t, ofKind(mesh, "HTTPRoute")["holograph-renderer"], "spec", "parentRefs"), "the parent of a route in a service mesh, which is a Service: a group that is written stays, also an empty one")
 
 	redirecting := chart.Render(t, chart.Parse(t, `
 renderer:

@@ -73,6 +73,10 @@ func TestRollouts(t *testing.T) {
 	// The scheduler takes no notice of a node that lacks the label of one of a pod's constraints. With the zone among them, a
 	// cluster without zones ran four renderers on one of two nodes.
 	assert.Equal(t, []string{"kubernetes.io/hostname"}, spreadOver(t, rendered.Deployment(t, chart.Renderer).Spec), "what renderers are spread over: every node has this label")
+	for _, selector := range []string{"", ", labelSelector: {}"} {
+		written := chart.Render(t, chart.Parse(t, `renderer: {topologySpreadConstraints: [{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: ScheduleAnyway`+selector+`}]}`))
+		assert.Equal(t, []string{"rack"}, spreadOver(t, written.Deployment(t, chart.Renderer).Spec), "what renderers are spread over by an entry with %q: without a selector, Kubernetes counts no pod", selector)
+	}
 	production := chart.Render(t, chart.Example(t, "production")).Deployment(t, chart.Renderer).Spec
 	assert.Equal(t, []string{"topology.kubernetes.io/zone", "kubernetes.io/hostname"}, spreadOver(t, production), "what renderers are spread over in production")
 }

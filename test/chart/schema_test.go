@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 	"helm.sh/helm/v3/pkg/chartutil"
+	corev1 "k8s.io/api/core/v1"
 
 	"holograph/test/internal/chart"
 )
@@ -316,7 +317,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"fullnameOverride":                     "Upper",
 		"servedNamespaces":                     []any{"film", "film"},
 		"prometheusAdapter.existing.configMap": "the rules",
-		"global.imagePullSecrets":              []any{"a name"},
+		"global.imagePullSecrets":              []any{1},
 		"renderer.podDisruptionBudget":         "none",
 		"renderer.serviceAccount.automount":    "no",
 		"prometheus.service.type":              "ExternalName",
@@ -344,8 +345,37 @@ func refusesEach(t *testing.T, wrong map[string]any) {
 	}
 }
 
-// TestSubchartKeysAreAccepted: a parent chart may set enabled and its own keys under global.
+// TestSubchartKeysAreAccepted: a parent chart may set enabled and its own keys under global, and write what it shares with
+// other charts as those read it.
 func TestSubchartKeysAreAccepted(t *testing.T) {
 	t.Parallel()
-	chart.Render(t, chart.Parse(t, "{enabled: true, global: {imageRegistry: mirror.example, other: chart}}"))
+	rendered := chart.Render(t, chart.Parse(t, `{enabled: true, global: {imageRegistry: mirror.example, other: chart, security: {allowInsecureImages: true}, imagePullSecrets: [registry, {name: mirror}]}}`))
+	for _, template := range rendered.PodTemplates(t) {
+		assert.Equal(t, []corev1.LocalObjectReference{{Name: "registry"}, {Name: "mirror"}}, template.Spec.ImagePullSecrets, "the pull secrets of %s", template.Name)
+	}
+}
+
+// TestFieldsOfPodsAreAccepted: what Kubernetes takes in these parts of a pod, the schema takes too.
+func TestFieldsOfPodsAreAccepted(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `
+renderer:
+  livenessProbe: {terminationGracePeriodSeconds: 20}
+  startupProbe: {terminationGracePeriodSeconds: 10}
+  podSecurityContext: {supplementalGroupsPolicy: Strict, seLinuxChangePolicy: MountOption}
+  extraVolumes: [{name: scenes, image: {reference: "ghcr.io/acme/scenes:1", pullPolicy: IfNotPresent}}]
+  extraVolumeMounts: [{name: scenes, mountPath: /scenes}]
+  extraContainers: [{name: relay, image: relay, ports: [{containerPort: 3478, protocol: UDP, hostPort: 3478}]}]
+  affinity:
+    podAntiAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app.kubernetes.io/component: renderer}}, matchLabelKeys: [pod-template-hash]}`))
+	for _, object := range rendered.Objects {
+		assert.NoError(t, object.Validate())
+	}
+	pod := rendered.Deployment(t, chart.Renderer).Spec.Template.Spec
+	assert.EqualValues(t, 20, *pod.Containers[0].LivenessProbe.TerminationGracePeriodSeconds, "a pod that hangs does not drain: with long sessions it would stay for the whole grace period of the pod")
+	assert.Equal(t, "ghcr.io/acme/scenes:1", pod.Volumes[0].Image.Reference)
+	assert.EqualValues(t, 3478, pod.Containers[1].Ports[0].HostPort)
+	assert.Equal(t, []string{"pod-template-hash"}, pod.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].MatchLabelKeys)
 }

@@ -229,8 +229,9 @@ Takes dict "context" $ "values" values of the component.
 {{- end }}
 {{- $_ := set $pod "tolerations" $tolerations }}
 {{- end }}
-{{- with .context.Values.global.imagePullSecrets }}
-{{- $_ := set $pod "imagePullSecrets" . }}
+{{- range .context.Values.global.imagePullSecrets }}
+{{- /* Other charts of the same parent take their names alone. */}}
+{{- $_ := set $pod "imagePullSecrets" (append (default list $pod.imagePullSecrets) (ternary (dict "name" .) . (kindIs "string" .))) }}
 {{- end }}
 {{- with $pod }}
 {{- toYaml . }}
