@@ -19,6 +19,7 @@ var sources = map[string]struct{ values, container string }{
 	"renderer":       {`renderer: {metrics: {port: 9102, path: /stats}}`, "renderer"},
 	"sidecar":        {`renderer: {metrics: {port: 9102, path: /stats, container: exporter}, extraContainers: [{name: proxy, image: proxy}, {name: exporter, image: exporter}]}`, "exporter"},
 	"named port":     {`renderer: {metrics: {path: /stats, container: exporter}, extraContainers: [{name: exporter, image: exporter, ports: [{name: admin, containerPort: 9000}, {name: metrics, containerPort: 9102}]}]}`, "exporter"},
+	"unnamed port":   {`renderer: {metrics: {port: 9102, path: /stats, container: exporter}, extraContainers: [{name: exporter, image: exporter, ports: [{containerPort: 9102}, {containerPort: 9102, protocol: UDP}]}]}`, "exporter"},
 	"init container": {`renderer: {metrics: {port: 9102, path: /stats, container: exporter}, initContainers: [{name: exporter, image: exporter, restartPolicy: Always}]}`, "exporter"},
 }
 

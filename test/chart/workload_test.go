@@ -70,6 +70,9 @@ scrapeAnnotations: {enabled: true}`,
 	"two ports of a sidecar": {
 		`renderer: {metrics: {container: exporter, port: 9102}, extraContainers: [{name: exporter, image: exporter, ports: [{name: metrics, containerPort: 9103}]}]}`,
 		`renderer.metrics.port: must be 0 or the port named metrics of container exporter, which is 9103 (got 9102), because Prometheus reads that one: write 0.`},
+	"port of a sidecar with another name": {
+		`renderer: {metrics: {container: exporter, port: 9102}, extraContainers: [{name: exporter, image: exporter, ports: [{name: http-metrics, containerPort: 9102}]}]}`,
+		`renderer.metrics.port: must be the port of container exporter that is named metrics (got 9102, which is named http-metrics), because Prometheus finds the port by that name: rename the port to metrics.`},
 	"Ingress to an existing workload": {
 		`{renderer: {enabled: false, ingress: {enabled: true}, metrics: {container: encoder, port: 9102}}, autoscaling: {target: {name: encoder, podLabels: {app: encoder}}}}`,
 		`renderer.ingress.enabled: must be false where renderer.enabled is false (got true), because the release has no Service to lead to: write false, and lead your own to the Service of your workload.`},

@@ -92,6 +92,20 @@ Whether the metrics have a port of their own, "true" or "".
 {{- end }}
 
 {{/*
+Name of the port of a container that has a number; empty where that port has no name, and "-" where the container does not
+list it. Takes dict "container" the container "port" number.
+*/}}
+{{- define "holograph.metrics.nameOfPort" -}}
+{{- $name := "-" }}
+{{- range .container.ports }}
+{{- if and (eq (int .containerPort) (int $.port)) (eq (default "TCP" .protocol) "TCP") }}
+{{- $name = default "" .name }}
+{{- end }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
+{{/*
 Containers of the renderer's pod that the values add, as a YAML list. The one that exports the metrics has a port named
 `metrics`. Takes dict "context" $ "containers" list.
 */}}
@@ -100,8 +114,16 @@ Containers of the renderer's pod that the values add, as a YAML list. The one th
 {{- range .containers }}
 {{- $container := . }}
 {{- if and $metrics.port (eq (toString .name) $metrics.container) (eq (include "holograph.metrics.namedPort" .) "0") }}
-{{- $port := dict "name" "metrics" "containerPort" (int $metrics.port) "protocol" "TCP" }}
-{{- $container = merge (dict "ports" (append (default list .ports) $port)) . }}
+{{- $name := include "holograph.metrics.nameOfPort" (dict "container" . "port" $metrics.port) }}
+{{- $ports := list }}
+{{- range .ports }}
+{{- $same := and (eq $name "") (eq (int .containerPort) (int $metrics.port)) (eq (default "TCP" .protocol) "TCP") }}
+{{- $ports = append $ports (ternary (merge (dict "name" "metrics") .) . $same) }}
+{{- end }}
+{{- if eq $name "-" }}
+{{- $ports = append $ports (dict "name" "metrics" "containerPort" (int $metrics.port) "protocol" "TCP") }}
+{{- end }}
+{{- $container = merge (dict "ports" $ports) . }}
 {{- end }}
 - {{ toYaml $container | nindent 2 | trim }}
 {{- end }}

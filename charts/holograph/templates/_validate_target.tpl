@@ -30,6 +30,11 @@ Refuses values for the workload and its metrics that Kubernetes accepts, and wit
 {{- include "holograph.refuse" (printf "renderer.metrics.port: must be the port of container %s (got 0), because it has no port named metrics: write the port." $metrics.container) }}
 {{- else if and $port $metrics.port (ne $port (int $metrics.port)) }}
 {{- include "holograph.refuse" (printf "renderer.metrics.port: must be 0 or the port named metrics of container %s, which is %d (got %v), because Prometheus reads that one: write 0." $metrics.container $port $metrics.port) }}
+{{- else if and $metrics.port (not $port) }}
+{{- $name := include "holograph.metrics.nameOfPort" (dict "container" $sidecar "port" $metrics.port) }}
+{{- if not (has $name (list "" "-")) }}
+{{- include "holograph.refuse" (printf "renderer.metrics.port: must be the port of container %s that is named metrics (got %v, which is named %s), because Prometheus finds the port by that name: rename the port to metrics." $metrics.container $metrics.port $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and $renderer.httpRoute.enabled (not $renderer.httpRoute.parentRefs) }}
