@@ -54,6 +54,30 @@ var refusalsOfScaling = map[string]refusal{
 	"a metric of a container that is not there": {
 		`autoscaling: {metrics: [{type: ContainerResource, containerResource: {name: cpu, container: encoder, target: {type: Utilization, averageUtilization: 70}}}]}`,
 		`autoscaling.metrics[0].containerResource.container: must be a container of the renderer's pods (got encoder), because the autoscaler would have no value for it, and would remove no pod: write renderer.`},
+	"a utilization of a container that requests nothing": {
+		`{autoscaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}, renderer: {extraContainers: [{name: exporter, image: exporter}]}}`,
+		`renderer.extraContainers[0].resources.requests.cpu: must be set with the Utilization in autoscaling.metrics[0] (got none), because that is a share of what the containers request, and the autoscaler would have no value for it and would remove no pod: write what the container needs.`},
+	"a utilization of a sidecar that requests nothing": {
+		`{autoscaling: {provider: keda}, keda: {triggers: [{type: memory, metricType: Utilization, metadata: {value: "70"}}]}, renderer: {initContainers: [{name: proxy, image: proxy, restartPolicy: Always, resources: {requests: {cpu: 10m}}}]}}`,
+		`renderer.initContainers[0].resources.requests.memory: must be set with the Utilization in keda.triggers[0] (got none), because that is a share of what the containers request, and the autoscaler would have no value for it and would remove no pod: write what the container needs.`},
+	"a trigger on CPU without its type": {
+		`{autoscaling: {provider: keda}, keda: {triggers: [{type: cpu, metadata: {value: "70"}}]}}`,
+		`keda.triggers[0].metricType: must be Utilization or AverageValue for a trigger of type cpu (got none), because KEDA has no other for it, and would scale by none of the triggers: write Utilization.`},
+	"a trigger of a type that it does not have": {
+		`{autoscaling: {provider: keda}, keda: {triggers: [{type: cron, metricType: Utilization}]}}`,
+		`keda.triggers[0].metricType: must be AverageValue or Value for a trigger of type cron (got Utilization), because KEDA has no other for it, and would scale by none of the triggers: write AverageValue.`},
+	"a trigger of values that KEDA does not keep": {
+		`{autoscaling: {provider: keda}, keda: {triggers: [{type: cron, useCachedMetrics: true}]}}`,
+		`keda.triggers[0].useCachedMetrics: must be false for a trigger of type cron (got true), because KEDA refuses a ScaledObject with it: remove it.`},
+	"a target without a formula": {
+		`{autoscaling: {provider: keda}, keda: {scalingModifiers: {target: "2"}}}`,
+		`keda.scalingModifiers.formula: must be set with keda.scalingModifiers (got none), because KEDA does not scale without it: write a formula over the names of the triggers, like max([overruns, demand]).`},
+	"a formula without a target": {
+		`{autoscaling: {provider: keda}, keda: {scalingModifiers: {formula: "max([overruns, demand])"}}}`,
+		`keda.scalingModifiers.target: must be a number above 0 (got none), because KEDA divides the formula by it to get the number of pods, and does not scale without it: write it like "0.75".`},
+	"a formula of a utilization": {
+		`{autoscaling: {provider: keda}, keda: {scalingModifiers: {formula: "max([overruns, demand])", target: "2", metricType: Utilization}}}`,
+		`keda.scalingModifiers.metricType: must be AverageValue or Value (got Utilization), because KEDA has no other for a formula, and does not scale: write AverageValue.`},
 	"no pods and a trigger on their own CPU": {
 		`{autoscaling: {provider: keda}, keda: {idleReplicaCount: 0, triggers: [{type: cpu, metricType: Utilization, metadata: {value: "70"}}]}}`,
 		`keda.idleReplicaCount: must be null without an entry in keda.triggers that has a value without pods (got 0), because without pods nothing counts frames or uses CPU and memory, and the first pod would never start: write such a trigger, like cron.`},
@@ -297,6 +321,19 @@ func TestAddedMetrics(t *testing.T) {
 	assert.Equal(t, alone, added[:len(alone)])
 	assert.Equal(t, corev1.ResourceCPU, added[len(alone)].Resource.Name)
 
+	// A container's own metric, an amount in place of a share, requests of the pod as a whole, and limits, which are the
+	// requests where there are none.
+	for _, values := range []string{
+		`{autoscaling: {metrics: [{type: ContainerResource, containerResource: {name: cpu, container: renderer, target: {type: Utilization, averageUtilization: 70}}}]}, renderer: {extraContainers: [{name: exporter, image: exporter}]}}`,
+		`{autoscaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 500m}}}]}, renderer: {extraContainers: [{name: exporter, image: exporter}]}}`,
+		`{autoscaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}, renderer: {extraContainers: [{name: exporter, image: exporter}], extraPodSpec: {resources: {requests: {cpu: 2}}}}}`,
+		`{autoscaling: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}, renderer: {initContainers: [{name: fetch, image: fetch}], extraContainers: [{name: exporter, image: exporter, resources: {limits: {cpu: 10m}}}]}}`,
+		`{autoscaling: {target: {name: stream, podLabels: {app: stream}}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]}, renderer: {enabled: false, metrics: {container: streamer, port: 9102}}}`,
+	} {
+		_, err := chart.Template(chart.Options{Values: []chart.Values{chart.Parse(t, values)}})
+		assert.NoError(t, err, "%s are refused, want them accepted: the autoscaler has a value", values)
+	}
+
 	woken := chart.Options{KubeVersion: "v1.37.0", Values: []chart.Values{chart.Parse(t, `autoscaling: {minReplicas: 0, metrics: `+external+`}`)}}
 	rendered, err := chart.Template(woken)
 	require.NoError(t, err, "no pods, with a metric that starts the first one")
@@ -328,6 +365,8 @@ func TestAddedTriggers(t *testing.T) {
 	for _, key := range []string{"pollingInterval", "cooldownPeriod", "initialCooldownPeriod", "idleReplicaCount"} {
 		assert.NotContains(t, chart.Render(t, named(t, "KEDA")).Manifest, key+":", "a field whose default is KEDA's")
 	}
+	numbers := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `keda: {scalingModifiers: {formula: "max([overruns, demand])", target: 2}}`))
+	assert.Contains(t, numbers.Manifest, `target: "2"`, "the target of a formula, which helm --set makes a number: the field is a text")
 	idle := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `keda: {idleReplicaCount: 0, triggers: [{type: cron, metadata: {start: "0 8 * * *"}}]}`))
 	assert.Contains(t, idle.Manifest, "idleReplicaCount: 0")
 }

@@ -82,6 +82,7 @@ func TestPlaceholdersKeepTheRoomOfARenderer(t *testing.T) {
 			{name: proxy, image: proxy, restartPolicy: Always, resources: {requests: {cpu: 20m}}},
 			{name: scenes, image: scenes, resources: {requests: {cpu: 3, memory: 16Mi}, limits: {nvidia.com/gpu: 1}}}]}`),
 		"an init container alone": chart.Parse(t, `renderer: {resources: {requests: null, limits: null}, initContainers: [{name: scenes, image: scenes, resources: {requests: {cpu: 3}}}]}`),
+		"resources of the pod":    chart.Parse(t, `renderer: {resources: {requests: null, limits: null}, extraPodSpec: {resources: {requests: {cpu: 2}, limits: {memory: 1Gi}}}}`),
 		"elsewhere": chart.Parse(t, `{global: {nodeSelector: {pool: spot}, tolerations: [{key: spot, operator: Exists}]},
 			renderer: {schedulerName: volcano, runtimeClassName: nvidia, affinity: {podAntiAffinity: {}}}}`),
 	} {
@@ -90,6 +91,7 @@ func TestPlaceholdersKeepTheRoomOfARenderer(t *testing.T) {
 			renderer := chart.Render(t, values).Deployment(t, chart.Renderer).Spec.Template.Spec
 			placeholder := placeholders(t, values).Spec.Template.Spec
 			assert.Equal(t, room(renderer), room(placeholder), "what a placeholder requests, want what a renderer pod requests")
+			assert.Equal(t, renderer.Resources, placeholder.Resources, "what a placeholder requests as a whole")
 			for _, container := range placeholder.InitContainers {
 				assert.NotEqual(t, container.RestartPolicy == nil, len(container.Args) == 0, "whether pause ends at once in an init container, and only in one that must end")
 			}

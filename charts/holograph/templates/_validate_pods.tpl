@@ -28,7 +28,8 @@ them out of one.
 {{- include "holograph.validate.ports" (dict "containers" $containers "service" $renderer.service.extraPorts) }}
 {{- $elsewhere := dict "automountServiceAccountToken" "renderer.serviceAccount.automount" "containers" "renderer.extraContainers" "imagePullSecrets" "global.imagePullSecrets"
   "securityContext" "renderer.podSecurityContext" "serviceAccount" "renderer.serviceAccount.name" "serviceAccountName" "renderer.serviceAccount.name" "volumes" "renderer.extraVolumes" }}
-{{- range $field, $value := $renderer.extraPodSpec }}
+{{- /* `resources` of a pod is another field than that of its container. */}}
+{{- range $field, $value := omit $renderer.extraPodSpec "resources" }}
 {{- if or (hasKey $elsewhere $field) (hasKey $renderer $field) (eq $field "enableServiceLinks") }}
 {{- $fix := ternary "remove it" (printf "write %s" (default (printf "renderer.%s" $field) (get $elsewhere $field))) (eq $field "enableServiceLinks") }}
 {{- include "holograph.refuse" (printf "renderer.extraPodSpec.%s: must not be set (got a value), because the chart writes that field itself: %s." $field $fix) }}

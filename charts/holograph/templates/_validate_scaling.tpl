@@ -29,6 +29,12 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if .Values.renderer.enabled }}
+{{- include "holograph.validate.requests" . }}
+{{- end }}
+{{- if $keda }}
+{{- include "holograph.validate.triggers" . }}
+{{- end }}
 {{- $names := include "holograph.signals" . | splitList " " }}
 {{- range $index, $trigger := .Values.keda.triggers }}
 {{- if and $trigger.name (has $trigger.name $names) }}
@@ -67,6 +73,75 @@ Refuses additions to the autoscaler that Kubernetes accepts and that do not scal
 {{- include "holograph.refuse" "autoscaling.minReplicas: must be 1 or more without an External or Object metric in autoscaling.metrics (got 0), because the signals have no value without pods, and the first pod would never start: write 1, or a metric that has a value without pods." }}
 {{- else if semverCompare "<1.37.0-0" .Capabilities.KubeVersion.Version }}
 {{- include "holograph.refuse" (printf "autoscaling.minReplicas: must be 1 or more before Kubernetes 1.37 (got 0), because this cluster is %s, which does not scale to 0 by default: write 1, or autoscaling.provider: keda." .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A utilization is a share of what containers request, and Kubernetes has no value for it where one of them requests nothing.
+*/}}
+{{- define "holograph.validate.requests" -}}
+{{- $renderer := .Values.renderer }}
+{{- $containers := list (dict "key" "renderer" "name" (include "holograph.renderer.container" .) "resources" $renderer.resources) }}
+{{- range $list := list "extraContainers" "initContainers" }}
+{{- range $index, $container := get $renderer $list }}
+{{- if or (eq $list "extraContainers") (eq (default "" $container.restartPolicy) "Always") }}
+{{- $containers = append $containers (dict "key" (printf "renderer.%s[%d]" $list $index) "name" $container.name "resources" $container.resources) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $measured := list }}
+{{- if include "holograph.autoscaling.hpa" . }}
+{{- range $index, $metric := .Values.autoscaling.metrics }}
+{{- $source := default dict (default $metric.resource $metric.containerResource) }}
+{{- if eq (dig "target" "type" "" $source) "Utilization" }}
+{{- $measured = append $measured (dict "key" (printf "autoscaling.metrics[%d]" $index) "resource" $source.name "container" $source.container) }}
+{{- end }}
+{{- end }}
+{{- else if include "holograph.autoscaling.keda" . }}
+{{- range $index, $trigger := .Values.keda.triggers }}
+{{- if and (has $trigger.type (list "cpu" "memory")) (eq (default "" $trigger.metricType) "Utilization") }}
+{{- $measured = append $measured (dict "key" (printf "keda.triggers[%d]" $index) "resource" $trigger.type "container" (default dict $trigger.metadata).containerName) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $pod := default dict $renderer.extraPodSpec.resources }}
+{{- range $metric := $measured }}
+{{- $ofPod := or (hasKey (default dict $pod.requests) $metric.resource) (hasKey (default dict $pod.limits) $metric.resource) }}
+{{- range $container := $containers }}
+{{- $resources := default dict $container.resources }}
+{{- $requests := or (hasKey (default dict $resources.requests) $metric.resource) (hasKey (default dict $resources.limits) $metric.resource) }}
+{{- if and (not $requests) (ternary (eq (toString $container.name) (toString $metric.container)) (not $ofPod) (not (empty $metric.container))) }}
+{{- include "holograph.refuse" (printf "%s.resources.requests.%s: must be set with the Utilization in %s (got none), because that is a share of what the containers request, and the autoscaler would have no value for it and would remove no pod: write what the container needs." $container.key $metric.resource $metric.key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+What KEDA refuses of a ScaledObject. Its webhook may not be there, and then KEDA takes the object and does not scale.
+*/}}
+{{- define "holograph.validate.triggers" -}}
+{{- range $index, $trigger := .Values.keda.triggers }}
+{{- $own := has $trigger.type (list "cpu" "memory") }}
+{{- $types := ternary (list "Utilization" "AverageValue") (list "" "AverageValue" "Value") $own }}
+{{- $type := default "" $trigger.metricType }}
+{{- if not (has $type $types) }}
+{{- include "holograph.refuse" (printf "keda.triggers[%d].metricType: must be %s for a trigger of type %s (got %s), because KEDA has no other for it, and would scale by none of the triggers: write %s." $index (compact $types | join " or ") $trigger.type (default "none" $type) (first (compact $types))) }}
+{{- end }}
+{{- if and $trigger.useCachedMetrics (or $own (eq $trigger.type "cron")) }}
+{{- include "holograph.refuse" (printf "keda.triggers[%d].useCachedMetrics: must be false for a trigger of type %s (got true), because KEDA refuses a ScaledObject with it: remove it." $index $trigger.type) }}
+{{- end }}
+{{- end }}
+{{- with .Values.keda.scalingModifiers }}
+{{- if not .formula }}
+{{- include "holograph.refuse" "keda.scalingModifiers.formula: must be set with keda.scalingModifiers (got none), because KEDA does not scale without it: write a formula over the names of the triggers, like max([overruns, demand])." }}
+{{- end }}
+{{- if le (default "" .target | toString | float64) 0.0 }}
+{{- include "holograph.refuse" (printf "keda.scalingModifiers.target: must be a number above 0 (got %s), because KEDA divides the formula by it to get the number of pods, and does not scale without it: write it like \"0.75\"." (toString .target | default "none" | replace "<nil>" "none")) }}
+{{- end }}
+{{- if eq (default "" .metricType) "Utilization" }}
+{{- include "holograph.refuse" "keda.scalingModifiers.metricType: must be AverageValue or Value (got Utilization), because KEDA has no other for a formula, and does not scale: write AverageValue." }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -21,7 +21,7 @@ Refuses warm capacity that keeps no room, or the same room twice.
 {{- if $renderer.resourceClaims }}
 {{- include "holograph.refuse" (printf "warmCapacity.placeholders.pods: must be 0 with renderer.resourceClaims (got %d), because the scheduler does not remove a pod for the device that it has claimed, and placeholders would keep the devices from the renderers: write 0, and keep pods ready with autoscaling.headroom." $pods) }}
 {{- end }}
-{{- if not (concat (list $renderer) $renderer.extraContainers $renderer.initContainers | include "holograph.placeholder.resources" | fromJsonArray) }}
+{{- if not (or $renderer.extraPodSpec.resources (concat (list $renderer) $renderer.extraContainers $renderer.initContainers | include "holograph.placeholder.resources" | fromJsonArray)) }}
 {{- include "holograph.refuse" (printf "warmCapacity.placeholders.pods: must be 0 where the renderer's containers request nothing (got %d), because a placeholder would keep no room: write renderer.resources.requests." $pods) }}
 {{- end }}
 {{- $class := $placeholders.priorityClassName }}

@@ -43,6 +43,10 @@ which pause does with -v.
   {{- with $renderer.schedulerName }}
   schedulerName: {{ . | quote }}
   {{- end }}
+  {{- with $renderer.extraPodSpec.resources }}
+  resources:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- with include "holograph.placeholder.resources" $renderer.initContainers | fromJsonArray }}
   initContainers:
     {{- range $index, $container := . }}
