@@ -26,6 +26,12 @@ var refusalsOfAlerting = map[string]refusal{
 	"login in the URL of an Alertmanager": {
 		`prometheus: {alertmanagers: [{url: "https://admin:s3cr3t@alertmanager.example"}]}`,
 		`prometheus.alertmanagers[0].url: must be http:// or https://, a host, and optionally a port and a path (got something else, which may be a credential), because everyone who may read the release could read it: write it like http://alertmanager.monitoring.svc:9093, and a credential under bearerToken or basicAuth, which take it from a Secret.`},
+	"path of an Alertmanager's API": {
+		`prometheus: {alertmanagers: [{url: "http://alertmanager.monitoring.svc:9093/api/v2/alerts"}]}`,
+		`prometheus.alertmanagers[0].url: must be the address that Prometheus appends /api/v2/alerts to (got one that ends with /api/v2/alerts), because Alertmanager has nothing at the path that results: write the URL without that end.`},
+	"a field of the Prometheus Operator's form": {
+		`prometheus: {remoteWrite: [{url: "https://metrics.example", queueConfig: {maxShards: 10}}]}`,
+		`prometheus.remoteWrite[0].queueConfig: must be a field in Prometheus' own form, which has no capital letters (got this one), because Prometheus would not start: write it like queue_config.`},
 	"token in place of a Secret's name": {
 		`prometheus: {alertmanagers: [{url: "https://alertmanager.example", bearerToken: {existingSecret: "eyJ.s3cr3t_"}}]}`,
 		`prometheus.alertmanagers[0].bearerToken.existingSecret: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name.`},

@@ -36,6 +36,9 @@ var refusalsOfTheCluster = map[string]refusal{
 	"login with the name of the generated one": {
 		`prometheus: {auth: {basicAuth: {existingSecret: holograph-prometheus-login}}}`,
 		`prometheus.auth.basicAuth.existingSecret: must be another name than that of the Secret that Helm generates (got holograph-prometheus-login), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like prometheus-login.`},
+	"certificate with the name of the generated one": {
+		`prometheusAdapter: {certificate: {existingSecret: holograph-prometheus-adapter-certificate}, apiService: {annotations: {cert-manager.io/inject-ca-from: a/b}}}`,
+		`prometheusAdapter.certificate.existingSecret: must be another name than that of the Secret that Helm generates (got holograph-prometheus-adapter-certificate), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like adapter-certificate.`},
 	"root in a component that may not be root": {
 		`kubeStateMetrics: {securityContext: {runAsUser: 0}}`,
 		`kubeStateMetrics: must not run as user 0 with runAsNonRoot (got both), because the container would never start: write another runAsUser, or set runAsNonRoot to false.`},

@@ -336,9 +336,10 @@ func TestWhatIsScrapedOfHistograms(t *testing.T) {
 		native    bool
 		kept, not []string
 	}{
-		`signals: {overruns: {histogram: {metric: frame_seconds}}}`:                {false, []string{"frame_seconds_count", "frame_seconds_bucket"}, []string{"frame_seconds", "frame_seconds_sum", "frame_seconds_buckets"}},
-		`signals: {overruns: {histogram: {metric: frame_seconds, type: native}}}`:  {true, []string{"frame_seconds"}, []string{"frame_seconds_count", "frame_seconds_sum"}},
-		`signals: {overruns: {metric: "video.late"}, frames: {name: "video.all"}}`: {false, []string{"video.late", "video.all"}, []string{"video_late", "videoXlate"}},
+		`signals: {overruns: {histogram: {metric: frame_seconds}}}`:               {false, []string{"frame_seconds_count", "frame_seconds_bucket"}, []string{"frame_seconds", "frame_seconds_sum", "frame_seconds_buckets"}},
+		`signals: {overruns: {histogram: {metric: frame_seconds, type: native}}}`: {true, []string{"frame_seconds"}, []string{"frame_seconds_count", "frame_seconds_sum"}},
+		`signals: {overruns: {query: 'sum by (<<.GroupBy>>) (rate({"video.late",<<.LabelMatchers>>}[2m])) + sum by (<<.GroupBy>>) (rate({<<.LabelMatchers>>,__name__="video_dropped"}[2m]))'}}`: {false, []string{"video.late", "video_dropped"}, []string{"video_late"}},
+		`signals: {overruns: {metric: "video.late"}, frames: {name: "video.all"}}`:                                                                                                              {false, []string{"video.late", "video.all"}, []string{"video_late", "videoXlate"}},
 	} {
 		job := scrapeJobs(t, chart.Render(t, chart.Parse(t, values)))["renderer"]
 		monitor := ofKind(chart.Render(t, named(t, "operator"), chart.Parse(t, values)), "PodMonitor")["holograph-renderer"]

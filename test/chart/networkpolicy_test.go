@@ -107,6 +107,13 @@ prometheus:
 networkPolicy: {apiServer: {ports: [6443]}}`,
 			[]connection{{prometheus, "unlisted pod", 9093}, {prometheus, "outside", 443}, {prometheus, "outside", 8443}},
 			[]connection{{prometheus, "outside", 80}, {renderer, "unlisted pod", 9093}, {adapter, "outside", 8443}}},
+		"a store that asks the cloud who Prometheus is, behind a proxy": {`
+prometheus:
+  extraEnv: [{name: HTTPS_PROXY, value: "proxy.example:3128"}, {name: GOGC, value: "50"}]
+  remoteWrite: [{url: "https://metrics.example:8443", sigv4: {region: eu-central-1}}]
+networkPolicy: {apiServer: {ports: [6443]}}`,
+			[]connection{{prometheus, "outside", 3128}, {prometheus, "outside", 443}, {prometheus, "outside", 8443}},
+			[]connection{{prometheus, "outside", 80}, {adapter, "outside", 3128}}},
 		"served namespaces": {`servedNamespaces: [games]`,
 			[]connection{{prometheus, "renderer elsewhere", 8080}},
 			[]connection{{prometheus, "unlisted pod", 8080}}},
@@ -188,5 +195,23 @@ func TestPodsResolveNames(t *testing.T) {
 				assert.Equal(t, c.denied, cluster.Forbidden(of(component), connections.Outside, 5353, protocol) != "", "%s: a policy denies %s a resolver on 5353/%s", name, component, protocol)
 			}
 		}
+	}
+}
+
+// TestAStoreMayAskTheCloudWhoPrometheusIs: the identity of a pod comes from an address that only its node has, which no peer
+// but a block of addresses selects.
+func TestAStoreMayAskTheCloudWhoPrometheusIs(t *testing.T) {
+	t.Parallel()
+	for field, asks := range map[string]bool{"sigv4: {region: eu-central-1}": true, "azuread: {cloud: AzurePublic}": true, "google_iam: {}": true, "remote_timeout: 30s": false} {
+		rendered := chart.Render(t, chart.Parse(t, `{networkPolicy: {enabled: true}, prometheus: {remoteWrite: [{url: "https://metrics.example", `+field+`}]}}`))
+		found := false
+		for _, policy := range chart.Of[*networkingv1.NetworkPolicy](t, rendered) {
+			for _, rule := range policy.Spec.Egress {
+				for _, peer := range rule.To {
+					found = found || policy.Name == "holograph-prometheus" && peer.IPBlock != nil && peer.IPBlock.CIDR == "169.254.0.0/16" && rule.Ports[0].Port.IntValue() == 80
+				}
+			}
+		}
+		assert.Equal(t, asks, found, "whether Prometheus may ask for its pod's identity, with %s", field)
 	}
 }

@@ -144,6 +144,9 @@ var refusals = map[string]refusal{
 	"scraped twice": {
 		`{podMonitor: {enabled: true}, scrapeAnnotations: {enabled: true}}`,
 		`scrapeAnnotations.enabled: must be false with podMonitor.enabled (got true for both), because a Prometheus that uses both scrapes each renderer twice: set one of them to false.`},
+	"relabeling in Prometheus' own form": {
+		`podMonitor: {enabled: true, metricRelabelings: [{sourceLabels: [a], target_label: b}]}`,
+		`podMonitor.metricRelabelings[0].target_label: must be a field in the PodMonitor's form (got one in Prometheus' own), because the API server drops what it does not know, and the step would do something else: write targetLabel.`},
 	"pods of another name": {
 		`podMonitor: {enabled: true, relabelings: [{targetLabel: cluster, replacement: eu}, {sourceLabels: [__meta_kubernetes_pod_uid], targetLabel: pod}]}`,
 		`podMonitor.relabelings[1]: must not change the label pod (got action replace), because the rules and the adapter find the samples by it: remove the step, or let it change another label.`},
@@ -206,7 +209,7 @@ var refusals = map[string]refusal{
 		`alerts.errorBudgetBurn.fast[0].percent: must be a share of the error budget that can be spent within long (got 2, with an slo.objective of 90 and a long of 1h), because the alert could not fire even if every frame were late: write less than 1.4.`},
 	"alert without a duration": {
 		`alerts: {metricAbsent: {for: soon}}`,
-		`alerts.metricAbsent.for: must be a duration of weeks, days, hours, minutes and seconds, in this order (got soon), because Prometheus reads no other: write it like 30d or 1m30s.`},
+		`alerts.metricAbsent.for: must be a duration of years, weeks, days, hours, minutes and seconds, in this order (got soon), because Prometheus reads no other: write it like 30d or 1m30s.`},
 }
 
 // refusalsOfOldKubernetes are rendered for the oldest Kubernetes that the chart supports.
@@ -299,6 +302,7 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`prometheus: {extraArgs: ["--web.external-url=https://prometheus.example/holograph", --query.max-samples=9000000]}`,
 		`prometheusAdapter: {relistInterval: 5s}`,
 		`signals: {overruns: {target: 1m}}`,
+		`signals: {overruns: {query: 'sum by (<<.GroupBy>>) (max_over_time(rate(late_total{<<.LabelMatchers>>,path=~"\\(a[^b]|\\{"}[1m])[5m:15s]))'}}`,
 		`signals: {overruns: {target: 1}}`,
 		`signals: {demand: {target: 1m}}`,
 		`signals: {demand: {target: 1000m}}`,
@@ -316,6 +320,8 @@ func TestBoundaryValuesAreAccepted(t *testing.T) {
 		`renderer: {metrics: {port: 9102}, extraPorts: [{name: media, containerPort: 9102, protocol: UDP}]}`,
 		`{autoscaling: {enabled: false}, renderer: {replicaCount: 3, podDisruptionBudget: {maxUnavailable: null, minAvailable: 66%}}}`,
 		`{slo: {window: 3d}, prometheus: {retention: {time: 3d}}}`,
+		`{slo: {window: 1y}, prometheus: {retention: {time: 1y2w}}}`,
+		`{prometheus: {enabled: false, url: "https://kubernetes.default.svc/api/v1/namespaces/monitoring/services/prometheus:9090/proxy"}}`,
 		`{slo: {objective: 90}, alerts: {errorBudgetBurn: {fast: [{percent: 1.3, long: 1h, short: 59m}]}}}`,
 		`{slo: {objective: 50, window: 1h}, prometheus: {retention: {time: 1h}}, alerts: {enabled: false}}`,
 		`{prometheus: {enabled: false, url: http://prometheus.example, retention: {time: 1h}}}`,

@@ -23,6 +23,12 @@ var refusalsOfSignals = map[string]refusal{
 	"a query with templates of its own": {
 		`signals: {overruns: {query: "sum by (<<.GroupBy>>) (rate(<<.Series>>{<<.LabelMatchers>>}[2m]))"}}`,
 		"signals.overruns.query: must have no other << and >>, no {{, no backtick and no # (got one of them), because adapter and console read them as their own, and a comment would hide the rest of a line: remove it."},
+	"a query with an open bracket": {
+		`signals: {overruns: {query: 'sum by (<<.GroupBy>>) (rate(late_total{<<.LabelMatchers>>,path!=")"}[2m])'}}`,
+		`signals.overruns.query: must have as many ( as ) (got 3 and 2), because Prometheus could not parse it: write the missing one.`},
+	"a query over a range too short": {
+		`{prometheus: {scrapeInterval: 30s}, signals: {overruns: {query: "sum by (<<.GroupBy>>) (rate(late_total{<<.LabelMatchers>>}[1m]))"}}}`,
+		`signals.overruns.query: must have no range shorter than 4 times prometheus.scrapeInterval (got 1m, with an interval of 30s), because one lost scrape would leave pods without a value: write 2m or more, or scrape more often.`},
 	"late frames without all frames": {
 		`signals: {frames: {name: ""}}`,
 		`signals.frames.name: must be a counter without signals.overruns.histogram.metric (got none), because nothing else counts all frames: write the counter of all frames.`},

@@ -56,6 +56,9 @@ var refusalsOfTexts = map[string]refusal{
 	"key in the URL": {
 		`prometheus: {enabled: false, url: "https://prometheus.example/?api_key=s3cr3t"}`,
 		`prometheus.url: must be a URL without ? and # (got one with them), because clients append a path to it, and everyone who may read the release could read a credential in it: write only the address, and a credential under prometheus.auth or prometheus.headersFrom, which take it from a Secret.`},
+	"path of Prometheus' API": {
+		`prometheus: {enabled: false, url: "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/query"}`,
+		`prometheus.url: must be the address that clients append /api/v1 to (got one that ends with /api/v1/query), because Prometheus has nothing at the path that results: write the URL without that end.`},
 	"URL of no port": {
 		`prometheus: {enabled: false, url: "http://a:"}`,
 		`prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus.`},

@@ -3,10 +3,10 @@ A duration (15s, 2m, 1m30s, 30d) in milliseconds; 0 for a text that is not a dur
 parses only the forms that its `duration` prints, so this template adds up the parts.
 */}}
 {{- define "holograph.milliseconds" -}}
-{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 }}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 }}
 {{- $total := 0 }}
-{{- if regexMatch "^([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$" (toString .) }}
-{{- range regexFindAll "[0-9]+(ms|[smhdw])" (toString .) -1 }}
+{{- if regexMatch "^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$" (toString .) }}
+{{- range regexFindAll "[0-9]+(ms|[smhdwy])" (toString .) -1 }}
 {{- $total = add $total (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[a-z]+$" .))) }}
 {{- end }}
 {{- end }}

@@ -214,7 +214,7 @@ Egress to Prometheus.
 {{/*
 Egress to Alertmanagers and remote_write endpoints, which have no labels that the chart knows: to the port of each URL, and
 to any port in the namespace of each that is a Service. Network plugins compare the port of the pod behind a Service, which
-is not always the one in the URL.
+is not always the one in the URL. An endpoint that knows Prometheus by its pod's cloud identity needs the way to that too.
 */}}
 {{- define "holograph.networkPolicy.receivers" -}}
 {{- $ports := list }}
@@ -227,6 +227,18 @@ is not always the one in the URL.
 {{- else if not (contains "." $host) }}
 {{- $namespaces = append $namespaces (include "holograph.namespace" $) }}
 {{- end }}
+{{- end }}
+{{- if include "holograph.prometheus.hasIdentity" . }}
+{{- /* The clouds' token endpoints, and what hands out a pod's identity at an address of its node: port 988 is that of Google's. */}}
+{{- $ports = append $ports 443 }}
+- ports:
+    - port: 80
+      protocol: TCP
+    - port: 988
+      protocol: TCP
+  to:
+    - ipBlock:
+        cidr: 169.254.0.0/16
 {{- end }}
 {{- with $ports }}
 - ports:

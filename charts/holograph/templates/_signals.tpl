@@ -132,6 +132,21 @@ counter
 {{- end }}
 
 {{/*
+Names of the series that signals.overruns.query reads of each pod, as a list in JSON: those before a brace, and in the braces
+the quoted ones and those of __name__.
+*/}}
+{{- define "holograph.signals.queried" -}}
+{{- $names := list }}
+{{- range regexFindAll "[a-zA-Z0-9_:]*\\s*[{][^{}]*<<[.]LabelMatchers>>[^{}]*[}]" .Values.signals.overruns.query -1 }}
+{{- $names = append $names (regexFind "^[a-zA-Z_:][a-zA-Z0-9_:]*" .) }}
+{{- range regexFindAll "([{,]\\s*|__name__\\s*=\\s*)(\"[^\"]+\"|'[^']+')\\s*[,}]" . -1 }}
+{{- $names = append $names (regexFind "[\"'].+[\"']" . | trimAll "\"'") }}
+{{- end }}
+{{- end }}
+{{- compact $names | uniq | toJson }}
+{{- end }}
+
+{{/*
 The series that counts all frames, as JSON: "name", "selector" and "native", whether it is a native histogram.
 Where frame times are a histogram, it counts the frames.
 */}}

@@ -365,6 +365,11 @@ Refuses relabelings that change a label by which rules and adapter find the samp
 {{- end }}
 {{- range $list := list "relabelings" "metricRelabelings" }}
 {{- range $index, $step := get $.Values.podMonitor $list }}
+{{- range $field := keys $step | sortAlpha }}
+{{- if contains "_" $field }}
+{{- include "holograph.refuse" (printf "podMonitor.%s[%d].%s: must be a field in the PodMonitor's form (got one in Prometheus' own), because the API server drops what it does not know, and the step would do something else: write %s." $list $index $field (camelcase $field | untitle)) }}
+{{- end }}
+{{- end }}
 {{- $action := default "replace" $step.action | toString | lower }}
 {{- $regex := default ".*" $step.regex | toString | printf "^(?s:%s)$" }}
 {{- range $label := $needed }}

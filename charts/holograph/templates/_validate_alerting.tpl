@@ -8,6 +8,8 @@ value, because it may be the credential.
 {{- $key := printf "prometheus.alertmanagers[%d]" $index }}
 {{- if not (regexMatch (printf "^https?://%s/?$" (include "holograph.urlPattern" $)) .url) }}
 {{- include "holograph.refuse" (printf "%s.url: must be http:// or https://, a host, and optionally a port and a path (got something else, which may be a credential), because everyone who may read the release could read it: write it like http://alertmanager.monitoring.svc:9093, and a credential under bearerToken or basicAuth, which take it from a Secret." $key) }}
+{{- else if regexMatch "/api/v[12](/alerts)?/?$" .url }}
+{{- include "holograph.refuse" (printf "%s.url: must be the address that Prometheus appends /api/v2/alerts to (got one that ends with %s), because Alertmanager has nothing at the path that results: write the URL without that end." $key (regexFind "/api/v[12](/alerts)?/?$" .url)) }}
 {{- end }}
 {{- range $secret, $name := dict
   "caSecret.name" (default dict .caSecret).name
@@ -58,6 +60,8 @@ Takes dict "key" its key "value" a map, list or scalar of an entry of prometheus
 {{- range $name, $value := .value }}
 {{- if has $name $secrets }}
 {{- include "holograph.refuse" (printf "%s.%s: must not be set (got a value), because everyone who may read the release could read the credential in it: mount a Secret with prometheus.secrets, and write a field that reads a file, like password_file, or one for the pod's own identity, like azuread's managed_identity." $.key $name) }}
+{{- else if and (regexMatch "[A-Z]" $name) (not (regexMatch "[.](headers|http_headers)$" $.key)) }}
+{{- include "holograph.refuse" (printf "%s.%s: must be a field in Prometheus' own form, which has no capital letters (got this one), because Prometheus would not start: write it like %s." $.key $name (snakecase $name)) }}
 {{- else }}
 {{- include "holograph.validate.remoteWrite" (dict "key" (printf "%s.%s" $.key $name) "value" $value) }}
 {{- end }}

@@ -11,6 +11,10 @@ Refuses what does not work on the cluster at hand.
 {{- if and .Values.prometheus.enabled (eq .Values.prometheus.auth.basicAuth.existingSecret $generatedLogin) }}
 {{- include "holograph.refuse" (printf "prometheus.auth.basicAuth.existingSecret: must be another name than that of the Secret that Helm generates (got %s), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like prometheus-login." $generatedLogin) }}
 {{- end }}
+{{- $generatedCertificate := printf "%s-certificate" (include "holograph.prometheusAdapter.name" .) }}
+{{- if and .Values.prometheusAdapter.enabled (eq .Values.prometheusAdapter.certificate.existingSecret $generatedCertificate) }}
+{{- include "holograph.refuse" (printf "prometheusAdapter.certificate.existingSecret: must be another name than that of the Secret that Helm generates (got %s), because Helm deletes that Secret when existingSecret takes its place: create yours with another name, like adapter-certificate." $generatedCertificate) }}
+{{- end }}
 {{- $persistence := .Values.prometheus.persistence }}
 {{- if and .Values.prometheus.enabled $persistence.existingClaim (not $persistence.enabled) }}
 {{- include "holograph.refuse" (printf "prometheus.persistence.existingClaim: must be empty without prometheus.persistence.enabled (got %s), because Prometheus would not use the claim, and its history would end with its pod: set prometheus.persistence.enabled to true, or leave existingClaim empty." $persistence.existingClaim) }}

@@ -53,6 +53,23 @@ A query stands inside others, on one line, and is expanded by the adapter's temp
 {{- if regexMatch "<<|>>|[`#]|\\{\\{|\\}\\}" (. | replace "<<.LabelMatchers>>" "" | replace "<<.GroupBy>>" "") }}
 {{- include "holograph.refuse" "signals.overruns.query: must have no other << and >>, no {{, no backtick and no # (got one of them), because adapter and console read them as their own, and a comment would hide the rest of a line: remove it." }}
 {{- end }}
+{{- $bare := regexReplaceAll "\"([^\"\\\\]|\\\\.)*\"|'([^'\\\\]|\\\\.)*'" . "" }}
+{{- range $pair := list "()" "[]" "{}" }}
+{{- $opened := regexFindAll (substr 0 1 $pair | regexQuoteMeta) $bare -1 | len }}
+{{- $closed := regexFindAll (substr 1 2 $pair | regexQuoteMeta) $bare -1 | len }}
+{{- if ne $opened $closed }}
+{{- include "holograph.refuse" (printf "signals.overruns.query: must have as many %s as %s (got %d and %d), because Prometheus could not parse it: write the missing one." (substr 0 1 $pair) (substr 1 2 $pair) $opened $closed) }}
+{{- end }}
+{{- end }}
+{{- $interval := $.Values.prometheus.scrapeInterval }}
+{{- $least := mul 4 (include "holograph.milliseconds" $interval | int64) }}
+{{- range regexFindAll "\\[\\s*[0-9a-z]+" $bare -1 }}
+{{- $range := regexFind "[0-9a-z]+$" . }}
+{{- $milliseconds := include "holograph.milliseconds" $range | int64 }}
+{{- if and (gt $milliseconds 0) (lt $milliseconds $least) }}
+{{- include "holograph.refuse" (printf "signals.overruns.query: must have no range shorter than 4 times prometheus.scrapeInterval (got %s, with an interval of %s), because one lost scrape would leave pods without a value: write %s or more, or scrape more often." $range $interval (include "holograph.duration" $least)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

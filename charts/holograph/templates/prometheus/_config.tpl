@@ -109,10 +109,9 @@ Otherwise a renderer could export the series of kube-state-metrics, of Prometheu
 {{- with $signals.refused.name }}
 {{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
-{{- range regexFindAll "[a-zA-Z_:][a-zA-Z0-9_:]*\\s*[{][^{}]*<<[.]LabelMatchers>>" $signals.overruns.query -1 }}
-{{- $name := regexFind "^[a-zA-Z0-9_:]+" . }}
-{{- if not (regexMatch (include "holograph.prometheus.notRenderers" $) $name) }}
-{{- $names = append $names (regexQuoteMeta $name) }}
+{{- range include "holograph.signals.queried" . | fromJsonArray }}
+{{- if not (regexMatch (include "holograph.prometheus.notRenderers" $) .) }}
+{{- $names = append $names (regexQuoteMeta .) }}
 {{- end }}
 {{- end }}
 {{- range $signals.otherMetrics }}
@@ -229,6 +228,7 @@ Whether a metric has a name that only a Prometheus has that stores names as they
 {{- range include "holograph.signals.exported" . | fromJsonArray }}
 {{- $names = append $names .name }}
 {{- end }}
+{{- $names = include "holograph.signals.queried" . | fromJsonArray | concat $names }}
 {{- if regexMatch "[./-]" (join " " $names) }}true{{ end }}
 {{- end }}
 

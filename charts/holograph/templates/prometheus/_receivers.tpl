@@ -53,7 +53,7 @@ Port of a URL. Takes the URL.
 
 {{/*
 URLs that Prometheus connects to for its receivers, each once, as a list in JSON: those of Alertmanagers and remote_write
-endpoints, and of the proxies and token endpoints on the way.
+endpoints, and of the proxies and token endpoints on the way, also of a proxy that the environment names.
 */}}
 {{- define "holograph.prometheus.receivers" -}}
 {{- $urls := list }}
@@ -63,7 +63,27 @@ endpoints, and of the proxies and token endpoints on the way.
 {{- range .Values.prometheus.remoteWrite }}
 {{- $urls = concat $urls (include "holograph.prometheus.urlsIn" . | fromJsonArray) }}
 {{- end }}
+{{- if .Values.prometheus.remoteWrite }}
+{{- range .Values.prometheus.extraEnv }}
+{{- if and .value (has (upper .name) (list "HTTP_PROXY" "HTTPS_PROXY")) }}
+{{- $urls = append $urls (ternary .value (printf "http://%s" .value) (contains "://" .value)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- uniq $urls | toJson }}
+{{- end }}
+
+{{/*
+Whether a remote_write endpoint is told who Prometheus is by the cloud that its pod runs in, "true" or "".
+*/}}
+{{- define "holograph.prometheus.hasIdentity" -}}
+{{- $has := false }}
+{{- range $endpoint := .Values.prometheus.remoteWrite }}
+{{- range $field := list "azuread" "google_iam" "sigv4" }}
+{{- $has = or $has (hasKey $endpoint $field) }}
+{{- end }}
+{{- end }}
+{{- ternary "true" "" $has }}
 {{- end }}
 
 {{/*
