@@ -173,10 +173,16 @@ var refusals = map[string]refusal{
 		`prometheusRule.enabled: must be false with prometheus.enabled and scrapeAnnotations.enabled (got true), because its rules select a container, as the embedded Prometheus labels it, and a scrape by annotations sets no such label: set prometheus.enabled to false, or write podMonitor.enabled in place of scrapeAnnotations.enabled.`},
 	"argument that has a key of its own": {
 		`prometheus: {extraArgs: [--storage.tsdb.retention.time=90d]}`,
-		`prometheus.extraArgs: must not have --storage.tsdb.retention.time (got it), because probes, volumes and clients expect what the chart sets: write prometheus.retention.time.`},
+		`prometheus.extraArgs: must not have --storage.tsdb.retention.time (got it), because probes, volumes, clients and rules expect what the chart sets: write prometheus.retention.time.`},
 	"argument that moves the pages": {
 		`prometheus: {extraArgs: [-web.route-prefix=/prometheus]}`,
-		`prometheus.extraArgs: must not have --web.route-prefix (got it), because probes, volumes and clients expect what the chart sets: remove it.`},
+		`prometheus.extraArgs: must not have --web.route-prefix (got it), because probes, volumes, clients and rules expect what the chart sets: remove it.`},
+	"argument of the adapter that has a value": {
+		`prometheusAdapter: {extraArgs: [--metrics-max-age=10s]}`,
+		`prometheusAdapter.extraArgs: must not have --metrics-max-age (got it), because probes, volumes, clients and rules expect what the chart sets: write prometheusAdapter.maxAge.`},
+	"port of kube-state-metrics": {
+		`kubeStateMetrics: {extraArgs: [--port, "9090"]}`,
+		`kubeStateMetrics.extraArgs: must not have --port (got it), because probes, volumes, clients and rules expect what the chart sets: remove it.`},
 	"headroom of a mean of a StatefulSet": {
 		`{autoscaling: {headroom: 1, target: {kind: StatefulSet, name: stream, podLabels: {app: stream}}}, renderer: {enabled: false, metrics: {container: stream, port: 9102}}, signals: {demand: {metricType: Pods}}}`,
 		`autoscaling.headroom: must be 0 where signals.demand.metricType is Pods (got 1), because the autoscaler then uses the mean of the pods, to which no pods can be added: write 0.`},

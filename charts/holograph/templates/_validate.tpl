@@ -417,11 +417,16 @@ Refuses relabelings that change a label by which rules and adapter find the samp
 {{- $maxAgeText := include "holograph.prometheusAdapter.maxAge" . }}
 {{- $relist := include "holograph.milliseconds" $relistText | int64 }}
 {{- $maxAge := include "holograph.milliseconds" $maxAgeText | int64 }}
-{{- $write := dict "--storage.tsdb.retention.time" "prometheus.retention.time" "--storage.tsdb.retention.size" "prometheus.retention.size" "--web.config.file" "prometheus.auth.basicAuth.existingSecret" "--config.auto-reload-interval" "prometheus.reloadInterval" }}
-{{- range $prometheus.extraArgs }}
-{{- $name := regexFind "^--?[^=]+" . | trimPrefix "-" | trimPrefix "-" | printf "--%s" }}
-{{- if or (hasKey $write $name) (has $name (list "--config.file" "--config.auto-reload" "--storage.tsdb.path" "--web.console.templates" "--web.listen-address" "--web.route-prefix")) }}
-{{- include "holograph.refuse" (printf "prometheus.extraArgs: must not have %s (got it), because probes, volumes and clients expect what the chart sets: %s." $name (ternary (printf "write %s" (get $write $name)) "remove it" (hasKey $write $name))) }}
+{{- range $key, $own := dict
+  "prometheus" (dict "storage.tsdb.retention.time" "prometheus.retention.time" "storage.tsdb.retention.size" "prometheus.retention.size" "web.config.file" "prometheus.auth.basicAuth.existingSecret" "config.auto-reload-interval" "prometheus.reloadInterval"
+    "config.file" "" "config.auto-reload" "" "storage.tsdb.path" "" "web.console.templates" "" "web.listen-address" "" "web.route-prefix" "")
+  "prometheusAdapter" (dict "secure-port" "prometheusAdapter.port" "prometheus-url" "prometheus.url" "metrics-relist-interval" "prometheusAdapter.relistInterval" "metrics-max-age" "prometheusAdapter.maxAge" "tls-cert-file" "prometheusAdapter.certificate.existingSecret" "tls-private-key-file" "prometheusAdapter.certificate.existingSecret" "config" "prometheusAdapter.extraRules" "prometheus-auth-config" "prometheus.auth")
+  "kubeStateMetrics" (dict "namespaces" "servedNamespaces" "port" "" "telemetry-port" "") }}
+{{- range (get $.Values $key).extraArgs }}
+{{- $name := regexFind "^--?[^=]+" . | trimPrefix "-" | trimPrefix "-" }}
+{{- if hasKey $own $name }}
+{{- include "holograph.refuse" (printf "%s.extraArgs: must not have --%s (got it), because probes, volumes, clients and rules expect what the chart sets: %s." $key $name (ternary "remove it" (printf "write %s" (get $own $name)) (empty (get $own $name)))) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and $prometheus.enabled $prometheus.url }}
