@@ -21,7 +21,7 @@ type refusal struct{ values, message string }
 var allRefusals = []map[string]refusal{refusals, refusalsOfOldKubernetes, refusalsOfPods, refusalsOfWarmCapacity, refusalsOfPolicies, refusalsOfTargets, refusalsOfExtraObjects, refusalsOfKEDA, refusalsOfScaling, refusalsOfDeletionCosts, refusalsOfTexts, refusalsOfSignals, refusalsOfAlerting, refusalsOfTheCluster}
 
 // refusalsInClusters are the cases that depend on objects in the cluster or on Helm's flags. Each has its own test.
-var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces, refusalsOfNodes}
+var refusalsInClusters = []map[string]refusal{refusalsOfOwners, refusalsOfTakeBack, refusalsOfNamespaces, refusalsOfNodes, refusalsOfAliases}
 
 var refusals = map[string]refusal{
 	"duration": {

@@ -510,6 +510,8 @@ one over. Kubernetes deletes it with the ScaledObject, after Helm has found it a
 {{- $name := include "holograph.fullname" . }}
 {{- if not (regexMatch "^[a-z]" $name) }}
 {{- include "holograph.refuse" (printf "fullnameOverride: must begin with a letter (got names %s-*), because the name of a Service does: write fullnameOverride, like holograph." $name) }}
+{{- else if not (regexMatch "^[-a-z0-9]+$" $name) }}
+{{- include "holograph.refuse" (printf "fullnameOverride: must be set where a parent chart gives this one an alias with other characters than lower-case letters, digits and dashes (got names %s-*), because Kubernetes takes no other name: write fullnameOverride, like holograph." $name) }}
 {{- end }}
 {{- end }}
 
