@@ -81,3 +81,15 @@ func TestDemandAsATotal(t *testing.T) {
 	assert.Contains(t, permissions(t, rendered, chart.Doctor)["holograph"], "get deployments.apps/holograph_demand.custom.metrics.k8s.io ")
 	assert.Contains(t, rendered.Notes, "/deployments.apps/holograph-renderer/holograph_demand\"")
 }
+
+// TestLabelsWithoutQuotes: YAML makes a number of an account's ID, and a boolean of true, and the queries have what was written.
+func TestLabelsWithoutQuotes(t *testing.T) {
+	t.Parallel()
+	rendered := chart.Render(t, chart.Parse(t, `{prometheus: {enabled: false, url: "https://metrics.example"},
+		signals: {matchers: {account: 123456789012}, overruns: {metric: holograph_frames_total, selector: {late: true, level: 1000000}}}}`))
+	rule := rendered.AdapterConfig(t).Rules[0].MetricsQuery
+	for _, want := range []string{`account="123456789012"`, `late="true"`, `level="1000000"`} {
+		assert.Contains(t, rule, want)
+	}
+	assert.Equal(t, map[string]string{"account": "123456789012"}, pathOf(t, rendered).Matchers, "what the doctor looks for")
+}

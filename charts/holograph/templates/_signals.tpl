@@ -28,10 +28,17 @@ Names of the renderer's series by their keys below `signals`, as JSON.
 {{- end }}
 
 {{/*
+The value of a label as text. Values files have numbers as floats, of which `toString` writes large ones with an exponent.
+*/}}
+{{- define "holograph.signals.labelValue" -}}
+{{ ternary (printf "%.0f" (float64 .)) (toString .) (kindIs "float64" .) }}
+{{- end }}
+
+{{/*
 Matchers of a map of labels, in the order of their names, each after a comma. Takes the map.
 */}}
 {{- define "holograph.signals.selector" -}}
-{{- range $label, $value := . }},{{ $label }}={{ toString $value | quote }}{{ end }}
+{{- range $label, $value := . }},{{ $label }}={{ include "holograph.signals.labelValue" $value | quote }}{{ end }}
 {{- end }}
 
 {{/*

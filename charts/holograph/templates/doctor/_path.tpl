@@ -120,7 +120,7 @@ signals:
         {{- with .selector }}
         labels:
           {{- range $label, $value := . }}
-          {{ $label | quote }}: {{ toString $value | quote }}
+          {{ $label | quote }}: {{ include "holograph.signals.labelValue" $value | quote }}
           {{- end }}
         {{- end }}
         {{- with .bound }}
@@ -139,7 +139,7 @@ labels:
 {{- with .Values.signals.matchers }}
 matchers:
   {{- range $label, $value := . }}
-  {{ $label | quote }}: {{ toString $value | quote }}
+  {{ $label | quote }}: {{ include "holograph.signals.labelValue" $value | quote }}
   {{- end }}
 {{- end }}
 {{- if not (or .Values.prometheus.enabled .Values.podMonitor.enabled) }}
