@@ -194,10 +194,13 @@ func parseNumber(t *testing.T, text string) float64 {
 var refusalsOfKEDA = map[string]refusal{
 	"a Prometheus that anyone could pose as": {
 		`{autoscaling: {provider: keda}, keda: {metadata: {unsafeSsl: "true"}}}`,
-		`keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or keda.authenticationRef.name of a TriggerAuthentication that has the CA.`},
+		`keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or a TriggerAuthentication with the CA and credentials in keda.authenticationRef.name, and their kind in keda.metadata.authModes.`},
 	"a CA without credentials": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
-		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or keda.authenticationRef.name of a TriggerAuthentication that has the CA too.`},
+		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or a TriggerAuthentication with the CA and credentials in keda.authenticationRef.name, and their kind in keda.metadata.authModes.`},
+	"a CA that KEDA does not read": {
+		`{autoscaling: {provider: keda}, keda: {authenticationRef: {name: cloud}}, prometheus: {enabled: false, url: https://prometheus.example, tls: {caSecret: {name: private-ca}}}}`,
+		`prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or a TriggerAuthentication with the CA and credentials in keda.authenticationRef.name, and their kind in keda.metadata.authModes.`},
 	"a header of two": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headers: {X-Scope-OrgID: "a,b"}}}`,
 		`prometheus.headers.X-Scope-OrgID: must be a value without , and = (got one with them), because KEDA splits headers at them: write a value without them.`},
@@ -209,7 +212,7 @@ var refusalsOfKEDA = map[string]refusal{
 		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
 	"a fallback above the maximum": {
 		`{keda: {fallback: {replicas: 11}}, autoscaling: {provider: keda}}`,
-		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them, or leave it empty.`},
+		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them, or null.`},
 }
 
 var refusalsOfTakeBack = map[string]refusal{

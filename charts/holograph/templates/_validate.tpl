@@ -198,8 +198,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- $keda := .Values.keda }}
 {{- if include "holograph.autoscaling.keda" . }}
 {{- $access := include "holograph.prometheus.access" . | fromYaml }}
-{{- if and $access.ca (not (include "holograph.keda.authModes" .)) (not $keda.authenticationRef.name) }}
-{{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or keda.authenticationRef.name of a TriggerAuthentication that has the CA too." }}
+{{- if and $access.ca (not (include "holograph.keda.authModes" .)) (not (and $keda.authenticationRef.name (hasKey $keda.metadata "authModes"))) }}
+{{- include "holograph.refuse" "prometheus.tls: must not have a CA without credentials where KEDA queries Prometheus (got a CA alone), because KEDA uses a CA only together with credentials: write prometheus.auth or prometheus.tls.clientSecret, or a TriggerAuthentication with the CA and credentials in keda.authenticationRef.name, and their kind in keda.metadata.authModes." }}
 {{- end }}
 {{- range $name, $value := $access.headers }}
 {{- if or (contains "," $value) (contains "=" $value) }}
@@ -219,7 +219,7 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- if $key }}
 {{- include "holograph.refuse" (printf "keda.metadata.%s: must not be set (got a value), because the chart writes it itself: write %s." $name $key) }}
 {{- else if and (eq $name "unsafeSsl") (ne (get $.Values.keda.metadata $name | toString) "false") }}
-{{- include "holograph.refuse" "keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or keda.authenticationRef.name of a TriggerAuthentication that has the CA." }}
+{{- include "holograph.refuse" "keda.metadata.unsafeSsl: must be false (got another value), because anyone on the way could pose as Prometheus, and so set the number of pods: remove it, and for a private CA write prometheus.tls together with credentials in prometheus.auth, or a TriggerAuthentication with the CA and credentials in keda.authenticationRef.name, and their kind in keda.metadata.authModes." }}
 {{- else if eq $name "ignoreNullValues" }}
 {{- include "holograph.refuse" "keda.metadata.ignoreNullValues: must not be set (got a value), because KEDA must not read a missing value as 0 and remove pods: remove it." }}
 {{- else if and (eq $name "authModes") (not $.Values.keda.authenticationRef.name) }}
@@ -233,8 +233,8 @@ Target and window of one signal. Takes dict "context" $ "key" the signal's key b
 {{- include "holograph.refuse" (printf "prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got %s), because its scaler sends either a login or a header from a Secret: remove one of them." (keys $access.headersFrom | sortAlpha | join ", ")) }}
 {{- end }}
 {{- $replicas := include "holograph.keda.fallbackReplicas" . | int }}
-{{- if or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas)) }}
-{{- include "holograph.refuse" (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them, or leave it empty." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
+{{- if and (not (kindIs "invalid" .Values.keda.fallback.replicas)) (or (lt $replicas (int .Values.autoscaling.minReplicas)) (gt $replicas (int .Values.autoscaling.maxReplicas))) }}
+{{- include "holograph.refuse" (printf "keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got %d, with %v to %v), because KEDA could not scale to it: write a number between them, or null." $replicas .Values.autoscaling.minReplicas .Values.autoscaling.maxReplicas) }}
 {{- end }}
 {{- end }}
 {{- end }}
