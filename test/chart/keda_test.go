@@ -165,12 +165,12 @@ func TestKEDAShowsItsCredentials(t *testing.T) {
 	rendered := chart.Render(t, named(t, "KEDA"), chart.Parse(t, `
 prometheus:
   enabled: false
-  url: https://prometheus.example
+  url: https://prometheus.example/team/
   headers: {X-Scope-OrgID: team-a}
   tls: {caSecret: {name: private-ca}, clientSecret: mine}
   auth: {bearerToken: {existingSecret: token}}`))
 	for _, trigger := range renderedScaledObject(t, rendered).Spec.Triggers {
-		assert.Equal(t, "https://prometheus.example", trigger.Metadata["serverAddress"])
+		assert.Equal(t, "https://prometheus.example/team", trigger.Metadata["serverAddress"], "KEDA appends a path that begins with a slash")
 		assert.Equal(t, "tls,bearer", trigger.Metadata["authModes"])
 		assert.Equal(t, "X-Scope-OrgID=team-a", trigger.Metadata["customHeaders"])
 		assert.Equal(t, "holograph-renderer", trigger.AuthenticationRef.Name)
@@ -210,6 +210,9 @@ var refusalsOfKEDA = map[string]refusal{
 	"a secret header beside a token": {
 		`{autoscaling: {provider: keda}, prometheus: {enabled: false, url: https://prometheus.example, headersFrom: {X-A: {name: a, key: b}}, auth: {bearerToken: {existingSecret: token}}}}`,
 		`prometheus.headersFrom: must be empty with prometheus.auth where KEDA queries Prometheus (got X-A), because its scaler sends either a login or a header from a Secret: remove one of them.`},
+	"a minimum above the maximum, which the fallback follows": {
+		`autoscaling: {provider: keda, minReplicas: 20}`,
+		`autoscaling.minReplicas: must be at most autoscaling.maxReplicas (got 20, with a maximum of 10), because Kubernetes takes no such autoscaler: lower the minimum or raise the maximum.`},
 	"a fallback above the maximum": {
 		`{keda: {fallback: {replicas: 11}}, autoscaling: {provider: keda}}`,
 		`keda.fallback.replicas: must be from autoscaling.minReplicas to autoscaling.maxReplicas (got 11, with 2 to 10), because KEDA could not scale to it: write a number between them, or null.`},
