@@ -352,3 +352,20 @@ func TestSchemaRefusesAlerting(t *testing.T) {
 		"alerts.podUnseen.for":                "a while",
 	})
 }
+
+// TestSizesHaveTwoUnits: Prometheus reads MB and MiB as the same number of bytes, and so does what follows from a size.
+func TestSizesHaveTwoUnits(t *testing.T) {
+	t.Parallel()
+	for _, size := range []string{"10GB", "10GiB"} {
+		values := chart.Set("prometheus.retention.size", size)
+		for _, volume := range chart.Render(t, values).Deployment(t, chart.Prometheus).Spec.Template.Spec.Volumes {
+			if volume.EmptyDir != nil {
+				assert.Equal(t, "20Gi", volume.EmptyDir.SizeLimit.String(), "the volume for %s", size)
+			}
+		}
+		for claimed, taken := range map[string]bool{"12Gi": false, "13Gi": true} {
+			_, err := chart.Template(chart.Options{Values: []chart.Values{values, chart.Parse(t, "prometheus: {persistence: {enabled: true, size: "+claimed+"}}")}})
+			assert.Equal(t, taken, err == nil, "whether a claim of %s is taken for a history of %s", claimed, size)
+		}
+	}
+}

@@ -191,7 +191,7 @@ var refusals = map[string]refusal{
 		`prometheus.auth.basicAuth.existingSecret: must have a prometheus.url that begins with https:// (got http://holograph-prometheus:9090), because what it protects would cross the network in plain text: write such a URL, or that of another release's Prometheus in this cluster as http://<service>.<namespace>.svc:<port>.`},
 	"retention without a unit": {
 		`prometheus: {retention: {size: "512"}}`,
-		`prometheus.retention.size: must be a whole number of KB, MB, GB or TB (got 512), because Prometheus reads no other size: write it like 512MB.`},
+		`prometheus.retention.size: must be a whole number of KB, MB, GB or TB, or of KiB, MiB, GiB or TiB (got 512), because Prometheus reads no other size: write it like 512MB.`},
 	"maximum age shorter than a relist": {
 		`prometheusAdapter: {relistInterval: 2m1s, maxAge: 2m}`,
 		`prometheusAdapter.maxAge: must be at least prometheusAdapter.relistInterval (got 2m, with an interval of 2m1s), because the adapter does not start otherwise: write 2m1s or more, or leave it empty.`},

@@ -118,7 +118,7 @@ Refuses what Prometheus would accept and then not do.
 {{- end }}
 {{- end }}
 {{- else if and $prometheus.enabled $persistence.enabled $persistence.size }}
-{{- $kept := include "holograph.quantity" (regexReplaceAll "B$" $prometheus.retention.size "i") | float64 }}
+{{- $kept := include "holograph.quantity" (regexReplaceAll "i?B$" $prometheus.retention.size "i") | float64 }}
 {{- if lt (include "holograph.quantity" $persistence.size | float64) (mulf 1.25 $kept) }}
 {{- include "holograph.refuse" (printf "prometheus.persistence.size: must be at least 1.25 times prometheus.retention.size (got %s, with a history of %s), because the write-ahead log needs space beside the history, and a full volume ends all scrapes: write %s, or leave it empty." $persistence.size $prometheus.retention.size (include "holograph.prometheus.volumeSize" $prometheus.retention.size)) }}
 {{- end }}

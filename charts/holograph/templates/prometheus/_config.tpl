@@ -299,9 +299,9 @@ scrape_configs:
 
 {{/*
 Size of the embedded Prometheus' volume for a retention size (512MB): twice that, as a Kubernetes quantity.
-Prometheus' MB is 1024 * 1024 bytes.
+Prometheus' MB is 1024 * 1024 bytes, as its MiB is.
 */}}
 {{- define "holograph.prometheus.volumeSize" -}}
-{{- $unit := regexFind "[KMGT]B$" . }}
-{{- printf "%d%si" (mul 2 (regexFind "^[0-9]+" . | int64)) (trimSuffix "B" $unit) }}
+{{- $unit := regexFind "[KMGT]i?B$" . }}
+{{- printf "%d%si" (mul 2 (regexFind "^[0-9]+" . | int64)) (substr 0 1 $unit) }}
 {{- end }}
