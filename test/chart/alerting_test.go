@@ -32,6 +32,9 @@ var refusalsOfAlerting = map[string]refusal{
 	"a field of the Prometheus Operator's form": {
 		`prometheus: {remoteWrite: [{url: "https://metrics.example", queueConfig: {maxShards: 10}}]}`,
 		`prometheus.remoteWrite[0].queueConfig: must be a field in Prometheus' own form, which has no capital letters (got this one), because Prometheus would not start: write it like queue_config.`},
+	"file of a Secret that is not mounted": {
+		`prometheus: {secrets: [other], remoteWrite: [{url: "https://metrics.example", basic_auth: {username: team, password_file: /etc/prometheus-secrets/store/password}}]}`,
+		`prometheus.secrets: must have every Secret of which prometheus.remoteWrite reads a file (got a file of store, which is not there), because it would not be mounted, and nothing would be sent: add store.`},
 	"token in place of a Secret's name": {
 		`prometheus: {alertmanagers: [{url: "https://alertmanager.example", bearerToken: {existingSecret: "eyJ.s3cr3t_"}}]}`,
 		`prometheus.alertmanagers[0].bearerToken.existingSecret: must be the name of a Secret (got something else, which may be the secret itself), because the values may hold only names of Secrets: create a Secret that holds it, and write its name.`},

@@ -54,6 +54,7 @@ scrapeAnnotations: {enabled: true}`),
 		parsed("history and receivers", `
 prometheus:
   persistence: {enabled: true}
+  secrets: [metrics]
   alertmanagers:
     - url: http://alertmanager.monitoring.svc
     - {url: "http://alertmanager-operated.monitoring.svc:9093", headless: true}
@@ -91,7 +92,8 @@ prometheus:
   auth: {basicAuth: {existingSecret: holograph-prometheus-login}}
   persistence: {enabled: false}
   alertmanagers: []
-  remoteWrite: []`
+  remoteWrite: []
+  secrets: []`
 
 // guestOfPolicy are those where it has network policies with lists: its Prometheus is in another namespace.
 const guestOfPolicy = `
@@ -195,6 +197,8 @@ var expectedRefusals = []expectedRefusal{
 	{"prometheus.persistence.enabled", "the volume is for a Prometheus that is not there",
 		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
 	{"prometheus.alertmanagers", "the Alertmanagers are for a Prometheus that is not there",
+		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
+	{"prometheus.secrets", "the Secrets are for a Prometheus that is not there",
 		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},
 	{"prometheus.remoteWrite", "the endpoints are for a Prometheus that is not there",
 		func(c combination) bool { return c.ownPrometheus() && c.has("history and receivers") }},

@@ -100,6 +100,12 @@ Refuses what Prometheus would accept and then not do.
 {{- include "holograph.refuse" (printf "%s: must be %s where prometheus.enabled is false (got %s), because it configures the embedded Prometheus: %s, and configure your own Prometheus." $key (ternary "false" "empty" (kindIs "bool" $value)) (ternary "true" "a value" (kindIs "bool" $value)) (ternary "write false" "remove it" (kindIs "bool" $value))) }}
 {{- end }}
 {{- end }}
+{{- $mounted := include "holograph.prometheus.secrets" . | fromJsonArray }}
+{{- range regexFindAll (printf "%s/[^/\"]+" (include "holograph.prometheus.secretsPath" .)) (toJson $prometheus.remoteWrite) -1 }}
+{{- if not (has (base .) $mounted) }}
+{{- include "holograph.refuse" (printf "prometheus.secrets: must have every Secret of which prometheus.remoteWrite reads a file (got a file of %s, which is not there), because it would not be mounted, and nothing would be sent: add %s." (base .) (base .)) }}
+{{- end }}
+{{- end }}
 {{- range $index, $alertmanager := $prometheus.alertmanagers }}
 {{- $key := printf "prometheus.alertmanagers[%d]" $index }}
 {{- range $secret := list "caSecret" "clientSecret" "bearerToken" "basicAuth" }}
