@@ -65,8 +65,8 @@ URLs that net/url parses and that no client changes. Each client appends its own
 {{- end }}
 {{- if not (regexMatch (printf "^https?://%s/?$" (include "holograph.urlPattern" $)) .) }}
 {{- include "holograph.refuse" "prometheus.url: must be http:// or https://, a host, and optionally a port and a path (got something else), because clients of Prometheus read nothing else: write it like http://prometheus.monitoring.svc:9090 or https://metrics.example/prometheus." }}
-{{- else if regexMatch "/api/v1(/(query|query_range|series|labels|read|write|push))?/?$" . }}
-{{- include "holograph.refuse" (printf "prometheus.url: must be the address that clients append /api/v1 to (got one that ends with %s), because Prometheus has nothing at the path that results: write the URL without that end." (regexFind "/api/v1(/(query|query_range|series|labels|read|write|push))?/?$" .)) }}
+{{- else if regexMatch "(/api/v1(/(query|query_range|series|labels|read|write|push))?|/graph)/?$" . }}
+{{- include "holograph.refuse" (printf "prometheus.url: must be the address that clients append /api/v1 to (got one that ends with %s), because Prometheus has nothing at the path that results: write the URL without that end." (regexFind "(/api/v1(/(query|query_range|series|labels|read|write|push))?|/graph)/?$" .)) }}
 {{- end }}
 {{- end }}
 {{- end }}
