@@ -109,10 +109,10 @@ networkPolicy: {apiServer: {ports: [6443]}}`,
 			[]connection{{prometheus, "outside", 80}, {renderer, "unlisted pod", 9093}, {adapter, "outside", 8443}}},
 		"a store that asks the cloud who Prometheus is, behind a proxy": {`
 prometheus:
-  extraEnv: [{name: HTTPS_PROXY, value: "proxy.example:3128"}, {name: GOGC, value: "50"}]
+  extraEnv: [{name: HTTP_PROXY, value: "proxy.example:3129"}, {name: https_proxy, value: "http://team:a%b@proxy.example:3128"}, {name: GOGC, value: "50"}]
   remoteWrite: [{url: "https://metrics.example:8443", sigv4: {region: eu-central-1}}]
 networkPolicy: {apiServer: {ports: [6443]}}`,
-			[]connection{{prometheus, "outside", 3128}, {prometheus, "outside", 443}, {prometheus, "outside", 8443}},
+			[]connection{{prometheus, "outside", 3128}, {prometheus, "outside", 3129}, {prometheus, "outside", 443}, {prometheus, "outside", 8443}},
 			[]connection{{prometheus, "outside", 80}, {adapter, "outside", 3128}}},
 		"served namespaces": {`servedNamespaces: [games]`,
 			[]connection{{prometheus, "renderer elsewhere", 8080}},

@@ -41,7 +41,8 @@ One prometheus trigger a signal, and keda.triggers.
   name: {{ $key | quote }}
   metricType: AverageValue
   metadata:
-    serverAddress: {{ include "holograph.prometheus.url" $ | quote }}
+    {{- /* KEDA appends a path that begins with a slash. */}}
+    serverAddress: {{ include "holograph.prometheus.url" $ | trimSuffix "/" | quote }}
     query: {{ include "holograph.keda.query" (dict "context" $ "key" $key) | quote }}
     threshold: {{ include "holograph.quantity" $signal.target | quote }}
     # An empty result is an error. KEDA's default reads it as 0, and removes pods when Prometheus fails.

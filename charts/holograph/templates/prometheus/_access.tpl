@@ -20,8 +20,7 @@ Prometheus. Everything else has only names of Secrets.
 {{- $_ := set $access "url" (printf "http://%s.%s.svc:%v" (include "holograph.prometheus.name" .) (include "holograph.namespace" .) $prometheus.service.port) }}
 {{- $_ := set $access "basicAuth" (include "holograph.prometheus.loginName" .) }}
 {{- else }}
-{{- /* KEDA appends a path that begins with a slash. */}}
-{{- $_ := set $access "url" (trimSuffix "/" $prometheus.url) }}
+{{- $_ := set $access "url" $prometheus.url }}
 {{- $_ := set $access "headers" $prometheus.headers }}
 {{- $_ := set $access "headersFrom" $prometheus.headersFrom }}
 {{- if $prometheus.tls.ca }}

@@ -66,7 +66,8 @@ endpoints, and of the proxies and token endpoints on the way, also of a proxy th
 {{- if .Values.prometheus.remoteWrite }}
 {{- range .Values.prometheus.extraEnv }}
 {{- if and .value (has (upper .name) (list "HTTP_PROXY" "HTTPS_PROXY")) }}
-{{- $urls = append $urls (ternary .value (printf "http://%s" .value) (contains "://" .value)) }}
+{{- /* Without its login, which may have characters that no URL has. */}}
+{{- $urls = append $urls (regexReplaceAll "//.*@" (ternary .value (printf "http://%s" .value) (contains "://" .value)) "//") }}
 {{- end }}
 {{- end }}
 {{- end }}
