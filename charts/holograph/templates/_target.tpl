@@ -75,7 +75,7 @@ Number of the port of the metrics.
 {{- end }}
 
 {{/*
-Name of the port of the metrics. It is empty for a workload of one's own, whose ports may have any name.
+Name of the port of the metrics. It is empty for a workload that exists already, whose ports may have any name.
 */}}
 {{- define "holograph.metrics.portName" -}}
 {{- if not .Values.renderer.enabled }}

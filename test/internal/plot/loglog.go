@@ -33,8 +33,8 @@ type LogPanel struct {
 // Curve is a line through points, with a dot at each.
 type Curve struct {
 	// Name stands in the panel's legend.
-	Name   string
-	Colour Colour
+	Name  string
+	Color Color
 	// Points are in the order of X. A point that is not above 0 has no place, and is left out.
 	Points []XY
 }
@@ -116,7 +116,7 @@ func (d *drawing) logLog(p LogLog, xs []float64) {
 		var legend []Series
 		var ys []float64
 		for _, curve := range panel.Curves {
-			legend = append(legend, Series{Name: curve.Name, Colour: curve.Colour, Line: true})
+			legend = append(legend, Series{Name: curve.Name, Color: curve.Color, Line: true})
 			for _, at := range curve.Points {
 				ys = append(ys, at.Y)
 			}
@@ -167,8 +167,8 @@ func (d *drawing) curve(c Curve, x, y func(float64) float64) {
 		// A round cap makes a dot of a line without length.
 		fmt.Fprintf(&dots, "M%s %sh0", pixels(x(at.X)), pixels(y(at.Y)))
 	}
-	d.add(`  <path class="line %s" d="%s"/>`, c.Colour, line.String())
-	d.add(`  <path class="line %s" style="stroke-width: 7" d="%s"/>`, c.Colour, dots.String())
+	d.add(`  <path class="line %s" d="%s"/>`, c.Color, line.String())
+	d.add(`  <path class="line %s" style="stroke-width: 7" d="%s"/>`, c.Color, dots.String())
 }
 
 // begin writes what every picture begins with.

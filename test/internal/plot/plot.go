@@ -34,21 +34,21 @@ const (
 	maxTimeTicks = 10 // beside 0
 )
 
-// Colour is the colour of a series.
-type Colour string
+// Color is the color of a series.
+type Color string
 
-// The colours of series.
+// The colors of series.
 const (
-	Grey   Colour = "grey"
-	Ink    Colour = "ink"
-	Blue   Colour = "blue"
-	Sky    Colour = "sky"
-	Orange Colour = "orange"
-	Green  Colour = "green"
-	Purple Colour = "purple"
+	Grey   Color = "grey"
+	Ink    Color = "ink"
+	Blue   Color = "blue"
+	Sky    Color = "sky"
+	Orange Color = "orange"
+	Green  Color = "green"
+	Purple Color = "purple"
 )
 
-// style gives every part its colour. The hues are those of Okabe and Ito, which people with any colour
+// style gives every part its color. The hues are those of Okabe and Ito, which people with any color
 // vision tell apart (https://jfly.uni-koeln.de/color/). The card is opaque, so that the picture is as
 // legible on the other background as on its own.
 const style = `
@@ -103,9 +103,9 @@ type Picture struct {
 	Events []Event
 }
 
-// Key explains a colour that several panels share.
+// Key explains a color that several panels share.
 type Key struct {
-	Colour     Colour
+	Color      Color
 	Name, Note string
 }
 
@@ -145,8 +145,8 @@ type Mark struct {
 // Series is one value over time.
 type Series struct {
 	// Name stands in the panel's legend; a series without a name is not in it.
-	Name   string
-	Colour Colour
+	Name  string
+	Color Color
 	// Line, Dashed and Area say what is drawn: a thick line, a thin broken line, the area below.
 	Line, Dashed, Area bool
 	// Step says that a value holds until the next point.
@@ -232,7 +232,7 @@ func (d *drawing) draw() {
 	d.begin(height)
 	for i, k := range d.Keys {
 		y := float64(firstKey + keyHeight*i)
-		d.sample(Series{Colour: k.Colour, Line: true}, edge, y)
+		d.sample(Series{Color: k.Color, Line: true}, edge, y)
 		d.add(`  <text x="%d" y="%s"><tspan class="heading">%s</tspan> %s</text>`, edge+swatch+7, pixels(y), escape(k.Name), escape(k.Note))
 	}
 
@@ -278,7 +278,7 @@ func (d *drawing) heading(p Panel, y float64) {
 // sample draws a legend's sample of a series, whose text has the baseline y.
 func (d *drawing) sample(s Series, x, y float64) {
 	if s.Area {
-		d.add(`  <path class="area %s" d="M%s %sh%dv9h-%[4]dz"/>`, s.Colour, pixels(x), pixels(y-9), swatch)
+		d.add(`  <path class="area %s" d="M%s %sh%dv9h-%[4]dz"/>`, s.Color, pixels(x), pixels(y-9), swatch)
 	}
 	if stroke := s.stroke(); stroke != "" {
 		// The line of an area is the upper edge of its sample.
@@ -294,9 +294,9 @@ func (d *drawing) sample(s Series, x, y float64) {
 func (s Series) stroke() string {
 	switch {
 	case s.Dashed:
-		return "line dashed " + string(s.Colour)
+		return "line dashed " + string(s.Color)
 	case s.Line:
-		return "line " + string(s.Colour)
+		return "line " + string(s.Color)
 	}
 	return ""
 }
@@ -330,7 +330,7 @@ func (d *drawing) panel(p Panel, top float64) {
 func (d *drawing) series(s Series, y func(float64) float64) {
 	line, area := s.Paths(d.x, y)
 	if s.Area && area != "" {
-		d.add(`  <path class="area %s" d="%s"/>`, s.Colour, area)
+		d.add(`  <path class="area %s" d="%s"/>`, s.Color, area)
 	}
 	if stroke := s.stroke(); stroke != "" && line != "" {
 		d.add(`  <path class="%s" d="%s"/>`, stroke, line)

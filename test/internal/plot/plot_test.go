@@ -16,7 +16,7 @@ import (
 )
 
 func TestGapsStayGaps(t *testing.T) {
-	s := Series{Colour: Orange, Line: true, Area: true}
+	s := Series{Color: Orange, Line: true, Area: true}
 	for i, v := range []float64{4, 2, math.NaN(), 3, math.NaN(), 1, 1} {
 		s.Points = append(s.Points, Point{At: time.Duration(i) * time.Second, Value: v})
 	}
@@ -29,17 +29,17 @@ func TestGapsStayGaps(t *testing.T) {
 }
 
 func TestStep(t *testing.T) {
-	s := Series{Colour: Ink, Dashed: true, Step: true, Points: []Point{{At: 0, Value: 0}, {At: time.Second, Value: 4}, {At: 2 * time.Second, Value: 4}}}
+	s := Series{Color: Ink, Dashed: true, Step: true, Points: []Point{{At: 0, Value: 0}, {At: time.Second, Value: 4}, {At: 2 * time.Second, Value: 4}}}
 	svg := drawn(t, Picture{Span: 2 * time.Second, Panels: []Panel{{Height: 100, Ticks: []float64{0, 4}, Series: []Series{s}}}})
 	assert.Equal(t, "M58 198H450V98H842", pathOf(t, svg, "line dashed ink"))
 }
 
 func TestMarkupAndTimesOutsideTheAxis(t *testing.T) {
 	svg := drawn(t, Picture{
-		Title: `<&"'>`, About: "<", From: "&", Span: time.Hour, Keys: []Key{{Colour: Blue, Name: "<a>", Note: "&"}},
+		Title: `<&"'>`, About: "<", From: "&", Span: time.Hour, Keys: []Key{{Color: Blue, Name: "<a>", Note: "&"}},
 		Events: []Event{{-time.Hour, "<before>"}, {2 * time.Hour, "after&"}},
 		Panels: []Panel{{
-			Heading: "<", Unit: "&", Height: 10, Ticks: []float64{0, 1}, Series: []Series{{Name: "<", Colour: Blue, Line: true}},
+			Heading: "<", Unit: "&", Height: 10, Ticks: []float64{0, 1}, Series: []Series{{Name: "<", Color: Blue, Line: true}},
 			Bounds: []Bound{{1, "<"}}, Marks: []Mark{{At: 2 * time.Hour, Text: "<"}},
 		}},
 	})

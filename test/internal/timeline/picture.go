@@ -33,18 +33,18 @@ func (t *Timeline) picture() plot.Picture {
 		return s
 	}
 	load := []plot.Series{
-		series(plot.Series{Name: "asked for", Colour: plot.Grey, Line: true, Area: true}, func(p Point) Reading { return p.OfferedFramesPerSecond }, 1),
-		series(plot.Series{Name: "counted by the renderers", Colour: plot.Blue, Line: true}, func(p Point) Reading { return p.FramesPerSecond }, 1),
+		series(plot.Series{Name: "asked for", Color: plot.Grey, Line: true, Area: true}, func(p Point) Reading { return p.OfferedFramesPerSecond }, 1),
+		series(plot.Series{Name: "counted by the renderers", Color: plot.Blue, Line: true}, func(p Point) Reading { return p.FramesPerSecond }, 1),
 	}
 	overruns := []plot.Series{
-		series(plot.Series{Colour: plot.Orange, Line: true, Area: true}, func(p Point) Reading { return p.OverrunsPerSecond }, 1),
+		series(plot.Series{Color: plot.Orange, Line: true, Area: true}, func(p Point) Reading { return p.OverrunsPerSecond }, 1),
 	}
 	replicas := []plot.Series{
-		series(plot.Series{Name: "ready", Colour: plot.Sky, Area: true, Step: true}, func(p Point) Reading { return p.ReadyReplicas }, 1),
-		series(plot.Series{Name: "desired by the autoscaler", Colour: plot.Ink, Line: true, Step: true}, func(p Point) Reading { return p.DesiredReplicas }, 1),
+		series(plot.Series{Name: "ready", Color: plot.Sky, Area: true, Step: true}, func(p Point) Reading { return p.ReadyReplicas }, 1),
+		series(plot.Series{Name: "desired by the autoscaler", Color: plot.Ink, Line: true, Step: true}, func(p Point) Reading { return p.DesiredReplicas }, 1),
 	}
 	share := []plot.Series{
-		series(plot.Series{Colour: plot.Green, Line: true}, func(p Point) Reading { return p.InBudgetShare }, 100),
+		series(plot.Series{Color: plot.Green, Line: true}, func(p Point) Reading { return p.InBudgetShare }, 100),
 	}
 	pods := plot.Panel{
 		Heading: "Replicas", Unit: "pods", Height: 132, Series: replicas,

@@ -153,7 +153,7 @@ func TestConnectionsHaveTimeToSpeak(t *testing.T) {
 		assert.Equal(t, http.StatusOK, response.StatusCode)
 		_, err = io.ReadAll(response.Body)
 		require.NoError(t, err)
-		advance(start.Add(listen.MinWait).Sub(time.Now()))
+		advance(time.Until(start.Add(listen.MinWait)))
 		requireRefused(t, s, map[string]float64{refusedConnections: 1})
 		go io.WriteString(late, "GET /healthz"+head+"\r\n")
 		_, err = http.ReadResponse(bufio.NewReader(late), nil)

@@ -18,8 +18,8 @@ import (
 // names name the modes for a reader.
 var names = map[string]string{Pods: "Pods", Object: "Object", KEDA: "KEDA", CachedKEDA: "KEDA, cached"}
 
-// colours tell the modes apart in the picture.
-var colours = map[string]plot.Colour{Pods: plot.Orange, Object: plot.Blue, KEDA: plot.Green, CachedKEDA: plot.Purple}
+// colors tell the modes apart in the picture.
+var colors = map[string]plot.Color{Pods: plot.Orange, Object: plot.Blue, KEDA: plot.Green, CachedKEDA: plot.Purple}
 
 // order is that of the modes on the page.
 var order = []string{Pods, Object, KEDA, CachedKEDA}
@@ -503,7 +503,7 @@ func (r Record) Draw(w io.Writer) error {
 	curves := func(figure func(Cell) float64) []plot.Curve {
 		var all []plot.Curve
 		for _, mode := range r.modes() {
-			curve := plot.Curve{Name: names[mode], Colour: colours[mode]}
+			curve := plot.Curve{Name: names[mode], Color: colors[mode]}
 			for _, pods := range r.sizes() {
 				curve.Points = append(curve.Points, plot.XY{X: float64(pods), Y: r.over(mode, pods, func(_ Run, c Cell) float64 { return figure(c) }).Mean})
 			}

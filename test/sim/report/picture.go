@@ -16,7 +16,7 @@ type Line struct {
 	Result     sim.Result
 }
 
-var colours = []plot.Colour{plot.Blue, plot.Orange, plot.Green, plot.Purple}
+var colors = []plot.Color{plot.Blue, plot.Orange, plot.Green, plot.Purple}
 
 // maxPoints is how many points of a series are drawn, one for a pixel of the picture.
 const maxPoints = 900
@@ -26,18 +26,18 @@ const maxPoints = 900
 func Picture(w io.Writer, title string, lines []Line) error {
 	first := lines[0].Result
 	picture := plot.Picture{Title: title, Span: second(len(first.Rows)), From: "the start of the load"}
-	load := plot.Series{Name: "load", Colour: plot.Grey, Area: true}
+	load := plot.Series{Name: "load", Color: plot.Grey, Area: true}
 	for s := 0; s < len(first.Rows); s += bin(len(first.Rows)) {
 		load.Points = append(load.Points, plot.Point{At: second(s), Value: first.Rows[s].Load / first.Rows[s].Capacity})
 	}
-	pods := []plot.Series{load, {Name: "oracle", Colour: plot.Ink, Dashed: true, Step: true, Points: steps(len(first.Rows), func(s int) int { return first.Oracle.Pods[s] })}}
+	pods := []plot.Series{load, {Name: "oracle", Color: plot.Ink, Dashed: true, Step: true, Points: steps(len(first.Rows), func(s int) int { return first.Oracle.Pods[s] })}}
 	var bad []plot.Series
 	for i, l := range lines {
-		rows, colour := l.Result.Rows, colours[i%len(colours)]
-		picture.Keys = append(picture.Keys, plot.Key{Colour: colour, Name: l.Name, Note: l.Note})
+		rows, color := l.Result.Rows, colors[i%len(colors)]
+		picture.Keys = append(picture.Keys, plot.Key{Color: color, Name: l.Name, Note: l.Note})
 		picture.About += l.Name + ": " + l.Note + ". "
-		pods = append(pods, plot.Series{Colour: colour, Line: true, Step: true, Points: steps(len(rows), func(s int) int { return rows[s].Spec })})
-		bad = append(bad, plot.Series{Colour: colour, Line: true, Area: true, Points: late(l.Result)})
+		pods = append(pods, plot.Series{Color: color, Line: true, Step: true, Points: steps(len(rows), func(s int) int { return rows[s].Spec })})
+		bad = append(bad, plot.Series{Color: color, Line: true, Area: true, Points: late(l.Result)})
 	}
 	picture.Panels = []plot.Panel{
 		{Heading: "Replicas", Unit: "pods", Height: 216, Ticks: plot.WholeTicks(plot.Top(1, pods...), 6), Series: pods},
