@@ -72,36 +72,32 @@ func (l *laboratory) sound(ctx context.Context, tests []string) (outcome, error)
 	return got, err
 }
 
-// examine runs tests against a batch of mutants at once, and those that fail against each of the mutants alone. A mutant
+// examine runs all tests against a batch of mutants at once, and looks in the batch for those that made a test fail. A mutant
 // that others of its batch hide survives, as one that no test notices.
-func (l *laboratory) examine(ctx context.Context, batch []mutant, tests []string) ([]string, error) {
+func (l *laboratory) examine(ctx context.Context, batch []mutant, suite *suite) ([]string, error) {
 	verdicts := make([]string, len(batch))
-	left := batch
-	for len(left) > 0 {
-		got, err := l.test(ctx, left, tests, everyFailure)
+	unnoticed := func() (left []int) {
+		for i, verdict := range verdicts {
+			if verdict == "" {
+				left = append(left, i)
+			}
+		}
+		return left
+	}
+	for left := unnoticed(); len(left) > 0; {
+		got, err := l.test(ctx, chosen(batch, left), suite.whole, everyFailure)
 		if err != nil {
 			return nil, err
 		}
 		if got.noticed() == "" {
 			break
 		}
-		suspects := got.failed
-		if len(suspects) == 0 {
-			suspects = tests
-		}
 		before := len(left)
-		left = nil
-		for i, m := range batch {
-			if verdicts[i] != "" {
-				continue
+		for _, tests := range suite.suspects(got) {
+			if err := l.blame(ctx, batch, left, tests, verdicts); err != nil {
+				return nil, err
 			}
-			alone, err := l.test(ctx, []mutant{m}, suspects, firstFailure)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", m, err)
-			}
-			if verdicts[i] = alone.noticed(); verdicts[i] == "" {
-				left = append(left, m)
-			}
+			left = unnoticed()
 		}
 		// After a panic, the tests behind it have not run.
 		if !got.broke || len(left) == before {
@@ -112,6 +108,32 @@ func (l *laboratory) examine(ctx context.Context, batch []mutant, tests []string
 		verdicts[i] = cmp.Or(verdicts[i], survived)
 	}
 	return verdicts, nil
+}
+
+// chosen returns the mutants of a batch at some places.
+func chosen(batch []mutant, places []int) (mutants []mutant) {
+	for _, place := range places {
+		mutants = append(mutants, batch[place])
+	}
+	return mutants
+}
+
+// blame writes a verdict for each mutant that makes tests fail alone. It halves the mutants until the tests pass or there is one:
+// most of a batch make no test fail.
+func (l *laboratory) blame(ctx context.Context, batch []mutant, places []int, tests, verdicts []string) error {
+	got, err := l.test(ctx, chosen(batch, places), tests, firstFailure)
+	switch {
+	case err != nil || got.noticed() == "":
+		return err
+	case len(places) == 1:
+		verdicts[places[0]] = got.noticed()
+		return nil
+	}
+	half := len(places) / 2
+	if err := l.blame(ctx, batch, places[:half], tests, verdicts); err != nil {
+		return err
+	}
+	return l.blame(ctx, batch, places[half:], tests, verdicts)
 }
 
 // How far to run tests.

@@ -192,14 +192,12 @@ func try(ctx context.Context, root string, mutants []mutant, known *results, o o
 		group.Go(func() error {
 			copied := <-free
 			defer func() { free <- copied }()
-			for _, tests := range suite.rounds(known.noticed(m.file)) {
-				got, err := copied.test(working, []mutant{m}, tests, firstFailure)
-				if err != nil {
-					return fmt.Errorf("%s: %w", m, err)
-				}
-				if test := got.noticed(); test != "" {
-					return record([]mutant{m}, []string{test})
-				}
+			got, err := copied.test(working, []mutant{m}, suite.quickest(known.noticed(m.file)), firstFailure)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m, err)
+			}
+			if test := got.noticed(); test != "" {
+				return record([]mutant{m}, []string{test})
 			}
 			mutex.Lock()
 			waiting = append(waiting, m)
@@ -208,7 +206,7 @@ func try(ctx context.Context, root string, mutants []mutant, known *results, o o
 				batch, waiting = split(waiting)
 			}
 			mutex.Unlock()
-			verdicts, err := copied.examine(working, batch, suite.whole)
+			verdicts, err := copied.examine(working, batch, suite)
 			if err != nil {
 				return err
 			}
@@ -221,7 +219,7 @@ func try(ctx context.Context, root string, mutants []mutant, known *results, o o
 	for len(waiting) > 0 {
 		var batch []mutant
 		batch, waiting = split(waiting)
-		verdicts, err := first.examine(ctx, batch, suite.whole)
+		verdicts, err := first.examine(ctx, batch, suite)
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func TestApply(t *testing.T) {
 	assert.Equal(t, "b\nC", apply("a\nb\nc", gone, changed), "the text with both faults: a line that is gone must not move the other fault")
 }
 
-func TestFirstRounds(t *testing.T) {
+func TestOrder(t *testing.T) {
 	t.Parallel()
 	s, never := newSuite(map[string]time.Duration{
 		"TestQuick":           100 * time.Millisecond,
@@ -59,9 +59,11 @@ func TestFirstRounds(t *testing.T) {
 	}, 20*time.Second)
 	assert.Equal(t, []string{"TestParallel"}, never, "tests that take longer than 20 s, with their parallel subtests")
 	assert.Equal(t, []string{"TestOther", "TestQuick", "TestSeries", "TestSlow"}, s.whole, "all other tests")
-	assert.Equal(t, [][]string{{"TestQuick", "TestOther"}, {"TestSeries/defaults"}}, s.rounds(nil), "the first rounds while nothing is known: the quickest, within %v", budgets)
-	assert.Equal(t, [][]string{{"TestOther", "TestQuick"}, {"TestSeries/defaults"}}, s.rounds(map[string]int{"TestSeries": 99, "TestOther": 9}),
-		"the first rounds once faults have been noticed: the tests that notice the most a second")
+	assert.Equal(t, []string{"TestQuick", "TestOther"}, s.quickest(nil), "the first tests while nothing is known: the quickest, within %v", budget)
+	assert.Equal(t, []string{"TestOther", "TestQuick"}, s.quickest(map[string]int{"TestSeries": 99, "TestOther": 9}),
+		"the first tests once faults have been noticed: those that notice the most a second")
+	assert.Equal(t, [][]string{{"TestQuick"}, {"TestSlow"}}, s.suspects(outcome{failed: []string{"TestSlow", "TestQuick"}}), "the tests that failed, the quickest first")
+	assert.Equal(t, [][]string{s.whole}, s.suspects(outcome{broke: true}), "all tests where none failed")
 }
 
 func TestPattern(t *testing.T) {
@@ -126,7 +128,7 @@ exit $rc
 	for i, after := range []string{"a: 2", "b: 2", "c: 2", "d: 2"} {
 		batch = append(batch, mutant{file: "values.yaml", line: i + 1, after: after})
 	}
-	verdicts, err := l.examine(context.Background(), batch, []string{"TestA", "TestB", "TestC"})
+	verdicts, err := l.examine(context.Background(), batch, &suite{whole: []string{"TestA", "TestB", "TestC"}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"TestA", "TestB", "TestC", survived}, verdicts, "the verdicts on the batch")
 	left, err := os.ReadFile(filepath.Join(l.chart, "values.yaml"))

@@ -13,8 +13,8 @@ import (
 type suite struct {
 	// whole are all tests that are run.
 	whole []string
-	// took is how long each takes by itself; of a test that renders several values, only that with the defaults.
-	took map[string]time.Duration
+	// lasts is how long each takes by itself, and took the same; of a test that renders several values, only that with the defaults.
+	lasts, took map[string]time.Duration
 }
 
 // defaults is the subtest that renders without values, of each test that renders several.
@@ -22,8 +22,8 @@ const defaults = "/defaults"
 
 // newSuite takes how long each test and subtest took, and leaves out the tests that took longer than longest.
 func newSuite(took map[string]time.Duration, longest time.Duration) (s *suite, never []string) {
-	s = &suite{took: map[string]time.Duration{}}
 	whole := map[string]time.Duration{}
+	s = &suite{lasts: whole, took: map[string]time.Duration{}}
 	below := map[string]time.Duration{}
 	for name, duration := range took {
 		if test, sub, found := strings.Cut(name, "/"); !found {
@@ -49,34 +49,35 @@ func newSuite(took map[string]time.Duration, longest time.Duration) (s *suite, n
 	return s, never
 }
 
-// budgets are what the tests of the first rounds may take.
-var budgets = []time.Duration{500 * time.Millisecond, 4 * time.Second}
+// budget is what the tests may take that a mutant meets alone.
+const budget = 500 * time.Millisecond
 
-// rounds returns the tests that notice the most faults a second, as many as each budget allows.
-func (s *suite) rounds(noticed map[string]int) [][]string {
+// quickest returns the tests that notice the most faults a second, as many as the budget allows.
+func (s *suite) quickest(noticed map[string]int) (chosen []string) {
 	worth := func(name string) float64 {
 		test, _, _ := strings.Cut(name, "/")
 		// One fault more, so that the quickest are first as long as nothing is known.
 		return float64(noticed[test]+1) / (s.took[name] + 20*time.Millisecond).Seconds()
 	}
-	waiting := slices.SortedFunc(maps.Keys(s.took), func(a, b string) int { return cmp.Or(cmp.Compare(worth(b), worth(a)), cmp.Compare(a, b)) })
-	var rounds [][]string
-	for _, left := range budgets {
-		var chosen, rest []string
-		for _, name := range waiting {
-			if s.took[name] <= left {
-				left -= s.took[name]
-				chosen = append(chosen, name)
-			} else {
-				rest = append(rest, name)
-			}
+	left := budget
+	for _, name := range slices.SortedFunc(maps.Keys(s.took), func(a, b string) int { return cmp.Or(cmp.Compare(worth(b), worth(a)), cmp.Compare(a, b)) }) {
+		if s.took[name] <= left {
+			left -= s.took[name]
+			chosen = append(chosen, name)
 		}
-		if len(chosen) > 0 {
-			rounds = append(rounds, chosen)
-		}
-		waiting = rest
 	}
-	return rounds
+	return chosen
+}
+
+// suspects returns the tests that failed, each by itself, the quickest first; all tests where the binary ended without a failure.
+func (s *suite) suspects(got outcome) (suspects [][]string) {
+	for _, test := range slices.SortedFunc(slices.Values(got.failed), func(a, b string) int { return cmp.Compare(s.lasts[a], s.lasts[b]) }) {
+		suspects = append(suspects, []string{test})
+	}
+	if len(suspects) == 0 {
+		return [][]string{s.whole}
+	}
+	return suspects
 }
 
 // pattern returns what -test.run takes for tests and subtests.
@@ -94,7 +95,7 @@ func pattern(names []string) string {
 
 // batchSize is how many mutants are tested at once that the best tests have not noticed: few of them are noticed at all,
 // and all tests take minutes.
-const batchSize = 24
+const batchSize = 48
 
 // split takes a batch from mutants, no two of which are in one line, and returns the rest too.
 func split(mutants []mutant) (batch, rest []mutant) {
