@@ -59,7 +59,8 @@ func (l *laboratory) suite(ctx context.Context, longest time.Duration) (*suite, 
 	suite, never := newSuite(got.took, longest)
 	fmt.Fprintf(os.Stderr, "%d tests; left out, because they take longer than %v: %v\n", len(suite.whole), longest, never)
 	// A test may need all its subtests.
-	_, err = l.sound(ctx, slices.Collect(maps.Keys(suite.took)))
+	got, err = l.sound(ctx, slices.Collect(maps.Keys(suite.took)))
+	suite.measured(got.took)
 	return suite, err
 }
 

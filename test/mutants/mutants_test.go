@@ -55,10 +55,13 @@ func TestOrder(t *testing.T) {
 		"TestSeries/more":     5 * time.Second,
 		"TestParallel":        0,
 		"TestParallel/a":      15 * time.Second,
-		"TestParallel/b":      15 * time.Second,
+		"TestParallel/b":      0,
+		"TestParallel/b/c":    15 * time.Second,
 	}, 20*time.Second)
 	assert.Equal(t, []string{"TestParallel"}, never, "tests that take longer than 20 s, with their parallel subtests")
 	assert.Equal(t, []string{"TestOther", "TestQuick", "TestSeries", "TestSlow"}, s.whole, "all other tests")
+	s.measured(map[string]time.Duration{"TestQuick": 100 * time.Millisecond, "TestOther": 200 * time.Millisecond, "TestSlow": 10 * time.Second,
+		"TestSeries": 2 * time.Second, "TestSeries/defaults": 100 * time.Millisecond})
 	assert.Equal(t, []string{"TestQuick", "TestOther"}, s.quickest(nil), "the first tests while nothing is known: the quickest, within %v", budget)
 	assert.Equal(t, []string{"TestOther", "TestQuick"}, s.quickest(map[string]int{"TestSeries": 99, "TestOther": 9}),
 		"the first tests once faults have been noticed: those that notice the most a second")

@@ -13,7 +13,7 @@ import (
 type suite struct {
 	// whole are all tests that are run.
 	whole []string
-	// lasts is how long each takes by itself, and took the same; of a test that renders several values, only that with the defaults.
+	// lasts is how long each takes by itself, and took the same, but with the defaults only, of a test that has a subtest for them.
 	lasts, took map[string]time.Duration
 }
 
@@ -22,35 +22,52 @@ const defaults = "/defaults"
 
 // newSuite takes how long each test and subtest took, and leaves out the tests that took longer than longest.
 func newSuite(took map[string]time.Duration, longest time.Duration) (s *suite, never []string) {
-	whole := map[string]time.Duration{}
-	s = &suite{lasts: whole, took: map[string]time.Duration{}}
-	below := map[string]time.Duration{}
-	for name, duration := range took {
-		if test, sub, found := strings.Cut(name, "/"); !found {
-			whole[test] = duration
-		} else if !strings.Contains(sub, "/") {
-			below[test] += duration
-		}
-	}
-	for _, test := range slices.Sorted(maps.Keys(whole)) {
-		// A test counts its subtests, unless they are parallel.
-		whole[test] = max(whole[test], below[test])
-		if whole[test] > longest {
+	s = &suite{lasts: totals(took), took: map[string]time.Duration{}}
+	for _, test := range slices.Sorted(maps.Keys(s.lasts)) {
+		if s.lasts[test] > longest {
 			never = append(never, test)
 			continue
 		}
 		s.whole = append(s.whole, test)
-		if quick, found := took[test+defaults]; found {
-			s.took[test+defaults] = quick
-		} else {
-			s.took[test] = whole[test]
+		name := test
+		if _, found := took[test+defaults]; found {
+			name += defaults
 		}
+		s.took[name] = s.lasts[test]
 	}
 	return s, never
 }
 
+// measured takes how long the tests took in a run of those of s.took alone. A test may do as much for the subtest of the defaults
+// as for all.
+func (s *suite) measured(took map[string]time.Duration) {
+	alone := totals(took)
+	for name := range s.took {
+		test, _, _ := strings.Cut(name, "/")
+		s.took[name] = alone[test]
+	}
+}
+
+// totals returns how long each test took with its subtests. Its own time has them, unless they are parallel.
+func totals(took map[string]time.Duration) map[string]time.Duration {
+	below := map[string]time.Duration{}
+	names := slices.Collect(maps.Keys(took))
+	// The deepest first.
+	slices.SortFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	all := map[string]time.Duration{}
+	for _, name := range names {
+		total := max(took[name], below[name])
+		if at := strings.LastIndex(name, "/"); at >= 0 {
+			below[name[:at]] += total
+		} else {
+			all[name] = total
+		}
+	}
+	return all
+}
+
 // budget is what the tests may take that a mutant meets alone.
-const budget = 500 * time.Millisecond
+const budget = time.Second
 
 // quickest returns the tests that notice the most faults a second, as many as the budget allows.
 func (s *suite) quickest(noticed map[string]int) (chosen []string) {
