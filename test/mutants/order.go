@@ -50,7 +50,14 @@ func (s *suite) measured(took map[string]time.Duration) {
 
 // totals returns how long each test took with its subtests. Its own time has them, unless they are parallel.
 func totals(took map[string]time.Duration) map[string]time.Duration {
-	below := map[string]time.Duration{}
+	took, below := maps.Clone(took), map[string]time.Duration{}
+	for name := range took {
+		// The name of a subtest may have a slash, so it has parents that are no tests.
+		for at := strings.LastIndex(name, "/"); at >= 0; at = strings.LastIndex(name, "/") {
+			name = name[:at]
+			took[name] += 0
+		}
+	}
 	names := slices.Collect(maps.Keys(took))
 	// The deepest first.
 	slices.SortFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
