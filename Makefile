@@ -74,7 +74,7 @@ siege: ## Attack the renderer in a cgroup of its own, as root: six minutes
 
 .PHONY: mutants
 mutants: export GOGC := 400
-mutants: ## Plant faults in what the defaults render, and report which fast test notices each: make mutants ARGS="-results FILE", hours, estimated
+mutants: ## Plant a fault in each line of what the defaults render, and report which fast test notices each: make mutants ARGS="-results FILE", hours, estimated
 	go run ./test/mutants $(ARGS)
 
 .PHONY: check
