@@ -42,6 +42,8 @@ type plan struct {
 	// pods are the sizes of the fleet with one autoscaler, and autoscalers the numbers of fleets of ten pods, both ascending.
 	pods, autoscalers []int
 	modes             []fleet.Mode
+	// growth says whether a fleet grows from 2 pods to the largest size.
+	growth bool
 	// narrowed has the flags that leave a part out.
 	narrowed string
 }
@@ -54,6 +56,7 @@ func parse(args []string) (plan, error) {
 	pods := set.String("pods", "100,500,1000,2000,5000", "sizes of the fleet with one autoscaler, or none")
 	autoscalers := set.String("autoscalers", "10,100,300,500", "numbers of autoscalers of ten pods each, or none")
 	modes := set.String("modes", "pods,object,keda,keda-cached", "ways in which the metric reaches the autoscaler")
+	set.BoolVar(&p.growth, "growth", true, "let a fleet grow from 2 pods to the largest of --pods, which takes a third of a run")
 	if err := set.Parse(args); err != nil {
 		return p, err
 	}
@@ -89,7 +92,12 @@ func parse(args []string) (plan, error) {
 	var narrowed []string
 	set.Visit(func(f *flag.Flag) {
 		if f.Value.String() != f.DefValue && f.Name != "run" {
-			narrowed = append(narrowed, "--"+f.Name+" "+f.Value.String())
+			// A flag that is true or false takes its value after an equals sign.
+			separator := " "
+			if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
+				separator = "="
+			}
+			narrowed = append(narrowed, "--"+f.Name+separator+f.Value.String())
 		}
 	})
 	p.narrowed = strings.Join(narrowed, " ")

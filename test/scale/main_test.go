@@ -18,12 +18,12 @@ import (
 func TestFlags(t *testing.T) {
 	whole, err := parse(nil)
 	require.NoError(t, err)
-	assert.Equal(t, plan{number: 1, pods: []int{100, 500, 1000, 2000, 5000}, autoscalers: []int{10, 100, 300, 500}, modes: fleet.Modes}, whole)
-	narrow, err := parse([]string{"--run", "3", "--pods", "500,100,500", "--autoscalers", "none", "--modes", "object"})
+	assert.Equal(t, plan{number: 1, pods: []int{100, 500, 1000, 2000, 5000}, autoscalers: []int{10, 100, 300, 500}, modes: fleet.Modes, growth: true}, whole)
+	narrow, err := parse([]string{"--run", "3", "--pods", "500,100,500", "--autoscalers", "none", "--modes", "object", "--growth=false"})
 	require.NoError(t, err)
 	assert.Equal(t, plan{
 		number: 3, pods: []int{100, 500}, modes: []fleet.Mode{fleet.Object},
-		narrowed: "--autoscalers none --modes object --pods 500,100,500",
+		narrowed: "--autoscalers none --growth=false --modes object --pods 500,100,500",
 	}, narrow)
 	for args, want := range map[string]string{
 		"--run 0":                         "--run is 0, want 1 or more: runs on record are numbered from 1",

@@ -42,14 +42,23 @@ func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
 			return err
 		}
 		made = fleets
-		if err := r.offer(ctx, share*float64(pods)); err != nil {
+		// The pods that are there share the load, so while others are created, an autoscaler would add pods to them.
+		if err := r.offer(ctx, 0); err != nil {
 			return err
 		}
-		for _, mode := range modes {
+		for i, mode := range modes {
 			if err := r.autoscale(ctx, mode, fleets, fleetPods, 2*fleetPods, adapterRateFor(p.autoscalers[len(p.autoscalers)-1])); err != nil {
 				return err
 			}
-			if err := wait.For(ctx, within(pods), r.allReady(fleets), r.active(fleets)); err != nil {
+			if err := wait.For(ctx, within(pods), r.allReady(fleets)); err != nil {
+				return fmt.Errorf("%d autoscalers, %s: %w", fleets, mode, err)
+			}
+			if i == 0 {
+				if err := r.offer(ctx, share*float64(pods)); err != nil {
+					return err
+				}
+			}
+			if err := wait.For(ctx, readyBudget, r.active(fleets)); err != nil {
 				return fmt.Errorf("%d autoscalers, %s: %w", fleets, mode, err)
 			}
 			if err := r.watch(ctx, mode, fleets, run); err != nil {
@@ -101,7 +110,7 @@ func (r *runner) decisions(ctx context.Context) (reconciliations, error) {
 func (r *runner) watch(ctx context.Context, mode fleet.Mode, fleets int, run *result.Run) error {
 	var seen []reconciliations
 	u, after, err := r.window(ctx, func() error {
-		return wait.For(ctx, within(fleets*fleetPods), wait.Condition{Name: fmt.Sprintf("%d decisions of each autoscaler", rounds), Unmet: func(ctx context.Context) error {
+		return wait.For(ctx, within(fleets*fleetPods), wait.Condition{Name: fmt.Sprintf("%d decisions of each autoscaler", rounds), Every: metricsInterval, Unmet: func(ctx context.Context) error {
 			now, err := r.decisions(ctx)
 			if err != nil {
 				return err
@@ -133,7 +142,7 @@ func (r *runner) watch(ctx context.Context, mode fleet.Mode, fleets int, run *re
 
 // allReady is met when each of the first so many fleets has its ten pods, all Ready.
 func (r *runner) allReady(fleets int) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("%d fleets of %d Ready pods", fleets, fleetPods), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("%d fleets of %d Ready pods", fleets, fleetPods), Every: listInterval, Unmet: func(ctx context.Context) error {
 		complete := 0
 		for i := range min(fleets, fleet.Namespaces) {
 			list, err := r.client.AppsV1().Deployments(fleet.Namespace(i)).List(ctx, metav1.ListOptions{})

@@ -50,6 +50,9 @@ const (
 	share = 0.6
 	// fleetPods is the size of each of many fleets.
 	fleetPods = 10
+	// listInterval is the time between two lists of all fleets, which are megabytes, and metricsInterval that between two readings
+	// of the controller manager's metrics. Every half a second, both would keep a fifth of the machine busy that is measured.
+	listInterval, metricsInterval = 5 * time.Second, 2 * time.Second
 	// rounds is how often each of many autoscalers decides while it is measured.
 	rounds = 2
 )
@@ -179,6 +182,8 @@ func (r *runner) parts(ctx context.Context, p plan, run *result.Run) error {
 		if err := r.one(ctx, p, run); err != nil {
 			return err
 		}
+	}
+	if len(p.pods) > 0 && p.growth {
 		if err := r.growths(ctx, p, run); err != nil {
 			return err
 		}

@@ -195,7 +195,7 @@ func (r *runner) growth(ctx context.Context, mode fleet.Mode, sizes []int) (resu
 
 // active is met when each of the first so many fleets has an autoscaler that computes replicas from both metrics.
 func (r *runner) active(fleets int) wait.Condition {
-	return wait.Condition{Name: fmt.Sprintf("%d autoscalers with both metrics", fleets), Unmet: func(ctx context.Context) error {
+	return wait.Condition{Name: fmt.Sprintf("%d autoscalers with both metrics", fleets), Every: listInterval, Unmet: func(ctx context.Context) error {
 		working := 0
 		var last error
 		for i := range min(fleets, fleet.Namespaces) {

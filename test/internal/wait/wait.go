@@ -3,12 +3,14 @@
 package wait
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 )
 
-// interval is the time between two checks of a condition. A check is a request or two to a cluster on this machine.
+// interval is the time between two checks of a condition that does not say another. A check is a request or two to a cluster on
+// this machine.
 const interval = 500 * time.Millisecond
 
 // Condition is a state to wait for. Checking it changes nothing.
@@ -17,6 +19,8 @@ type Condition struct {
 	Name string
 	// Unmet returns nil if the condition is met, and otherwise the reason why it is not. A failed read is a reason too.
 	Unmet func(ctx context.Context) error
+	// Every is the time between two checks, for those that cost more than a request or two; 0 is half a second.
+	Every time.Duration
 }
 
 // For waits for the conditions, one after the other, within one budget. The error names the condition that was not met, with
@@ -25,10 +29,10 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 	deadline := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
 	begun := time.Now()
 	for _, condition := range conditions {
+		ticker := time.NewTicker(cmp.Or(condition.Every, interval))
+		defer ticker.Stop()
 		var reason error
 		for {
 			now := condition.Unmet(ctx)

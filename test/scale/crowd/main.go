@@ -28,6 +28,10 @@ const (
 	forgotten = 30 * time.Second
 	// fullRate is what a full pod renders, in frames per second.
 	fullRate = 30
+	// mostDemand is the most that a pod is offered, as a multiple of its capacity: 9,000 frames per second. The queries drop a pod
+	// with more than 10,000 or a thousand times its capacity as broken, and a step to thousands of pods' worth would offer two pods
+	// more than that.
+	mostDemand = 300
 )
 
 // pod is what one address has counted.
@@ -69,7 +73,7 @@ func (c *crowd) scrape(address string) []byte {
 	}
 	passed := now.Sub(p.scraped).Seconds()
 	p.scraped = now
-	demand := c.load / float64(c.count(now))
+	demand := min(c.load/float64(c.count(now)), mostDemand)
 	frames := fullRate * demand * passed
 	p.offered += demand * passed
 	p.frames += frames

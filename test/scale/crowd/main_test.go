@@ -63,6 +63,19 @@ func TestAPodThatIsGoneHasNoLoad(t *testing.T) {
 	assert.Len(t, c.pods, 1)
 }
 
+// A step to the load of thousands of pods must not offer the first two what the chart's queries drop as broken.
+func TestAPodIsOfferedWhatTheQueriesKeep(t *testing.T) {
+	at := &clock{time.Unix(1000, 0)}
+	c := newCrowd(nil, at.now)
+	c.load = 10000
+	c.scrape("10.244.1.1")
+	c.scrape("10.244.1.2")
+	at.Time = at.Add(10 * time.Second)
+	got := values(t, c.scrape("10.244.1.1"))
+	assert.Less(t, got["holograph_offered_cpu_seconds_total"], 10*1000.0, "in 10 s: the most of holograph_demand is a thousand times the capacity")
+	assert.Less(t, got["holograph_frames_total"], 10*10000.0, "in 10 s: the chart's signals.frames.maxRate is 10000")
+}
+
 func TestLoadThatIsNoNumberIsRefused(t *testing.T) {
 	c := newCrowd(nil, time.Now)
 	for query, want := range map[string]int{"?pods=12.5": http.StatusOK, "?pods=-1": http.StatusBadRequest, "?pods=many": http.StatusBadRequest, "": http.StatusBadRequest} {
