@@ -340,20 +340,39 @@ func (r Record) prometheus(p printer) {
 	p("")
 }
 
-func (r Record) growth(p printer) {
-	var columns []int
+// GrowthSizes are the numbers of Ready pods that any run has the time of, ascending.
+func (r Record) GrowthSizes() []int {
+	var all []int
 	for _, run := range r {
 		for _, growth := range run.Growths {
 			for _, reached := range growth.Reached {
-				columns = append(columns, reached.Pods)
+				all = append(all, reached.Pods)
 			}
 		}
 	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Growth is how many seconds after the load rose so many pods were Ready in a mode, over the runs.
+func (r Record) Growth(mode string, pods int) spread.Value {
+	return spread.Over(r, func(run Run) float64 {
+		for _, growth := range run.Growths {
+			for _, reached := range growth.Reached {
+				if growth.Mode == mode && reached.Pods == pods {
+					return reached.Seconds
+				}
+			}
+		}
+		return math.NaN()
+	})
+}
+
+func (r Record) growth(p printer) {
+	columns := r.GrowthSizes()
 	if len(columns) == 0 {
 		return
 	}
-	slices.Sort(columns)
-	columns = slices.Compact(columns)
 	p("## From 2 pods to thousands")
 	p("")
 	p("The load rises in one step to twice what the largest fleet can do, and no policy of `autoscaling.behavior` holds the growth back. Seconds from the step until so many pods are Ready, on the way to the largest size:")
@@ -368,16 +387,7 @@ func (r Record) growth(p printer) {
 	for _, mode := range order {
 		line, any := "| "+names[mode], false
 		for _, pods := range columns {
-			v := spread.Over(r, func(run Run) float64 {
-				for _, growth := range run.Growths {
-					for _, reached := range growth.Reached {
-						if growth.Mode == mode && reached.Pods == pods {
-							return reached.Seconds
-						}
-					}
-				}
-				return math.NaN()
-			})
+			v := r.Growth(mode, pods)
 			any = any || !math.IsNaN(v.Mean)
 			line += " | " + v.Text("%.0f", "")
 		}
