@@ -31,6 +31,7 @@ func permissions(t *testing.T, rendered *chart.Rendered, component chart.Compone
 		if !slices.Contains(subjects, rbacv1.Subject{Kind: "ServiceAccount", Name: "holograph-" + string(component), Namespace: "holograph"}) {
 			return
 		}
+		require.Equal(t, rbacv1.GroupName, ref.APIGroup, "API group of the role that a binding of %s refers to: the API server refuses any other", component)
 		granted, isRendered := rules[ref.Kind+" "+namespace+"/"+ref.Name]
 		if !isRendered {
 			found[namespace] = append(found[namespace], ref.Kind+" "+ref.Name)
