@@ -58,7 +58,8 @@ func (r *runner) many(ctx context.Context, p plan, run *result.Run) error {
 					return err
 				}
 			}
-			if err := wait.For(ctx, readyBudget, r.active(fleets)); err != nil {
+			// KEDA's operator takes up a ScaledObject a second.
+			if err := wait.For(ctx, within(pods), r.active(fleets)); err != nil {
 				return fmt.Errorf("%d autoscalers, %s: %w", fleets, mode, err)
 			}
 			if err := r.watch(ctx, mode, fleets, run); err != nil {
