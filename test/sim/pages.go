@@ -76,7 +76,7 @@ func writeReport(o options, files fs.FS, chart *manifest.Chart, out io.Writer) e
 		{"schedule", func() error { return o.writeSchedule(chart, out) }},
 		{"surroundings", func() error { return o.writeSurroundings(files, chart, out) }},
 		{"sessions", func() error { return o.writeSessions(chart, out) }},
-		{"large", func() error { return o.writeLarge(files, out) }},
+		{"large", func() error { return o.writeLarge(files, chart, out) }},
 	}
 	var names []string
 	for _, page := range pages {
@@ -472,7 +472,7 @@ func (o options) example(chart *manifest.Chart, file string, traces []trace.Stan
 }
 
 // writeLarge runs the default policy with as many replicas as the large loads need.
-func (o options) writeLarge(files fs.FS, out io.Writer) error {
+func (o options) writeLarge(files fs.FS, shipped *manifest.Chart, out io.Writer) error {
 	chart, policies, err := experiments(files)
 	if err != nil {
 		return err
@@ -501,6 +501,6 @@ func (o options) writeLarge(files fs.FS, out io.Writer) error {
 			}
 		}
 		report.Markdown(w, []string{"policy", "trace", "in budget", "× oracle", "reversals", "recovery"}, table)
-		return nil
+		return o.writeGrowth(w, shipped, out)
 	})
 }

@@ -190,21 +190,21 @@ func (r Record) ends() []string {
 	memory := func(mode, component string, pods int) string {
 		return r.over(mode, pods, func(_ Run, c Cell) float64 { return c.RSS[component] }).Text("%.0f", " MiB")
 	}
-	within := fmt.Sprintf("up to %s pods, the largest size measured,", number(largest))
+	within := fmt.Sprintf("up to %s pods, the largest size measured,", Number(largest))
 	var lines []string
 	if slices.Contains(r.modes(), Pods) {
 		text := within + " the adapter stays below the chart's default memory limit"
 		if first, before := r.exceeds(Pods, Adapter); first > 0 {
 			text = fmt.Sprintf("at %s pods the adapter needs %s, more than the chart's default limit of %.0f MiB: raise `prometheusAdapter.resources.limits.memory`",
-				number(first), memory(Pods, Adapter, first), r.limit(Adapter))
+				Number(first), memory(Pods, Adapter, first), r.limit(Adapter))
 			if before > 0 {
-				text += fmt.Sprintf("; at %s it needs %s", number(before), memory(Pods, Adapter, before))
+				text += fmt.Sprintf("; at %s it needs %s", Number(before), memory(Pods, Adapter, before))
 			}
 		}
 		lines = append(lines, fmt.Sprintf("**Pods** (the default): %s.", text))
 	}
 	if slices.Contains(r.modes(), Object) {
-		lines = append(lines, fmt.Sprintf("**Object**: the adapter lists no pods, and has %s at %s pods. A call takes what its query takes in Prometheus, which evaluates the values of all pods at that moment, twice. A total that a rule records would be there within milliseconds, but up to 15 s old.", memory(Object, Adapter, largest), number(largest)))
+		lines = append(lines, fmt.Sprintf("**Object**: the adapter lists no pods, and has %s at %s pods. A call takes what its query takes in Prometheus, which evaluates the values of all pods at that moment, twice. A total that a rule records would be there within milliseconds, but up to 15 s old.", memory(Object, Adapter, largest), Number(largest)))
 	}
 	if slices.Contains(r.modes(), KEDA) {
 		lines = append(lines, "**KEDA**: only the query in Prometheus depends on the number of pods. With `useCachedMetrics`, for which the chart has no value, KEDA queries once in its `pollingInterval` of 30 s, and the autoscaler gets values that are up to 30 s old.")
@@ -213,9 +213,9 @@ func (r Record) ends() []string {
 	text := fmt.Sprintf("%s it stays below its default limit of %.0f MiB in the first minutes", within, r.limit(Prometheus))
 	if first, before := r.exceeds(mode, Prometheus); first > 0 {
 		text = fmt.Sprintf("at %s pods it needs %s within minutes, more than its default limit of %.0f MiB. From that size on, use [your own Prometheus](../sources.md#your-own-prometheus), or raise `prometheus.resources.limits.memory`",
-			number(first), memory(mode, Prometheus, first), r.limit(Prometheus))
+			Number(first), memory(mode, Prometheus, first), r.limit(Prometheus))
 		if before > 0 {
-			text += fmt.Sprintf(". At %s pods it needed %s", number(before), memory(mode, Prometheus, before))
+			text += fmt.Sprintf(". At %s pods it needed %s", Number(before), memory(mode, Prometheus, before))
 		}
 	}
 	return append(lines, fmt.Sprintf("**The embedded Prometheus**: %s.", text))
@@ -235,19 +235,19 @@ func (r Record) slowest() *Many {
 	return found
 }
 
-// number writes a whole number with a comma between thousands.
-func number(n int) string {
+// Number writes a whole number with a comma between thousands.
+func Number(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%s,%03d", number(n/1000), n%1000)
+	return fmt.Sprintf("%s,%03d", Number(n/1000), n%1000)
 }
 
 // table prints a row for each mode and a column for each size.
 func (r Record) table(p printer, format string, figure func(Run, Cell) float64) {
 	header, rule := "| pods", "| ---"
 	for _, pods := range r.sizes() {
-		header += " | " + number(pods)
+		header += " | " + Number(pods)
 		rule += " | --:"
 	}
 	p("%s |", header)
@@ -298,7 +298,7 @@ func (r Record) calls(p printer) {
 	for _, run := range r {
 		for _, c := range run.Cells {
 			if c.Failed > 0 {
-				p("In run %d, %s at %s pods: %d of %d calls failed.", run.Number, names[c.Mode], number(c.Pods), c.Failed, c.Calls+c.Failed)
+				p("In run %d, %s at %s pods: %d of %d calls failed.", run.Number, names[c.Mode], Number(c.Pods), c.Failed, c.Calls+c.Failed)
 				p("")
 			}
 		}
@@ -328,7 +328,7 @@ func (r Record) prometheus(p printer) {
 		of := func(figure func(Cell) float64) spread.Value {
 			return r.over(mode, pods, func(_ Run, c Cell) float64 { return figure(c) })
 		}
-		p("| %s | %s | %s | %s | %s | %s |", number(pods),
+		p("| %s | %s | %s | %s | %s | %s |", Number(pods),
 			of(func(c Cell) float64 { return c.Targets }).Text("%.0f", ""),
 			of(func(c Cell) float64 { return c.Series }).Text("%.0f", ""),
 			of(func(c Cell) float64 { return c.RSS[Prometheus] }).Text("%.0f", ""),
@@ -375,11 +375,11 @@ func (r Record) growth(p printer) {
 	}
 	p("## From 2 pods to thousands")
 	p("")
-	p("The load rises in one step to twice what the largest fleet can do, and no policy of `autoscaling.behavior` holds the growth back. Seconds from the step until so many pods are Ready, on the way to the largest size:")
+	p("The load rises in one step to twice what the largest fleet can do, of which a pod is offered 300 times its capacity at most, and no policy of `autoscaling.behavior` holds the growth back. Seconds from the step until so many pods are Ready, on the way to the largest size:")
 	p("")
 	header, rule := "| Ready pods", "| ---"
 	for _, pods := range columns {
-		header += " | " + number(pods)
+		header += " | " + Number(pods)
 		rule += " | --:"
 	}
 	p("%s |", header)
@@ -396,7 +396,7 @@ func (r Record) growth(p printer) {
 		}
 	}
 	p("")
-	p("With the chart's default policy a fleet grows to at most four times its size every 15 s, whatever serves the metric.")
+	p("The simulator's fleet is [beside it](../simulation/large.md#from-2-pods-to-5000). With the chart's default policy a fleet grows to at most four times its size every 15 s, whatever serves the metric.")
 	p("")
 }
 
@@ -473,7 +473,7 @@ func (r Record) autoscalers(p printer) {
 	slices.Sort(rates)
 	var texts []string
 	for _, rate := range slices.Compact(rates) {
-		texts = append(texts, number(rate))
+		texts = append(texts, Number(rate))
 	}
 	p("The adapter had `--client-qps` of %s: two requests in %d s for each of the most autoscalers of a run, twice, or a least number. The chart derives it from servedNamespaces in the same way, with a least number of 50, which is enough for 375 autoscalers in mode Pods.", strings.Join(texts, " and "), syncPeriod)
 	p("")

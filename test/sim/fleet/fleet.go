@@ -56,6 +56,9 @@ type Config struct {
 	// LoadSpread is the spread between pods of their load over one minute. It comes from connections, which
 	// give a pod more or less than its share for as long as they last.
 	LoadSpread float64
+	// MostLoad is the most that a pod is offered, as a multiple of its nominal capacity; 0 is no bound. What is beyond it reaches
+	// no pod.
+	MostLoad float64
 	// SeenDrop is the share of a trace's loss of capacity that shows as CPU time per frame. A
 	// throttled or stolen core shows as nothing: 0.
 	SeenDrop float64
@@ -448,6 +451,9 @@ func (f *Fleet) render(s int) Row {
 			continue
 		}
 		offered := row.Frames * p.share / total
+		if f.config.MostLoad > 0 {
+			offered = min(offered, f.config.MostLoad*f.config.FrameRate)
+		}
 		can := f.config.FrameRate * p.factor * row.Capacity * (1 + f.config.CapacityNoise*noise(f.config.Seed, p.id, uint64(s), 5))
 		late := max(0, offered-can)
 		row.Late += late

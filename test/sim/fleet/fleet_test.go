@@ -282,6 +282,17 @@ func TestLoadSpread(t *testing.T) {
 }
 
 // TestCores: CPU use and what a pod asks for are told in cores, whatever part of one a pod has.
+func TestAPodIsOfferedNoMoreThanItsMostLoad(t *testing.T) {
+	config := Defaults()
+	config.MostLoad = 300
+	load, capacity := constant(10000, 10)
+	f, _ := start(t, config, 2, load, capacity)
+	f.run(10)
+	for _, p := range f.pods {
+		assert.InDelta(t, 300*config.FrameRate, p.step[frames], 1e-9, "frames per second offered to one of two pods with 10,000 pods' load")
+	}
+}
+
 func TestCores(t *testing.T) {
 	config := Defaults()
 	config.Cores = 0.03
