@@ -29,10 +29,11 @@ func For(ctx context.Context, budget time.Duration, conditions ...Condition) err
 	deadline := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	begun := time.Now()
 	for _, condition := range conditions {
-		ticker := time.NewTicker(cmp.Or(condition.Every, interval))
-		defer ticker.Stop()
+		ticker.Reset(cmp.Or(condition.Every, interval))
 		var reason error
 		for {
 			now := condition.Unmet(ctx)

@@ -281,7 +281,6 @@ func TestLoadSpread(t *testing.T) {
 	assert.InDelta(t, 0.1/(4/math.Pi*math.Sqrt(10./60)), math.Sqrt(inSeconds), 0.02)
 }
 
-// TestCores: CPU use and what a pod asks for are told in cores, whatever part of one a pod has.
 func TestAPodIsOfferedNoMoreThanItsMostLoad(t *testing.T) {
 	config := Defaults()
 	config.MostLoad = 300
@@ -293,6 +292,7 @@ func TestAPodIsOfferedNoMoreThanItsMostLoad(t *testing.T) {
 	}
 }
 
+// TestCores: CPU use and what a pod asks for are told in cores, whatever part of one a pod has.
 func TestCores(t *testing.T) {
 	config := Defaults()
 	config.Cores = 0.03
