@@ -21,6 +21,7 @@ import (
 	"holograph/ci/repo"
 	"holograph/test/scale/fleet"
 	"holograph/test/scale/result"
+	"holograph/test/scale/values"
 )
 
 // folder is that of the record and the page, relative to the repository.
@@ -136,7 +137,7 @@ func scale(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	begun := time.Now()
-	run := result.Run{Number: p.number, Date: begun.Format(time.DateOnly), Cores: runtime.NumCPU(), Narrowed: p.narrowed, ControllerRate: controllerRate}
+	run := result.Run{Number: p.number, Date: begun.Format(time.DateOnly), Cores: runtime.NumCPU(), Narrowed: p.narrowed, ControllerRate: controllerRate, MostLoad: values.MostLoad}
 	failed := measure(ctx, out, p, &run)
 	run.Minutes = time.Since(begun).Round(time.Second).Minutes()
 	if failed != nil {

@@ -24,8 +24,6 @@ const (
 	// step is the second at which the load rises, and followed how many seconds are simulated after it.
 	step     = 60
 	followed = 240
-	// mostLoad is the most that a pod of `make scale` is offered, as a multiple of its capacity.
-	mostLoad = 300
 	// growthPicture is the file of the picture, beside the page.
 	growthPicture = "growth.svg"
 )
@@ -82,9 +80,9 @@ func (o options) writeGrowth(w io.Writer, chart *manifest.Chart, out io.Writer) 
 		}
 		fmt.Fprintln(out, kind.name, "growth")
 	}
-	fmt.Fprintf(w, "\n## From 2 pods to 5,000\n\nWhat [`make scale`](../scale/README.md#from-2-pods-to-thousands) measures on a cluster, and the same in the simulator: no policy of `autoscaling.behavior` holds the growth back, a pod is Ready as soon as it runs, and the load rises in one step to twice what %s pods can do, of which one is offered %d times its capacity at most. Seconds from the step until so many pods are Ready: means of %d seeds, and of the runs on record, with the least and the most of one in parentheses.\n\n", result.Number(largest), mostLoad, seeds)
+	fmt.Fprintf(w, "\n## From 2 pods to 5,000\n\nWhat [`make scale`](../scale/README.md#from-2-pods-to-thousands) measures on a cluster, and the same in the simulator: no policy of `autoscaling.behavior` holds the growth back, a pod is Ready as soon as it runs, and the load rises in one step to twice what %s pods can do. Seconds from the step until so many pods are Ready: means of %d seeds, and of the runs on record, with the least and the most of one in parentheses.\n\n", result.Number(largest), seeds)
 	report.Markdown(w, header, table)
-	fmt.Fprintf(w, "\n![Seconds until so many pods are Ready over the number of pods, simulated and measured](%s)\n\nThe simulated ReplicaSet creates 500 pods a second, and they are Ready a second later. What the cluster takes longer is its work: it creates, schedules and starts pods, and finds and scrapes them, with two cores for everything. Where the cluster is faster, it is because the program that answers the scrapes counts the load at the moment of a scrape for the whole time since the last one, up to 15 s.\n", growthPicture)
+	fmt.Fprintf(w, "\n![Seconds until so many pods are Ready over the number of pods, simulated and measured](%s)\n\nThe simulated ReplicaSet creates 500 pods a second, and they are Ready a second later. A pod is offered %d times its capacity at most, as in the runs of which that page says so. What the cluster takes longer is its work: it creates, schedules and starts pods, and finds and scrapes them, with two cores for everything. Where the cluster is faster, it is because the program that answers the scrapes counts the load at the moment of a scrape for the whole time since the last one, up to 15 s.\n", growthPicture, values.MostLoad)
 	return report.WriteFile(filepath.Join(o.report, growthPicture), func(w io.Writer) error {
 		return plot.LogLog{
 			Title:  "How fast a fleet grows",
@@ -110,7 +108,7 @@ func (o options) grow(chart *manifest.Chart, metricType string, seeds int) ([]si
 	if err != nil {
 		return nil, err
 	}
-	config.PodStart, config.FrameRate, config.MostLoad = time.Second, 30, mostLoad
+	config.PodStart, config.FrameRate, config.MostLoad = time.Second, values.FullRate, values.MostLoad
 	rise := trace.Trace{Name: "growth", Points: []trace.Point{
 		{Second: 0, Load: settledLoad, Capacity: 1}, {Second: step, Load: settledLoad, Capacity: 1},
 		{Second: step, Load: 2 * largest, Capacity: 1}, {Second: step + followed, Load: 2 * largest, Capacity: 1},

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+
+	"holograph/test/scale/values"
 )
 
 const (
@@ -26,12 +28,6 @@ const (
 	// forgotten is the time without a scrape after which a pod no longer has a part of the load: two of the chart's default
 	// intervals.
 	forgotten = 30 * time.Second
-	// fullRate is what a full pod renders, in frames per second.
-	fullRate = 30
-	// mostDemand is the most that a pod is offered, as a multiple of its capacity: 9,000 frames per second. The queries drop a pod
-	// with more than 10,000 or a thousand times its capacity as broken, and a step to thousands of pods' worth would offer two pods
-	// more than that.
-	mostDemand = 300
 )
 
 // pod is what one address has counted.
@@ -73,12 +69,12 @@ func (c *crowd) scrape(address string) []byte {
 	}
 	passed := now.Sub(p.scraped).Seconds()
 	p.scraped = now
-	demand := min(c.load/float64(c.count(now)), mostDemand)
-	frames := fullRate * demand * passed
+	demand := min(c.load/float64(c.count(now)), values.MostLoad)
+	frames := values.FullRate * demand * passed
 	p.offered += demand * passed
 	p.frames += frames
 	// What exceeds the pod's capacity is late.
-	p.late += max(0, frames-fullRate*passed)
+	p.late += max(0, frames-values.FullRate*passed)
 	var out bytes.Buffer
 	for _, series := range []struct {
 		name, kind string

@@ -18,8 +18,8 @@ type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
 
-// values reads a page of metrics without labels.
-func values(t *testing.T, page []byte) map[string]float64 {
+// counted reads a page of metrics without labels.
+func counted(t *testing.T, page []byte) map[string]float64 {
 	t.Helper()
 	got := map[string]float64{}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
@@ -38,11 +38,11 @@ func TestPodsShareTheLoad(t *testing.T) {
 	c.load = 6
 	addresses := []string{"10.244.1.1", "10.244.1.2", "10.244.2.1", "10.244.2.2"}
 	for _, address := range addresses {
-		assert.Zero(t, values(t, c.scrape(address))["holograph_offered_cpu_seconds_total"], "a new pod has counted nothing")
+		assert.Zero(t, counted(t, c.scrape(address))["holograph_offered_cpu_seconds_total"], "a new pod has counted nothing")
 	}
 	at.Time = at.Add(10 * time.Second)
 	for _, address := range addresses {
-		got := values(t, c.scrape(address))
+		got := counted(t, c.scrape(address))
 		assert.Equal(t, map[string]float64{
 			"holograph_offered_cpu_seconds_total": 15, "holograph_frames_total": 450,
 			"holograph_frames_over_budget_total": 150, "holograph_cpu_capacity_cores": 1,
@@ -59,7 +59,7 @@ func TestAPodThatIsGoneHasNoLoad(t *testing.T) {
 	c.scrape("10.244.1.2")
 	at.Time = at.Add(forgotten + time.Second)
 	alone := forgotten + time.Second
-	assert.InDelta(t, alone.Seconds(), values(t, c.scrape("10.244.1.1"))["holograph_offered_cpu_seconds_total"], 1e-9, "all of the load, not half of it")
+	assert.InDelta(t, alone.Seconds(), counted(t, c.scrape("10.244.1.1"))["holograph_offered_cpu_seconds_total"], 1e-9, "all of the load, not half of it")
 	assert.Len(t, c.pods, 1)
 }
 
@@ -71,7 +71,7 @@ func TestAPodIsOfferedWhatTheQueriesKeep(t *testing.T) {
 	c.scrape("10.244.1.1")
 	c.scrape("10.244.1.2")
 	at.Time = at.Add(10 * time.Second)
-	got := values(t, c.scrape("10.244.1.1"))
+	got := counted(t, c.scrape("10.244.1.1"))
 	assert.Less(t, got["holograph_offered_cpu_seconds_total"], 10*1000.0, "in 10 s: the most of holograph_demand is a thousand times the capacity")
 	assert.Less(t, got["holograph_frames_total"], 10*10000.0, "in 10 s: the chart's signals.frames.maxRate is 10000")
 }

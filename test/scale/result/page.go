@@ -375,7 +375,7 @@ func (r Record) growth(p printer) {
 	}
 	p("## From 2 pods to thousands")
 	p("")
-	p("The load rises in one step to twice what the largest fleet can do, of which a pod is offered 300 times its capacity at most, and no policy of `autoscaling.behavior` holds the growth back. Seconds from the step until so many pods are Ready, on the way to the largest size:")
+	p("The load rises in one step to twice what the largest fleet can do, and no policy of `autoscaling.behavior` holds the growth back. Seconds from the step until so many pods are Ready, on the way to the largest size:")
 	p("")
 	header, rule := "| Ready pods", "| ---"
 	for _, pods := range columns {
@@ -396,6 +396,12 @@ func (r Record) growth(p printer) {
 		}
 	}
 	p("")
+	for _, run := range r {
+		if len(run.Growths) > 0 && run.MostLoad > 0 {
+			p("In run %d, a pod was offered %g times its capacity at most. The queries drop one with much more as broken.", run.Number, run.MostLoad)
+			p("")
+		}
+	}
 	p("The simulator's fleet is [beside it](../simulation/large.md#from-2-pods-to-5000). With the chart's default policy a fleet grows to at most four times its size every 15 s, whatever serves the metric.")
 	p("")
 }

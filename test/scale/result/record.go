@@ -38,6 +38,8 @@ type Run struct {
 	// ControllerRate is the number of requests a second that each controller of the controller manager could send, where a
 	// part does not say another.
 	ControllerRate int `json:"controller_requests_per_second"`
+	// MostLoad is the most that a pod was offered, as a multiple of its capacity; 0 is no bound.
+	MostLoad float64 `json:"most_load_of_a_pod,omitempty"`
 	// Limits are the chart's default memory limits in MiB.
 	Limits map[string]float64 `json:"default_memory_limits_mib"`
 
