@@ -207,7 +207,8 @@ func (r Record) ends() []string {
 		lines = append(lines, fmt.Sprintf("**Object**: the adapter lists no pods, and has %s at %s pods. A call takes what its query takes in Prometheus, which evaluates the values of all pods at that moment, twice. A total that a rule records would be there within milliseconds, but up to 15 s old.", memory(Object, Adapter, largest), Number(largest)))
 	}
 	if slices.Contains(r.modes(), KEDA) {
-		lines = append(lines, "**KEDA**: only the query in Prometheus depends on the number of pods. With `useCachedMetrics`, for which the chart has no value, KEDA queries once in its `pollingInterval` of 30 s, and the autoscaler gets values that are up to 30 s old.")
+		lines = append(lines, "**KEDA**: only the query in Prometheus depends on the number of pods. With `useCachedMetrics`, for which the chart has no value, KEDA queries once in its `pollingInterval` of 30 s, and the autoscaler gets values that are up to 30 s old.",
+			"**KEDA with many autoscalers**: each trigger holds a connection of Prometheus, two for each autoscaler. With 500 of them and the chart's `--web.max-connections=100`, Prometheus' own liveness probe got none, and Prometheus was restarted every few minutes (run 5). [Raise it](../sources.md#one-adapter-several-releases) as the release that serves has it here.")
 	}
 	mode := r.firstMode()
 	text := fmt.Sprintf("%s it stays below its default limit of %.0f MiB in the first minutes", within, r.limit(Prometheus))
@@ -429,8 +430,8 @@ func (r Record) autoscalers(p printer) {
 	p("Fleets of ten pods each in ten namespaces, with one Prometheus and one adapter or KEDA for all of them. The time between two decisions and that of a decision are from the controller manager's")
 	p("`horizontal_pod_autoscaler_controller_reconciliation_duration_seconds`, over two decisions of each autoscaler. CPU is in cores, memory in MiB.")
 	p("")
-	p("| | autoscalers | controller manager, requests/s | a decision every | takes, mean | p99, at most | failed | controller manager | API server | adapter or KEDA | Prometheus | adapter or KEDA, memory | Prometheus, memory |")
-	p("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |")
+	p("| | autoscalers | controller manager, requests/s | a decision every | takes, mean | p99, at most | failed | controller manager | API server | adapter or KEDA | Prometheus | other programs | adapter or KEDA, memory | Prometheus, memory |")
+	p("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |")
 	for _, row := range rows {
 		over := func(figure func(Many) float64) spread.Value {
 			return spread.Over(r, func(run Run) float64 {
@@ -450,7 +451,7 @@ func (r Record) autoscalers(p printer) {
 		if row.ControllerRate > 0 {
 			rate = fmt.Sprint(row.ControllerRate)
 		}
-		p("| %s | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |", names[row.Mode], row.Autoscalers, rate,
+		p("| %s | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |", names[row.Mode], row.Autoscalers, rate,
 			over(func(m Many) float64 { return m.Period }).Text("%.1f", " s"),
 			over(func(m Many) float64 { return 1000 * m.Mean }).Text("%.0f", " ms"),
 			over(func(m Many) float64 {
@@ -464,6 +465,7 @@ func (r Record) autoscalers(p printer) {
 			over(func(m Many) float64 { return m.Cores[APIServer] }).Text("%.2f", ""),
 			over(func(m Many) float64 { return serving(m.Cores) }).Text("%.2f", ""),
 			over(func(m Many) float64 { return m.Cores[Prometheus] }).Text("%.2f", ""),
+			over(func(m Many) float64 { return m.Elsewhere }).Text("%.2f", ""),
 			over(func(m Many) float64 { return serving(m.RSS) }).Text("%.0f", ""),
 			over(func(m Many) float64 { return m.RSS[Prometheus] }).Text("%.0f", ""))
 	}
@@ -489,7 +491,7 @@ func (r Record) method(p printer) {
 	p("## How it is measured")
 	p("")
 	p("- **Pods** are those of the chart's renderer on nodes of [kwok](https://kwok.sigs.k8s.io), which have no processes: at most 250 on a node. The node takes their addresses for its own, and one program answers Prometheus there for each of them, with the four signals and what a Go program exports of itself.")
-	p("- **The release** that serves is the chart with its own Prometheus, kube-state-metrics and adapter, with higher memory limits. The fleets are rendered from the chart as [releases that it serves](../sources.md#one-adapter-several-releases).")
+	p("- **The release** that serves is the chart with its own Prometheus, kube-state-metrics and adapter, with higher memory limits, and since run 6 with `--web.max-connections=2000` for KEDA. The fleets are rendered from the chart as [releases that it serves](../sources.md#one-adapter-several-releases).")
 	p("- **Calls** are sent one after the other, with the header of the autoscaler's client, at least 30 and for at least 8 s. The autoscaler itself is absent meanwhile, except KEDA's, and the adapter's `--client-qps` is above what these calls need. Time is that until the whole answer is there.")
 	p("- **CPU** is that of each process in the node's /proc, less what it uses in 8 s without calls. Memory is resident memory.")
 	p("- **The controller manager** may send %d requests a second for each controller, where nothing else is said. At its default of 20 it creates 20 pods a second. The scheduler has its default.", r[len(r)-1].ControllerRate)
