@@ -107,7 +107,7 @@ func TestPage(t *testing.T) {
 		"| 5,000 | 5003 | 250000 | 5000 | 977 % | 0.25 |",
 		"In run 2, Object at 5,000 pods: 2 of 32 calls failed.",
 		"| Pods | 20 | 130 |",
-		"| Object | 500 | 20, the default | 50.0 s | 0 ms | – | 0.0 % | 0.00 | 0.00 | 0.00 | 0.00 | 0 | 0 |",
+		"| Object | 500 | 20, the default | 50.0 s | 0 ms | – | 0.0 % | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 | 0 | 0 |",
 	} {
 		assert.Contains(t, page, line+"\n")
 	}
