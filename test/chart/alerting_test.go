@@ -86,6 +86,12 @@ var refusalsOfAlerting = map[string]refusal{
 	"volume that the history fills": {
 		`prometheus: {retention: {size: 8GB}, persistence: {enabled: true, size: 9Gi}}`,
 		`prometheus.persistence.size: must be at least 1.25 times prometheus.retention.size (got 9Gi, with a history of 8GB), because the write-ahead log needs space beside the history, and a full volume ends all scrapes: write 16Gi, or leave it empty.`},
+	"more reversals than an hour has room for": {
+		`alerts: {autoscalerFlapping: {reversals: 25}}`,
+		`alerts.autoscalerFlapping.reversals: must be at most 24 with an alerts.autoscalerFlapping.window of 1h (got 25), because two reversals take at least the stabilization windows of autoscaling.behavior, 5m together, and the alert could not fire: write fewer, or 125m as the window.`},
+	"window without room for its reversals": {
+		`{autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 1800}}}, alerts: {autoscalerFlapping: {window: 1h}}}`,
+		`alerts.autoscalerFlapping.reversals: must be at most 4 with an alerts.autoscalerFlapping.window of 1h (got 8), because two reversals take at least the stabilization windows of autoscaling.behavior, 30m together, and the alert could not fire: write fewer, or 6h as the window.`},
 	"alert that does not exist": {
 		`alerts: {disabled: [HolographAutoscalerFlaping]}`,
 		`alerts.disabled: must be names of alerts (got HolographAutoscalerFlaping), because the alert that you mean would still fire: write names of HolographErrorBudgetBurnFast, HolographErrorBudgetBurnSlow, HolographMetricAbsent, HolographRequestsRefused, HolographAutoscalerUnseen, HolographAutoscalerInactive, HolographAutoscalerAtMaximum, HolographAutoscalerFlapping, HolographAdapterUnavailable, HolographDeletionCostsStale, HolographReplicasMismatch, HolographScrapeFailing, HolographPodSilent, HolographPodsUnscraped, HolographWatchdog, HolographReloadFailing, HolographRulesFailing, HolographKedaSilent, HolographNotificationsFailing, HolographAlertmanagerUnseen.`},

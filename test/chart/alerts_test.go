@@ -304,6 +304,49 @@ func TestBurnBounds(t *testing.T) {
 		bounds(`{slo: {objective: 99.9, window: 1w}, alerts: {errorBudgetBurn: {fast: [{percent: 50, long: 2h, short: 10m}], slow: null}}}`))
 }
 
+// TestTimesOfAlerts: an alert whose time does not follow from the values fires after each spike, each rollout or each
+// installation, or never.
+func TestTimesOfAlerts(t *testing.T) {
+	t.Parallel()
+	type times struct{ inactive, atMaximum, mismatch, flapping string }
+	counted := regexp.MustCompile(`\[(\w+)\]\) >= `)
+	for name, test := range map[string]struct {
+		values string
+		want   times
+	}{
+		"defaults":                         {"", times{"5m", "15m", "15m", "1h"}},
+		"written":                          {"alerts: {autoscalerInactive: {for: 30s}, autoscalerAtMaximum: {for: 1m}, replicasMismatch: {for: 2m}, autoscalerFlapping: {window: 90m}}", times{"30s", "1m", "2m", "90m"}},
+		"pods stay for ten minutes":        {"autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 600}}}", times{"5m", "20m", "15m", "2h"}},
+		"pods stay for an hour":            {"autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 3600}}}", times{"5m", "70m", "15m", "12h"}},
+		"pods go at once":                  {"autoscaling: {behavior: {scaleDown: {stabilizationWindowSeconds: 0}}}", times{"5m", "15m", "15m", "1h"}},
+		"growth waits too":                 {"autoscaling: {behavior: {scaleUp: {stabilizationWindowSeconds: 300}}}", times{"5m", "15m", "15m", "2h"}},
+		"Kubernetes' own behavior":         {"autoscaling: {behavior: null}", times{"5m", "15m", "15m", "1h"}},
+		"Kubernetes' own way down":         {"autoscaling: {behavior: {scaleDown: null}}", times{"5m", "15m", "15m", "1h"}},
+		"scrapes of one minute":            {"prometheus: {scrapeInterval: 1m}", times{"8m", "15m", "15m", "1h"}},
+		"pods that start for five minutes": {"autoscaling: {podStart: 5m}", times{"465s", "15m", "75m", "1h"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got times
+			for _, alert := range alerts(t, chart.Render(t, chart.Parse(t, test.values))) {
+				switch alert.Alert {
+				case "HolographAutoscalerInactive":
+					got.inactive = alert.For
+				case "HolographAutoscalerAtMaximum":
+					got.atMaximum = alert.For
+				case "HolographReplicasMismatch":
+					got.mismatch = alert.For
+				case "HolographAutoscalerFlapping":
+					if found := counted.FindStringSubmatch(alert.Expr); assert.NotNil(t, found, alert.Expr) {
+						got.flapping = found[1]
+					}
+				}
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
 func TestSchemaRefusesAlerts(t *testing.T) {
 	t.Parallel()
 	refusesEach(t, map[string]any{

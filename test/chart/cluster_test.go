@@ -347,17 +347,19 @@ doctor: {extraEnv: [{name: HTTPS_PROXY, value: "http://proxy"}]}`))
 	assert.Len(t, env, 2, "environment variables: the login of Prometheus and one of the values")
 }
 
+// serves returns values with so many servedNamespaces.
+func serves(n int) chart.Values {
+	namespaces := make([]any, n)
+	for i := range namespaces {
+		namespaces[i] = fmt.Sprintf("film-%d", i)
+	}
+	return chart.Set("servedNamespaces", namespaces)
+}
+
 // TestAdapterMayListPodsForEachAutoscaler: the adapter sends the API server as many requests as the autoscalers of all
 // servedNamespaces cause, and at least 50 a second: its own default of 5 is enough for 37 autoscalers.
 func TestAdapterMayListPodsForEachAutoscaler(t *testing.T) {
 	t.Parallel()
-	serves := func(n int) chart.Values {
-		served := make([]any, n)
-		for i := range served {
-			served[i] = fmt.Sprintf("film-%d", i)
-		}
-		return chart.Set("servedNamespaces", served)
-	}
 	for name, c := range map[string]struct {
 		values     []chart.Values
 		qps, burst string
@@ -371,6 +373,26 @@ func TestAdapterMayListPodsForEachAutoscaler(t *testing.T) {
 		got := flags(t, chart.Render(t, c.values...).Container(t, chart.PrometheusAdapter))
 		assert.Equal(t, c.qps, got["client-qps"], "requests a second of the adapter: %s", name)
 		assert.Equal(t, c.burst, got["client-burst"], "requests at one time of the adapter: %s", name)
+	}
+}
+
+// TestPrometheusHasConnectionsForKEDA: each trigger of KEDA keeps a connection open. With all of them taken, the liveness probe
+// gets none.
+func TestPrometheusHasConnectionsForKEDA(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		values []chart.Values
+		want   string
+	}{
+		"one namespace":             {nil, "100"},
+		"15 with two signals":       {[]chart.Values{serves(14)}, "100"},
+		"16 with two signals":       {[]chart.Values{serves(15)}, "104"},
+		"201 with two signals":      {[]chart.Values{serves(200)}, "844"},
+		"201 with late frames only": {[]chart.Values{serves(200), chart.Set("signals.demand.enabled", false)}, "442"},
+		"extraArgs":                 {[]chart.Values{serves(200), chart.Set("prometheus.extraArgs", []any{"--web.max-connections=2000"})}, "2000"},
+	} {
+		got := flags(t, chart.Render(t, c.values...).Container(t, chart.Prometheus))
+		assert.Equal(t, c.want, got["web.max-connections"], "connections that Prometheus accepts: %s", name)
 	}
 }
 

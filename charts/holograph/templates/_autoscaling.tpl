@@ -72,6 +72,15 @@ How many times its target a signal must exceed for the autoscaler to add a pod: 
 {{- end }}
 
 {{/*
+Milliseconds for which the autoscaler keeps to past recommendations. Without a number of its own, Kubernetes takes none for
+scaleUp and five minutes for scaleDown. Takes dict "context" $ "direction" scaleUp or scaleDown.
+*/}}
+{{- define "holograph.autoscaling.stabilization" -}}
+{{- $written := (get (default dict .context.Values.autoscaling.behavior) .direction | default dict).stabilizationWindowSeconds }}
+{{- ternary (get (dict "scaleUp" 0 "scaleDown" 300) .direction) $written (kindIs "invalid" $written) | int64 | mul 1000 }}
+{{- end }}
+
+{{/*
 autoscaling.behavior, with the periods that are derived. Where it is null, the caller leaves the field out.
 */}}
 {{- define "holograph.autoscaling.behavior" -}}

@@ -49,12 +49,39 @@ How long a new fleet lacks a value of one of its signals, in milliseconds.
 {{- end }}
 
 {{/*
-How long the doctor waits for a broken link to recover: as long as the metrics of a new installation take, and 45 s for a
-decision of the autoscaler.
+How long a new fleet waits for the first decision of its autoscaler, in milliseconds: until it has all metrics, and 45 s for
+the decision.
+*/}}
+{{- define "holograph.autoscaling.undecided" -}}
+{{- add (include "holograph.signals.incomplete" . | int64) (include "holograph.prometheusAdapter.relistInterval" . | include "holograph.milliseconds" | int64) 45000 }}
+{{- end }}
+
+{{/*
+How long the doctor waits for a broken link to recover.
 */}}
 {{- define "holograph.doctor.wait" -}}
-{{- $metrics := add (include "holograph.signals.incomplete" . | int64) (include "holograph.prometheusAdapter.relistInterval" . | include "holograph.milliseconds" | int64) }}
-{{- default (max 180000 (add $metrics 45000) | include "holograph.duration") .Values.doctor.wait }}
+{{- default (include "holograph.autoscaling.undecided" . | int64 | max 180000 | include "holograph.duration") .Values.doctor.wait }}
+{{- end }}
+
+{{/*
+Times of the alerts that follow from other values where they are left empty, by the alerts' keys, as YAML.
+
+  autoscalerInactive   The first pods start, and the autoscaler makes its first decision.
+  autoscalerAtMaximum  A spike is over, but its pods stay for the stabilization window, and its late frames for theirs.
+  autoscalerFlapping   Two reversals take the stabilization windows at least. 12 times as long has room for 24, and is one hour
+                       by default.
+  replicasMismatch     A rollout without spare pods, a tenth of them at a time, takes ten starts, and pods end between them.
+*/}}
+{{- define "holograph.alerts.times" -}}
+{{- $alerts := .Values.alerts }}
+{{- $start := include "holograph.milliseconds" .Values.autoscaling.podStart | int64 }}
+{{- $undecided := include "holograph.autoscaling.undecided" . | int64 | add $start }}
+{{- $down := include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64 }}
+{{- $up := include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleUp") | int64 -}}
+autoscalerInactive: {{ default (max 300000 $undecided | include "holograph.duration") $alerts.autoscalerInactive.for }}
+autoscalerAtMaximum: {{ default (add 600000 $down | max 900000 | include "holograph.duration") $alerts.autoscalerAtMaximum.for }}
+autoscalerFlapping: {{ default (add $up $down | mul 12 | max 3600000 | include "holograph.duration") $alerts.autoscalerFlapping.window }}
+replicasMismatch: {{ default (mul 15 $start | max 900000 | include "holograph.duration") $alerts.replicasMismatch.for }}
 {{- end }}
 
 {{/*
@@ -82,6 +109,16 @@ many releases exceeds, and API Priority and Fairness protects the API server.
 {{- end }}
 {{- end }}
 {{- divf (mul 2 $metrics (len .Values.servedNamespaces | add1)) 15 | ceil | max 50 }}
+{{- end }}
+
+{{/*
+Connections that the embedded Prometheus accepts. KEDA keeps one open for each trigger, and there is one for each signal.
+Each of servedNamespaces is taken to have two renderers that KEDA scales, and 40 are for all other clients. Without a free
+connection the liveness probe fails too, and Prometheus is restarted again and again.
+*/}}
+{{- define "holograph.prometheus.connections" -}}
+{{- $triggers := include "holograph.signals" . | splitList " " | len }}
+{{- len .Values.servedNamespaces | add1 | mul 2 $triggers | add 40 | max 100 }}
 {{- end }}
 
 {{/*

@@ -37,7 +37,9 @@ Milliseconds as a duration in one unit, the largest that fits: 2m, 90s, 500ms.
 {{- printf "%dms" (int64 .) }}
 {{- else if mod . 60000 }}
 {{- printf "%ds" (div . 1000) }}
-{{- else }}
+{{- else if mod . 3600000 }}
 {{- printf "%dm" (div . 60000) }}
+{{- else }}
+{{- printf "%dh" (div . 3600000) }}
 {{- end }}
 {{- end }}

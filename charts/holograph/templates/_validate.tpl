@@ -59,7 +59,9 @@ One refusal. Takes the sentence.
 {{- $_ := set $durations (printf "alerts.%s.for" $key) $alert.for }}
 {{- end }}
 {{- end }}
-{{- $_ := set $durations "alerts.autoscalerFlapping.window" .Values.alerts.autoscalerFlapping.window }}
+{{- range $key, $time := include "holograph.alerts.times" . | fromYaml }}
+{{- $_ := set $durations (printf "alerts.%s.%s" $key (ternary "window" "for" (eq $key "autoscalerFlapping"))) $time }}
+{{- end }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
 {{- range $index, $burn := default list $burns }}
 {{- $_ := set $durations (printf "alerts.errorBudgetBurn.%s[%d].long" $pace $index) $burn.long }}
@@ -463,11 +465,24 @@ Refuses relabelings that change a label by which rules and adapter find the samp
 {{- end }}
 {{- end }}
 
+{{- define "holograph.validate.flapping" -}}
+{{- if .Values.autoscaling.enabled }}
+{{- $windows := add (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleUp") | int64) (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64) }}
+{{- $counted := (include "holograph.alerts.times" . | fromYaml).autoscalerFlapping }}
+{{- $reversals := .Values.alerts.autoscalerFlapping.reversals | int64 }}
+{{- if gt (mul $windows $reversals) (mul 2 (include "holograph.milliseconds" $counted | int64)) }}
+{{- $most := div (mul 2 (include "holograph.milliseconds" $counted | int64)) $windows }}
+{{- include "holograph.refuse" (printf "alerts.autoscalerFlapping.reversals: must be at most %d with an alerts.autoscalerFlapping.window of %s (got %d), because two reversals take at least the stabilization windows of autoscaling.behavior, %s together, and the alert could not fire: write fewer, or %s as the window." $most $counted $reversals (include "holograph.duration" $windows) (mul 12 $windows | max 3600000 (mul $windows $reversals) | include "holograph.duration")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "holograph.validate.alerts" -}}
 {{- if and .Values.dashboard.enabled (not .Values.prometheus.enabled) (not .Values.prometheusRule.enabled) }}
 {{- include "holograph.refuse" "dashboard.enabled: must be false without prometheus.enabled and prometheusRule.enabled (got true), because no Prometheus evaluates the recording rules that the dashboard shows: set prometheusRule.enabled to true, or dashboard.enabled to false." }}
 {{- end }}
 {{- if .Values.alerts.enabled }}
+{{- include "holograph.validate.flapping" . }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
 {{- range $index, $burn := default list $burns }}
 {{- $key := printf "alerts.errorBudgetBurn.%s[%d]" $pace $index }}

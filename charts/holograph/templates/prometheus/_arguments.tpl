@@ -30,7 +30,7 @@ Prometheus does not start with one that is there twice.
 # Prometheus reads it for each request, so a new login needs no restart.
 - --web.config.file={{ include "holograph.prometheus.loginPath" . }}/web.yaml
 # Bounds the memory for requests before their login is checked. Go allows 1 MB for the headers of each request.
-- --web.max-connections=100
+- {{ printf "--web.max-connections=%s" (include "holograph.prometheus.connections" .) | quote }}
 # Longer than the 15 s between two requests of the autoscaler, so that the adapter's connection stays open even when other
 # clients use up the connections.
 - --web.read-timeout=30s
