@@ -208,7 +208,7 @@ func (r Record) ends() []string {
 	}
 	if slices.Contains(r.modes(), KEDA) {
 		lines = append(lines, "**KEDA**: only the query in Prometheus depends on the number of pods. With `useCachedMetrics`, for which the chart has no value, KEDA queries once in its `pollingInterval` of 30 s, and the autoscaler gets values that are up to 30 s old.",
-			"**KEDA with many autoscalers**: each trigger holds a connection of Prometheus, two for each autoscaler. With 500 of them and the chart's `--web.max-connections=100`, Prometheus' own liveness probe got none, and Prometheus was restarted every few minutes (run 5). [Raise it](../sources.md#one-adapter-several-releases) as the release that serves has it here.")
+			"**KEDA with many autoscalers**: each trigger holds a connection of Prometheus, two for each autoscaler. When all connections are taken, Prometheus' own liveness probe gets none. With 500 autoscalers Prometheus restarted twice in run 5, with the chart's `--web.max-connections=100`, and not in run 6, with 2,000. [Raise it](../sources.md#one-adapter-several-releases) as the release that serves has it here.")
 	}
 	mode := r.firstMode()
 	text := fmt.Sprintf("%s it stays below its default limit of %.0f MiB in the first minutes", within, r.limit(Prometheus))
