@@ -1,7 +1,6 @@
 package chart_test
 
 import (
-	"fmt"
 	"maps"
 	"testing"
 
@@ -118,12 +117,8 @@ func TestScrapeJobs(t *testing.T) {
 func TestScrapeLimits(t *testing.T) {
 	t.Parallel()
 	jobs := scrapeJobs(t, chart.Render(t))
-	namespaces := make([]any, 60)
-	for i := range namespaces {
-		namespaces[i] = fmt.Sprintf("film-%d", i)
-	}
 	for served, want := range map[int]int{1: 10000, 60: 60000} {
-		job := scrapeJobs(t, chart.Render(t, chart.Set("servedNamespaces", namespaces[:served])))["kube-state-metrics-served"]
+		job := scrapeJobs(t, chart.Render(t, serves(served)))["kube-state-metrics-served"]
 		assert.EqualValues(t, want, job["sample_limit"], "sample_limit of the job for the objects of %d served namespaces", served)
 	}
 	for name, want := range map[string]map[string]any{

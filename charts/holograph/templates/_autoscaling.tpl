@@ -81,6 +81,13 @@ scaleUp and five minutes for scaleDown. Takes dict "context" $ "direction" scale
 {{- end }}
 
 {{/*
+Milliseconds that two reversals of the autoscaler take at least, one of each direction.
+*/}}
+{{- define "holograph.autoscaling.reversals" -}}
+{{- add (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleUp") | int64) (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64) }}
+{{- end }}
+
+{{/*
 autoscaling.behavior, with the periods that are derived. Where it is null, the caller leaves the field out.
 */}}
 {{- define "holograph.autoscaling.behavior" -}}

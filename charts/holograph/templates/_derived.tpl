@@ -64,24 +64,29 @@ How long the doctor waits for a broken link to recover.
 {{- end }}
 
 {{/*
-Times of the alerts that follow from other values where they are left empty, by the alerts' keys, as YAML.
+Time within which reversals are counted, where alerts.autoscalerFlapping.window is empty, in milliseconds: it has room for 24
+of the fastest, and is one hour by default.
+*/}}
+{{- define "holograph.alerts.flappingWindow" -}}
+{{- include "holograph.autoscaling.reversals" . | int64 | mul 12 | max 3600000 }}
+{{- end }}
+
+{{/*
+Times of the alerts that follow from other values where they are left empty, by their keys below alerts, as YAML.
 
   autoscalerInactive   The first pods start, and the autoscaler makes its first decision.
   autoscalerAtMaximum  A spike is over, but its pods stay for the stabilization window, and its late frames for theirs.
-  autoscalerFlapping   Two reversals take the stabilization windows at least. 12 times as long has room for 24, and is one hour
-                       by default.
   replicasMismatch     A rollout without spare pods, a tenth of them at a time, takes ten starts, and pods end between them.
 */}}
 {{- define "holograph.alerts.times" -}}
 {{- $alerts := .Values.alerts }}
 {{- $start := include "holograph.milliseconds" .Values.autoscaling.podStart | int64 }}
 {{- $undecided := include "holograph.autoscaling.undecided" . | int64 | add $start }}
-{{- $down := include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64 }}
-{{- $up := include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleUp") | int64 -}}
-autoscalerInactive: {{ default (max 300000 $undecided | include "holograph.duration") $alerts.autoscalerInactive.for }}
-autoscalerAtMaximum: {{ default (add 600000 $down | max 900000 | include "holograph.duration") $alerts.autoscalerAtMaximum.for }}
-autoscalerFlapping: {{ default (add $up $down | mul 12 | max 3600000 | include "holograph.duration") $alerts.autoscalerFlapping.window }}
-replicasMismatch: {{ default (mul 15 $start | max 900000 | include "holograph.duration") $alerts.replicasMismatch.for }}
+{{- $down := include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64 -}}
+autoscalerInactive.for: {{ default (max 300000 $undecided | include "holograph.duration") $alerts.autoscalerInactive.for }}
+autoscalerAtMaximum.for: {{ default (add 600000 $down | max 900000 | include "holograph.duration") $alerts.autoscalerAtMaximum.for }}
+autoscalerFlapping.window: {{ default (include "holograph.alerts.flappingWindow" . | int64 | include "holograph.duration") $alerts.autoscalerFlapping.window }}
+replicasMismatch.for: {{ default (mul 15 $start | max 900000 | include "holograph.duration") $alerts.replicasMismatch.for }}
 {{- end }}
 
 {{/*

@@ -60,7 +60,7 @@ One refusal. Takes the sentence.
 {{- end }}
 {{- end }}
 {{- range $key, $time := include "holograph.alerts.times" . | fromYaml }}
-{{- $_ := set $durations (printf "alerts.%s.%s" $key (ternary "window" "for" (eq $key "autoscalerFlapping"))) $time }}
+{{- $_ := set $durations (printf "alerts.%s" $key) $time }}
 {{- end }}
 {{- range $pace, $burns := .Values.alerts.errorBudgetBurn }}
 {{- range $index, $burn := default list $burns }}
@@ -467,12 +467,13 @@ Refuses relabelings that change a label by which rules and adapter find the samp
 
 {{- define "holograph.validate.flapping" -}}
 {{- if .Values.autoscaling.enabled }}
-{{- $windows := add (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleUp") | int64) (include "holograph.autoscaling.stabilization" (dict "context" . "direction" "scaleDown") | int64) }}
-{{- $counted := (include "holograph.alerts.times" . | fromYaml).autoscalerFlapping }}
+{{- $windows := include "holograph.autoscaling.reversals" . | int64 }}
+{{- $counted := get (include "holograph.alerts.times" . | fromYaml) "autoscalerFlapping.window" }}
+{{- $twice := include "holograph.milliseconds" $counted | int64 | mul 2 }}
 {{- $reversals := .Values.alerts.autoscalerFlapping.reversals | int64 }}
-{{- if gt (mul $windows $reversals) (mul 2 (include "holograph.milliseconds" $counted | int64)) }}
-{{- $most := div (mul 2 (include "holograph.milliseconds" $counted | int64)) $windows }}
-{{- include "holograph.refuse" (printf "alerts.autoscalerFlapping.reversals: must be at most %d with an alerts.autoscalerFlapping.window of %s (got %d), because two reversals take at least the stabilization windows of autoscaling.behavior, %s together, and the alert could not fire: write fewer, or %s as the window." $most $counted $reversals (include "holograph.duration" $windows) (mul 12 $windows | max 3600000 (mul $windows $reversals) | include "holograph.duration")) }}
+{{- if gt (mul $windows $reversals) $twice }}
+{{- $most := div $twice $windows }}
+{{- include "holograph.refuse" (printf "alerts.autoscalerFlapping.reversals: must be at most %d with an alerts.autoscalerFlapping.window of %s (got %d), because two reversals take at least the stabilization windows of autoscaling.behavior, %s together, and the alert could not fire: write fewer, or %s as the window." $most $counted $reversals (include "holograph.duration" $windows) (include "holograph.alerts.flappingWindow" . | int64 | max (mul $windows $reversals) | include "holograph.duration")) }}
 {{- end }}
 {{- end }}
 {{- end }}

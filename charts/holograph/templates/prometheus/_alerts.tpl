@@ -108,7 +108,7 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         holograph:hpa_condition:status{{ trimSuffix "}" $autoscaler }},condition=~"AbleToScale|ScalingActive",status="false"} == 1
         and on ({{ $by }})
           holograph:hpa_replicas:current{{ $autoscaler }} > 0
-      for: {{ $times.autoscalerInactive | quote }}
+      for: {{ get $times "autoscalerInactive.for" | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "critical") | nindent 6 }}
       annotations:
         summary: {{ printf "The autoscaler %s does not scale." $who | quote }}
@@ -120,18 +120,18 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         holograph:hpa_replicas:desired{{ $autoscaler }}
         >= on ({{ $by }})
           (holograph:hpa_replicas:max{{ $autoscaler }} > on ({{ $by }}) holograph:hpa_replicas:min{{ $autoscaler }})
-      for: {{ $times.autoscalerAtMaximum | quote }}
+      for: {{ get $times "autoscalerAtMaximum.for" | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
-        summary: {{ printf "The autoscaler %s has been at its maximum for %s." $who $times.autoscalerAtMaximum | quote }}
+        summary: {{ printf "The autoscaler %s has been at its maximum for %s." $who (get $times "autoscalerAtMaximum.for") | quote }}
         description: {{ "It wants {{ $value }} replicas and may not create more, so more load causes late frames." | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerAtMaximum") }}
     - alert: HolographAutoscalerFlapping
-      expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ $times.autoscalerFlapping }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
+      expr: changes(holograph:hpa_scale_direction:last{{ $autoscaler }}[{{ get $times "autoscalerFlapping.window" }}]) >= {{ $alerts.autoscalerFlapping.reversals }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "The autoscaler %s reverses direction too often." $who | quote }}
-        description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." $times.autoscalerFlapping | quote }}
+        description: {{ printf "It reversed {{ $value }} times within %s. Each reversal removes pods that are needed again shortly after." (get $times "autoscalerFlapping.window") | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographAutoscalerFlapping") }}
     {{- end }}
     {{- if include "holograph.prometheusAdapter.runs" . }}
@@ -161,11 +161,11 @@ Alerts. Each has a section of its name in docs/runbook.md; a test compares the t
         max by ({{ $by }}) ({{ .wanted }})
         > on ({{ $by }})
           max by ({{ $by }}) ({{ .ready }})
-      for: {{ $times.replicasMismatch | quote }}
+      for: {{ get $times "replicasMismatch.for" | quote }}
       {{- include "holograph.alerts.labels" (dict "context" $ "severity" "warning") | nindent 6 }}
       annotations:
         summary: {{ printf "Fewer pods of {{ $labels.%s }} in {{ $labels.namespace }} are Ready than are wanted." .kind | quote }}
-        description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." $times.replicasMismatch | quote }}
+        description: {{ printf "{{ $value }} are wanted, and for %s not all of them have been Ready: the missing pods add no capacity." (get $times "replicasMismatch.for") | quote }}
         {{- include "holograph.alerts.runbook" (dict "context" $ "alert" "HolographReplicasMismatch") }}
     {{- end }}
     {{- end }}
